@@ -1,0 +1,360 @@
+//! The one task that owns a client's socket and everything pending. Two phases in turn:
+//! without a link it waits and dials, with one it serves; commands are taken in both.
+
+use crate::{
+    asks::Asks,
+    backoff::Backoff,
+    calls::{Calls, Turn},
+    command::Command,
+    config::ClientConfig,
+    dial::Dial,
+    events::{Follow, News},
+    handshake,
+    heartbeat::{Beat, Heartbeat},
+    inbound::{self, Inbound},
+    state::{Failure, Link, LinkState, Session},
+    wire::{Loss, Step, Wire},
+};
+use exai_protocol::{RequestId, WallClock, control::AttachRes, hello::ClientInfo};
+use std::{future::Future, pin::pin, sync::Arc};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Bytes, Message, Utf8Bytes},
+};
+
+pub(crate) struct Driver {
+    config: Arc<ClientConfig>,
+    introduction: ClientInfo,
+    wall: WallClock,
+    link: Link,
+    calls: Calls,
+    asks: Asks,
+    follow: Follow,
+    news: broadcast::Sender<News>,
+    out: Vec<Utf8Bytes>,
+    minted: u64,
+}
+
+/// Why a phase ended for good.
+struct Closing(Option<oneshot::Sender<()>>);
+
+impl Driver {
+    pub(crate) fn new(
+        config: Arc<ClientConfig>,
+        wall: WallClock,
+        news: broadcast::Sender<News>,
+    ) -> Self {
+        let rng = config.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let backoff = Backoff::new(config.backoff, rng);
+        let (times, max, frame) = (config.times, config.max_pending, config.max_frame_bytes);
+        Self {
+            introduction: config.client.clone(),
+            link: Link::new(backoff, times, Instant::now()),
+            calls: Calls::new(times, max, frame),
+            asks: Asks::new(times, max, frame),
+            follow: Follow::default(),
+            out: Vec::new(),
+            minted: 0,
+            config,
+            wall,
+            news,
+        }
+    }
+
+    pub(crate) fn link(&self) -> watch::Receiver<LinkState> {
+        self.link.subscribe()
+    }
+
+    /// Runs until every handle is dropped, or one of them closes the client.
+    pub(crate) async fn run<D: Dial>(mut self, mut dial: D, mut commands: mpsc::Receiver<Command>) {
+        let closing = loop {
+            match self.reach(&mut dial, &mut commands).await {
+                Ok(wire) => match self.serve(wire, &mut commands).await {
+                    Ok(loss) => self.lost(&loss),
+                    Err(closing) => break closing,
+                },
+                Err(closing) => break closing,
+            }
+        };
+        self.link.close();
+        self.calls.close();
+        self.asks.close();
+        // Commands still in the queue are refused, not forgotten.
+        commands.close();
+        while let Some(command) = commands.recv().await {
+            self.obey(command);
+            self.calls.close();
+            self.asks.close();
+        }
+        if let Some(done) = closing.0 {
+            let _ = done.send(());
+        }
+    }
+
+    /// Without a link: waits, dials, and again.
+    async fn reach<D: Dial>(
+        &mut self,
+        dial: &mut D,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Result<Wire<D::Stream>, Closing> {
+        loop {
+            let retry_at = self.link.retry_at();
+            let wait = async {
+                tokio::select! {
+                    () = sleep_until(retry_at) => false,
+                    () = dial.changed() => true,
+                }
+            };
+            if self.meanwhile(commands, wait).await? {
+                self.link.hurry(Instant::now());
+                let retry_at = self.link.retry_at();
+                self.meanwhile(commands, sleep_until(retry_at)).await?;
+            }
+            self.link.dialling(Instant::now());
+            let config = Arc::clone(&self.config);
+            let introduction = self.introduction.clone();
+            let attempt = handshake::attempt(dial, &config, &introduction);
+            match self.meanwhile(commands, attempt).await? {
+                Ok((socket, session)) => return Ok(self.welcomed(socket, session)),
+                Err(failure) => self.failed(failure),
+            }
+        }
+    }
+
+    /// Does `work`, and takes commands and watches deadlines while it lasts.
+    async fn meanwhile<T>(
+        &mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Closing> {
+        let mut work = pin!(work);
+        loop {
+            let due = self.next_due();
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                command = commands.recv() => match command {
+                    None => return Err(Closing(None)),
+                    Some(Command::Close(done)) => return Err(Closing(Some(done))),
+                    Some(command) => self.obey(command),
+                },
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.sweep(),
+            }
+        }
+    }
+
+    fn welcomed<S>(&mut self, socket: WebSocketStream<S>, session: Session) -> Wire<S>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let session = Arc::new(session);
+        self.link.welcomed(Instant::now(), Arc::clone(&session));
+        self.turn(|driver, turn| {
+            driver.calls.link_up(turn);
+            driver.asks.pump(turn);
+            driver.follow.link_up(turn);
+        });
+        Wire::new(socket, session)
+    }
+
+    fn failed(&mut self, failure: Failure) {
+        self.link.failed(Instant::now(), failure);
+        self.turn(|driver, turn| {
+            driver.calls.link_failed(turn);
+            driver.asks.link_failed(turn);
+            driver.calls.sweep(turn);
+            driver.asks.sweep(turn);
+        });
+    }
+
+    fn lost(&mut self, loss: &Loss) {
+        let now = Instant::now();
+        self.link.lost(now, &loss.cause);
+        self.calls.link_lost(loss.oversize, now);
+        self.asks.link_lost(&loss.cause, now);
+        self.out.clear();
+    }
+
+    /// With a link: serves it until it breaks.
+    async fn serve<S>(
+        &mut self,
+        mut wire: Wire<S>,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Result<Loss, Closing>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let mut heart = Heartbeat::new(self.config.times, Instant::now(), (self.wall)());
+        let mut heard = Instant::now();
+        let mut timer = pin!(sleep_until(heart.next_due()));
+        loop {
+            for frame in self.out.drain(..) {
+                wire.queue(Message::Text(frame));
+            }
+            let due = self.next_due().map_or(heart.next_due(), |due| due.min(heart.next_due()));
+            if due != timer.deadline() {
+                timer.as_mut().reset(due);
+            }
+            let step = wire.step(commands, timer.as_mut()).await;
+            let now = Instant::now();
+            if matches!(step, Step::Text(_) | Step::Noise) {
+                heart.heard(now);
+                heard = now;
+            }
+            match step {
+                Step::Text(text) => self.heed(&text),
+                Step::Pong(payload) => heart.pong(&payload, now),
+                Step::Noise => {}
+                Step::Gone(loss) => return Ok(loss),
+                Step::Command(None) => {
+                    wire.goodbye().await;
+                    return Err(Closing(None));
+                }
+                Step::Command(Some(Command::Close(done))) => {
+                    wire.goodbye().await;
+                    return Err(Closing(Some(done)));
+                }
+                Step::Command(Some(command)) => {
+                    if let Some(loss) = beat(&mut heart, &mut wire, now, &self.wall) {
+                        // The command must not be lost with the link.
+                        self.obey(command);
+                        return Ok(loss);
+                    }
+                    self.obey(command);
+                }
+                Step::Due => {
+                    self.sweep();
+                    if let Some(loss) = beat(&mut heart, &mut wire, now, &self.wall) {
+                        return Ok(loss);
+                    }
+                    if self.is_mute(&wire.session, now - heard) {
+                        return Ok(Loss::new("the predecessor's socket went silent during a call"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A predecessor sends heartbeats while calls run; its silence means it will never answer.
+    fn is_mute(&self, session: &Session, silence: std::time::Duration) -> bool {
+        session.is_legacy()
+            && silence >= self.config.times.legacy_silence
+            && self.calls.any_on_wire()
+    }
+
+    fn obey(&mut self, command: Command) {
+        self.turn(|driver, turn| match command {
+            Command::Submit(submit) => driver.calls.submit(submit, turn),
+            Command::LetGo { id, mode, reason } => {
+                driver.calls.let_go(&id, mode, &reason, turn);
+            }
+            Command::Ask(ask) => driver.asks.submit(ask, turn),
+            Command::Follow { subscribe, sink } => {
+                driver.minted += 1;
+                let id = RequestId::new(format!("events-{}", driver.minted));
+                driver.follow.start(id, subscribe, sink, turn);
+            }
+            Command::Introduce(client) => driver.introduction = client,
+            Command::Close(done) => drop(done),
+        });
+    }
+
+    fn heed(&mut self, text: &Utf8Bytes) {
+        let frame = match inbound::read(text) {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::warn!(%error, bytes = text.len(), "a frame that cannot be read");
+                return;
+            }
+        };
+        self.turn(|driver, turn| match frame {
+            Inbound::Finished(result) => driver.calls.finished(*result, turn),
+            Inbound::Progress(progress) => driver.calls.progress(progress, turn),
+            Inbound::Acknowledged(ack) => driver.calls.acknowledged(&ack, turn),
+            Inbound::Partial(partial) => driver.calls.partial(&partial, turn),
+            Inbound::Subscribed(reply) => driver.follow.subscribed(reply),
+            Inbound::Event(event) => driver.follow.event(event, turn),
+            Inbound::Lagged(lagged) => driver.follow.lagged(lagged),
+            // Nobody listening is fine.
+            Inbound::Notify(notify) => drop(driver.news.send(News::Notify(notify))),
+            Inbound::ToolsChanged(changed) => {
+                drop(driver.news.send(News::ToolsChanged(changed)));
+            }
+            Inbound::Error { id, message } => driver.refused(id.as_ref(), &message, turn),
+            Inbound::Reply { op, id } => driver.replied(&op, id.as_ref(), text, turn),
+        });
+    }
+
+    fn refused(&mut self, id: Option<&RequestId>, message: &str, turn: &mut Turn<'_>) {
+        let legacy = turn.link.session().is_some_and(|session| session.is_legacy());
+        let of_call = id.is_some_and(|id| self.calls.refused(id, message));
+        if of_call || ((id.is_some() || legacy) && self.asks.refused(id, message, turn)) {
+            return;
+        }
+        tracing::warn!(message, id = id.map_or("", |id| id.as_str()), "the daemon complains");
+    }
+
+    fn replied(
+        &mut self,
+        op: &str,
+        id: Option<&RequestId>,
+        text: &Utf8Bytes,
+        turn: &mut Turn<'_>,
+    ) {
+        if self.asks.replied(op, id, text, turn) {
+            return;
+        }
+        match (op, id) {
+            ("attach_res", Some(id)) if self.calls.is_attaching(id) => {
+                match serde_json::from_str::<AttachRes>(text) {
+                    Ok(reply) => self.calls.attached(id, reply.state, turn),
+                    Err(error) => tracing::warn!(%error, "attach_res cannot be read"),
+                }
+            }
+            ("cancel_res" | "unsubscribe_res", _) => {}
+            _ => tracing::debug!(op, "a frame nobody asked for"),
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.turn(|driver, turn| {
+            driver.calls.sweep(turn);
+            driver.asks.sweep(turn);
+        });
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        [self.calls.next_due(), self.asks.next_due()].into_iter().flatten().min()
+    }
+
+    /// Lends the rules the time, the link and the outbox.
+    fn turn(&mut self, rules: impl FnOnce(&mut Self, &mut Turn<'_>)) {
+        let link = self.link.current();
+        let mut out = std::mem::take(&mut self.out);
+        rules(self, &mut Turn { now: Instant::now(), link: &link, out: &mut out });
+        self.out = out;
+    }
+}
+
+fn beat<S>(
+    heart: &mut Heartbeat,
+    wire: &mut Wire<S>,
+    now: Instant,
+    wall: &WallClock,
+) -> Option<Loss>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    match heart.poll(now, wall()) {
+        Beat::Idle => None,
+        Beat::Ping(payload) => {
+            wire.queue(Message::Ping(Bytes::copy_from_slice(&payload)));
+            None
+        }
+        Beat::Dead(why) => Some(Loss::new(why)),
+    }
+}

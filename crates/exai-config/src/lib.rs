@@ -1,0 +1,25 @@
+//! Settings in layers, each value with its origin, and the home's files: who may read them,
+//! how they are written, where the daemon of a home is to be found. Used by the two binaries
+//! only; libraries are given values.
+
+pub mod atomic;
+mod dotenv;
+pub mod faults;
+mod file;
+pub mod home;
+pub mod keys;
+pub mod load;
+mod owner;
+pub mod platform;
+pub mod render;
+pub mod rendezvous;
+pub mod settings;
+pub mod strings;
+pub mod token;
+
+pub use faults::{Fault, Faults};
+pub use home::{Home, HomeError};
+pub use load::{Loaded, Origin, Source, load};
+pub use settings::Settings;
+pub use strings::{ProcessEnv, Strings};
+// pub use token::{Keyring, TokenError, TokenStore};

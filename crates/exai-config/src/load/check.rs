@@ -1,0 +1,115 @@
+//! What no single setting can know: whether they make sense together. What would make the
+//! daemon unsafe or useless is a fault; what is merely odd is a warning, and only where
+//! somebody chose it.
+
+use super::{Source, layers::Layering};
+use crate::faults::Fault;
+
+/// Shorter explicit tokens can be guessed by a patient neighbour.
+const SHORT_TOKEN: usize = 16;
+
+pub(super) fn together(layering: &mut Layering) {
+    exposure(layering);
+    times(layering);
+    sizes(layering);
+}
+
+fn exposure(layering: &mut Layering) {
+    let network = &layering.settings.network;
+    if network.is_loopback() {
+        return;
+    }
+    let host = network.host.clone();
+    match layering.settings.auth.token.as_ref().map(|token| token.expose().len()) {
+        None => fault(
+            layering,
+            "network.host",
+            &host,
+            "a loopback address, or EXAI_WS_TOKEN set as well: beyond this machine nobody may \
+             come in without a token its owner chose",
+        ),
+        Some(length) if length < SHORT_TOKEN => layering.warn(format!(
+            "the daemon can be reached beyond this machine and its token has only {length} \
+             characters; take {SHORT_TOKEN} or more"
+        )),
+        Some(_) => {}
+    }
+}
+
+fn times(layering: &mut Layering) {
+    let (calls, logs) = (layering.settings.calls.clone(), layering.settings.logs.clone());
+    let network = layering.settings.network.clone();
+    if calls.progress_interval >= calls.call_timeout {
+        let given = calls.progress_interval.as_secs_f64();
+        let less = format!("less than calls.call_timeout_secs ({})", calls.call_timeout.as_secs_f64());
+        fault(layering, "calls.progress_interval_secs", &given.to_string(), &less);
+    }
+    if logs.health_interval >= logs.status_fresh {
+        let given = logs.health_interval.as_secs_f64();
+        let less = format!(
+            "less than logs.status_fresh_secs ({}), or a running daemon would look dead",
+            logs.status_fresh.as_secs_f64()
+        );
+        fault(layering, "logs.health_interval_secs", &given.to_string(), &less);
+    }
+    if network.ping_timeout > network.ping_interval {
+        odd(layering, "network.ping_timeout_secs", "network.ping_interval_secs", "is longer than");
+    }
+    if calls.result_ttl < calls.unwatched {
+        odd(
+            layering,
+            "calls.result_ttl_secs",
+            "calls.unwatched_secs",
+            "makes results expire sooner than unwatched calls are stopped: it is less than",
+        );
+    }
+    if layering.settings.shim.rpc_timeout.is_some_and(|limit| limit < calls.call_timeout) {
+        odd(
+            layering,
+            "shim.rpc_timeout_secs",
+            "calls.call_timeout_secs",
+            "lets the shim stop waiting while the daemon still works: it is less than",
+        );
+    }
+}
+
+fn sizes(layering: &mut Layering) {
+    let limits = layering.settings.limits.clone();
+    let frame = layering.settings.network.max_frame_bytes;
+    if limits.client_inflight > limits.global_inflight {
+        let (inner, outer) = ("limits.client_inflight", "limits.global_inflight");
+        odd(layering, inner, outer, "can never be reached: it is more than");
+    }
+    for (provider, limit) in &limits.providers {
+        if *limit > limits.global_inflight {
+            let inner = format!("limits.providers.{provider}");
+            odd(layering, &inner, "limits.global_inflight", "can never be reached: it is more than");
+        }
+    }
+    if limits.queue_bytes < frame {
+        let outer = "network.max_frame_bytes";
+        odd(layering, "limits.queue_bytes", outer, "keeps the largest calls from waiting: it is less than");
+    }
+    if layering.settings.calls.retained_bytes < frame {
+        let outer = "network.max_frame_bytes";
+        odd(layering, "calls.retained_bytes", outer, "keeps the largest results from being collected: it is less than");
+    }
+}
+
+fn fault(layering: &mut Layering, key: &str, value: &str, expected: &str) {
+    let place = match layering.source(key) {
+        Source::Default => key.to_owned(),
+        source => format!("{source}: {key}"),
+    };
+    layering.fault(Fault { place, value: value.to_owned(), expected: expected.to_owned() });
+}
+
+/// Warns about two settings at odds, unless the inner one is merely a default in a world that
+/// somebody made smaller.
+fn odd(layering: &mut Layering, inner: &str, outer: &str, how: &str) {
+    if *layering.source(inner) == Source::Default {
+        return;
+    }
+    let warning = format!("{inner} ({}) {how} {outer}", layering.source(inner));
+    layering.warn(warning);
+}

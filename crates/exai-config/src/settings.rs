@@ -1,0 +1,252 @@
+//! The settings as typed values. Nobody reads a variable or a file beyond this crate; who needs
+//! a setting is given its value.
+
+use exai_protocol::Secret;
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+
+/// Everything that can be set. No `Debug`: it holds the token.
+#[derive(Clone, PartialEq, Default)]
+pub struct Settings {
+    /// The WebSocket edge.
+    pub network: Network,
+    /// Who may come in.
+    pub auth: Auth,
+    /// The life of a call.
+    pub calls: Calls,
+    /// How much at once.
+    pub limits: Limits,
+    /// The memory of clients.
+    pub sessions: Sessions,
+    /// What is written down.
+    pub logs: Logs,
+    /// The stdio side.
+    pub shim: Shim,
+}
+
+/// The WebSocket edge.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Network {
+    /// Where the daemon binds and clients connect; an address or a name, without brackets.
+    pub host: String,
+    /// 0 lets the system choose.
+    pub port: u16,
+    /// `Host` headers accepted besides loopback and the bound address.
+    pub allowed_hosts: Vec<String>,
+    /// Largest frame.
+    pub max_frame_bytes: usize,
+    /// Between two pings.
+    pub ping_interval: Duration,
+    /// For the pong.
+    pub ping_timeout: Duration,
+    /// For the first frame.
+    pub hello_timeout: Duration,
+    /// Connections that may be shaking hands at once.
+    pub max_pending_handshakes: usize,
+}
+
+impl Network {
+    /// Whether the host is this machine and no other.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
+    }
+}
+
+/// Whether a host is this machine and no other. A name other than `localhost` could be anyone.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Who may come in. No `Debug`: it holds the token.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Auth {
+    /// Given by the owner; `None`: the home's own.
+    pub token: Option<Secret>,
+    /// How long the old token still opens after a rotation.
+    pub token_overlap: Duration,
+}
+
+/// The life of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Calls {
+    /// Deadline of a call whose tool has none of its own.
+    pub call_timeout: Duration,
+    /// Between two heartbeats.
+    pub progress_interval: Duration,
+    /// How long a result can be collected.
+    pub result_ttl: Duration,
+    /// Results kept at most.
+    pub retained_results: usize,
+    /// Bytes of results kept at most.
+    pub retained_bytes: usize,
+    /// A call nobody waits for is stopped after this.
+    pub unwatched: Duration,
+    /// Tools whose equal calls never share a run.
+    pub disable_coalesce_for: Vec<String>,
+    /// Whether results carry V1's `text`.
+    pub compat_text: bool,
+}
+
+/// How much at once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Calls running.
+    pub global_inflight: usize,
+    /// Calls of one client running.
+    pub client_inflight: usize,
+    /// Calls running against one provider, by its lower-case name.
+    pub providers: BTreeMap<String, usize>,
+    /// Calls waiting.
+    pub queue_calls: usize,
+    /// Bytes of arguments waiting.
+    pub queue_bytes: usize,
+    /// The hint with a refusal, in seconds.
+    pub retry_after_secs: u64,
+}
+
+/// The memory of clients.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sessions {
+    /// A client away this long is forgotten, unless a call of its runs.
+    pub idle: Duration,
+}
+
+/// What is written down.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Logs {
+    /// The least important line that is written.
+    pub level: Level,
+    /// Whether argument values are logged, not only their size and hash.
+    pub log_arguments: bool,
+    /// A log is rotated at this size.
+    pub max_bytes: u64,
+    /// Rotated files kept of each log.
+    pub keep: usize,
+    /// A health file older than this proves nothing.
+    pub status_fresh: Duration,
+    /// Between two health files.
+    pub health_interval: Duration,
+}
+
+/// The stdio side.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shim {
+    /// What was asked for; `None`: decide by the host.
+    pub autostart_asked: Option<bool>,
+    /// Whether the shim starts a daemon when none runs.
+    pub autostart: bool,
+    /// Host, port and token all came from this process's environment or flags: the daemon is
+    /// reached by address alone, and no file of the home is needed.
+    pub by_address: bool,
+    /// How long a call waits for a connection.
+    pub connect_wait: Duration,
+    /// For connecting and being greeted.
+    pub handshake_timeout: Duration,
+    /// The shim's own limit on a call; `None`: the daemon's.
+    pub rpc_timeout: Option<Duration>,
+    /// What the shim adds to the deadline the daemon told it.
+    pub ack_grace: Duration,
+    /// The client's id, for set-ups that want it fixed.
+    pub session_id: Option<String>,
+    /// `serverInfo.name`.
+    pub server_id: String,
+    /// `serverInfo.title`.
+    pub server_name: String,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Level {
+    /// Nearly nothing.
+    Error,
+    /// What somebody should look at.
+    Warn,
+    /// What happened.
+    #[default]
+    Info,
+    /// Why it happened.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Level {
+    /// The level's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+
+    /// The level of that name; the predecessor's names too.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "error" | "critical" => Some(Self::Error),
+            "warn" | "warning" => Some(Self::Warn),
+            "info" => Some(Self::Info),
+            "debug" => Some(Self::Debug),
+            "trace" => Some(Self::Trace),
+            _ => None,
+        }
+    }
+}
+
+impl Settings {
+    /// Every setting at its default.
+    #[must_use]
+    pub fn defaults() -> Self {
+        let mut settings = Self::default();
+        for key in crate::keys::KEYS {
+            // A default that its own key refuses is caught by a test of the table.
+            let _ = key.apply(&mut settings, key.default);
+        }
+        settings.settle(false);
+        settings
+    }
+
+    /// Derives what depends on more than one setting.
+    pub(crate) fn settle(&mut self, by_address: bool) {
+        self.shim.by_address = by_address;
+        let wanted = self.network.is_loopback() && !by_address;
+        self.shim.autostart = self.shim.autostart_asked.unwrap_or(wanted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_recognised() {
+        for host in ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LocalHost", "::ffff:127.0.0.1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["0.0.0.0", "::", "10.0.0.1", "example.test", "127.0.0.1.example.test", ""] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_numbers() {
+        let settings = Settings::defaults();
+        assert_eq!((settings.network.host.as_str(), settings.network.port), ("127.0.0.1", 8765));
+        assert_eq!(settings.network.max_frame_bytes, exai_protocol::limits::MAX_FRAME_BYTES);
+        assert_eq!(settings.network.ping_interval, Duration::from_secs(25));
+        assert_eq!(settings.network.ping_timeout, Duration::from_secs(10));
+        assert_eq!(settings.calls.call_timeout, Duration::from_secs(600));
+        assert_eq!(settings.limits.providers["kimi"], 6);
+        assert_eq!(settings.limits.providers["glm"], 4);
+        assert_eq!(settings.limits.queue_bytes, 64 << 20);
+        assert_eq!(settings.logs.max_bytes, 10 << 20);
+        assert_eq!(settings.shim.rpc_timeout, None);
+        assert!(settings.shim.autostart && settings.calls.compat_text);
+    }
+}

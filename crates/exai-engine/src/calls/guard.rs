@@ -1,0 +1,113 @@
+//! The promise made flesh: from acceptance on, a call has a guard, and the guard fires once.
+//! Whatever path the call takes (return, error, panic, cancel, deadline, drain, a lost task),
+//! it ends in one finished record and one terminal frame to everyone attached.
+
+use super::{
+    call::Call,
+    outcome::{End, Finished},
+};
+use crate::{engine::Engine, events::Happening, ports::recorder::Reserved};
+use exai_protocol::record::{FinishedRecord, Record};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Fires once.
+pub(crate) struct Guard {
+    armed: Option<Armed>,
+}
+
+struct Armed {
+    engine: Arc<Engine>,
+    call: Arc<Call>,
+    reserved: Reserved,
+    started_at: Option<Instant>,
+    keep: bool,
+    in_ledger: bool,
+}
+
+impl Guard {
+    /// Takes responsibility for a call whose records have their room reserved.
+    pub(crate) fn new(engine: &Arc<Engine>, call: &Arc<Call>, reserved: Reserved) -> Self {
+        let (engine, call) = (Arc::clone(engine), Arc::clone(call));
+        let armed = Armed { engine, call, reserved, started_at: None, keep: true, in_ledger: true };
+        Self { armed: Some(armed) }
+    }
+
+    /// Instant repeatable tools: running again costs less than remembering.
+    pub(crate) fn leave_nothing(&mut self) {
+        if let Some(armed) = &mut self.armed {
+            armed.keep = false;
+            armed.in_ledger = false;
+        }
+    }
+
+    /// The tool runs from now on.
+    pub(crate) fn started(&mut self) {
+        if let Some(armed) = &mut self.armed {
+            armed.started_at = Some(Instant::now());
+        }
+    }
+
+    /// The ordinary end.
+    pub(crate) async fn finish(mut self, end: End) {
+        if let Some(armed) = self.armed.take() {
+            armed.conclude(end).await;
+        }
+    }
+}
+
+impl Drop for Guard {
+    /// The extraordinary end: the task was dropped or panicked; another task concludes.
+    fn drop(&mut self) {
+        if let Some(armed) = self.armed.take() {
+            let engine = Arc::clone(&armed.engine);
+            engine.spawn(async move { armed.conclude(End::Lost).await });
+        }
+    }
+}
+
+impl Armed {
+    /// The one way out of a call. Permits are already back.
+    async fn conclude(self, end: End) {
+        let Self { engine, call, reserved, started_at, keep, in_ledger } = self;
+        let now = Instant::now();
+        let queue_us = micros(started_at.unwrap_or(now).duration_since(call.accepted_at));
+        let run_us = started_at.map(|started| micros(now.duration_since(started)));
+        let error = end.error(&call.facts.tool, call.facts.number);
+        let output = end.outputs();
+        let finished = Arc::new(Finished {
+            tool: Arc::clone(&call.facts.tool),
+            outputs: output.map(|output| Arc::clone(&output.outputs)),
+            structured: output.and_then(|output| output.structured.clone()),
+            usage: output.and_then(|output| output.usage.clone()),
+            error,
+            queue_us,
+            run_us,
+            asked: call.asked.clone(),
+        });
+        let record = Arc::new(FinishedRecord {
+            call: Arc::clone(&call.facts),
+            outcome: finished.outcome(),
+            error: finished.error.clone(),
+            finished_at: engine.now(),
+            queue_us,
+            run_us,
+            result_bytes: finished.result_bytes() as u64,
+            progress: call.said(),
+            watchers: call.watching(),
+        });
+        if in_ledger && let Err(error) = engine.ledger().finish(&record).await {
+            tracing::error!(call = call.facts.number, %error, "the end of a call is not in the ledger");
+        }
+        engine.count(record.outcome);
+        reserved.finish(Record::Finished(Arc::clone(&record)));
+        engine.bus().publish(record.finished_at, Happening::Finished(record));
+        call.session.call_ended(engine.now());
+        engine.calls().retire(&call, &finished, keep);
+        call.finish(&finished);
+    }
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,194 @@
+//! The life of a call, top to bottom as in the design: accepted, queued, permitted, started,
+//! run, finished. Every tool takes this path.
+
+use super::{
+    Update,
+    call::{Call, Stop},
+    guard::Guard,
+    outcome::End,
+    run,
+};
+use crate::{
+    admission::{Admitted, Claim, Permit},
+    engine::Engine,
+    events::Happening,
+    tool::{Tool, ToolCall, ToolSpec},
+};
+use exai_protocol::{
+    Code, RawValue, WireError,
+    error::Ran,
+    record::{ProgressRecord, Record},
+};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+pub(super) async fn live(
+    engine: Arc<Engine>,
+    call: Arc<Call>,
+    tool: Option<Arc<dyn Tool>>,
+    asked_name: String,
+    arguments: Arc<RawValue>,
+) {
+    let received = Record::Received(Arc::clone(&call.facts));
+    let reserved = match engine.recorder().try_receive(received) {
+        Ok(reserved) => Some(reserved),
+        Err(received) => engine.recorder().receive(received).await,
+    };
+    let Some(reserved) = reserved else {
+        // The writer of records is gone: the process is past its flush and about to end.
+        return engine.abandon(&call);
+    };
+    let mut guard = Guard::new(&engine, &call, reserved);
+    let end = match tool {
+        None => End::Refused(unknown_tool(&engine, &asked_name)),
+        Some(tool) => through(&engine, &call, &*tool, arguments, &mut guard).await,
+    };
+    guard.finish(end).await;
+}
+
+async fn through(
+    engine: &Arc<Engine>,
+    call: &Arc<Call>,
+    tool: &dyn Tool,
+    arguments: Arc<RawValue>,
+    guard: &mut Guard,
+) -> End {
+    let spec = tool.spec();
+    let forgettable = spec.instant && spec.repeatable();
+    if forgettable {
+        guard.leave_nothing();
+    }
+    if engine.is_draining() {
+        return End::Drained { started: false };
+    }
+    if !forgettable && let Err(error) = engine.ledger().accept(&call.facts).await {
+        return End::Refused(WireError::new(Code::Unavailable, error.to_string()).ran(Ran::No));
+    }
+    call.tell(&Update::Accepted);
+    if let Some(end) = run::follow_leader(engine, call).await {
+        return end;
+    }
+    let permit = match permit(engine, call, spec, arguments.get().len()).await {
+        Ok(permit) => permit,
+        Err(end) => return end,
+    };
+    if !forgettable && let Err(error) = engine.ledger().start(&call.facts).await {
+        return End::Refused(WireError::new(Code::Unavailable, error.to_string()).ran(Ran::No));
+    }
+    guard.started();
+    announce_start(engine, call);
+    let end = run::run(engine, call, tool, tool_call(call, arguments)).await;
+    drop(permit);
+    end
+}
+
+fn announce_start(engine: &Engine, call: &Call) {
+    call.now_running();
+    call.tell(&Update::Acknowledged(call.limit));
+    let waited = u64::try_from(call.accepted_at.elapsed().as_micros()).unwrap_or(u64::MAX);
+    engine.bus().publish(engine.now(), Happening::Started(Arc::clone(&call.facts), waited));
+}
+
+/// The right to run: at once, after waiting in turn, or not.
+async fn permit(engine: &Engine, call: &Call, spec: &ToolSpec, bytes: usize) -> Result<Option<Permit>, End> {
+    if spec.instant {
+        return Ok(None);
+    }
+    let claim = Claim { client: Arc::clone(&call.session.scope), provider: spec.provider.clone(), bytes };
+    let mut waiting = match engine.admission().claim(claim) {
+        Admitted::Now(permit) => return Ok(Some(permit)),
+        Admitted::Queued(waiting) => waiting,
+        Admitted::Full(depth) => return Err(End::Refused(over_capacity(engine, depth))),
+    };
+    let mut heartbeat = engine.heartbeat();
+    let deadline = tokio::time::sleep_until(call.deadline());
+    tokio::pin!(deadline);
+    loop {
+        tokio::select! {
+            biased;
+            permit = waiting.granted() => return permit.map(Some).ok_or(End::Lost),
+            () = call.wake.notified() => {
+                if let Some(end) = wish_of(engine, call, false) {
+                    return Err(end);
+                }
+            }
+            () = &mut deadline => return Err(End::Deadline { limit: call.limit, started: false }),
+            _ = heartbeat.tick() => {
+                if let Some(end) = wish_of(engine, call, false) {
+                    return Err(end);
+                }
+                let (ahead, all) = waiting.position();
+                let message = format!("waiting for capacity: position {} of {all}", ahead + 1);
+                say(engine, call, "queued", &message).await;
+            }
+        }
+    }
+}
+
+/// What others have asked of the call meanwhile.
+pub(super) fn wish_of(engine: &Engine, call: &Call, started: bool) -> Option<End> {
+    let (stop, unwatched_since) = call.wish();
+    match stop {
+        Some(Stop::Asked(reason)) => return Some(End::Stopped { reason, started }),
+        Some(Stop::Drain) => return Some(End::Drained { started }),
+        None => {}
+    }
+    let after = engine.config().unwatched;
+    unwatched_since.filter(|since| since.elapsed() >= after).map(|_| End::Unwatched { after, started })
+}
+
+/// One progress message: to the record, the bus and everyone attached.
+pub(super) async fn say(engine: &Engine, call: &Call, stage: &str, message: &str) {
+    let seq = call.next_seq();
+    if !message.is_empty() {
+        let progress = Arc::new(ProgressRecord {
+            call: Arc::clone(&call.facts),
+            at: engine.now(),
+            seq,
+            stage: Arc::from(stage),
+            message: Arc::from(message),
+        });
+        engine.recorder().record(Record::Progress(Arc::clone(&progress))).await;
+        engine.bus().publish(progress.at, Happening::Progress(progress));
+    }
+    call.tell(&Update::Progress { seq, stage, message });
+}
+
+fn tool_call(call: &Call, arguments: Arc<RawValue>) -> ToolCall {
+    ToolCall {
+        principal: call.key.principal.clone(),
+        session_id: call.session.id.clone(),
+        client_id: call.facts.client_id.clone(),
+        request_id: call.key.request_id.clone(),
+        arguments,
+        roots: call.session.roots(),
+        progress: call.progress.clone(),
+        cancelled: CancellationToken::new(),
+        deadline: call.deadline(),
+    }
+}
+
+fn unknown_tool(engine: &Engine, asked: &str) -> WireError {
+    let snapshot = engine.registry().snapshot();
+    let near = snapshot.closest(asked);
+    let hint = match near.as_slice() {
+        [] => "list_tools names them all".to_owned(),
+        near => format!("did you mean {}?", near.join(", ")),
+    };
+    WireError::new(Code::ToolNotFound, format!("Unknown tool: {asked}; {hint}")).ran(Ran::No)
+}
+
+fn over_capacity(engine: &Engine, depth: crate::admission::Depth) -> WireError {
+    let retry_after = engine.config().retry_after;
+    let crate::admission::Depth { running, queued, queued_bytes } = depth;
+    let limits = engine.admission().limits();
+    WireError::new(
+        Code::OverCapacity,
+        format!(
+            "the queue is full ({queued} of {} calls, {queued_bytes} of {} bytes waiting, {running} running); retry in {retry_after}s",
+            limits.queue_calls, limits.queue_bytes
+        ),
+    )
+    .retry_after(retry_after)
+    .ran(Ran::No)
+}

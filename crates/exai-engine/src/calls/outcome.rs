@@ -1,0 +1,159 @@
+//! How a call ended, in the engine's own terms, and the one place where each way of ending
+//! gets its words.
+
+use super::call::Call;
+use crate::tool::{ToolError, ToolOutput};
+use exai_protocol::{Code, Outcome, RawValue, WireError, error::Ran, record::CallFacts};
+use std::{sync::Arc, time::Duration};
+
+/// The end of a call, shared by everyone who waits for it.
+#[derive(Debug)]
+pub struct Finished {
+    /// The tool's own name.
+    pub tool: Arc<str>,
+    /// `[{"type":"text",…}]`, where the tool returned anything.
+    pub outputs: Option<Arc<RawValue>>,
+    /// Machine-readable result.
+    pub structured: Option<Arc<RawValue>>,
+    /// Tokens and money.
+    pub usage: Option<Arc<RawValue>>,
+    /// Absent on success.
+    pub error: Option<WireError>,
+    /// Accepted to started.
+    pub queue_us: u64,
+    /// Started to finished, if it started.
+    pub run_us: Option<u64>,
+    /// The fingerprint of what was asked, to tell a retry from a reused id.
+    pub(crate) asked: Asked,
+}
+
+/// What was asked under an id: the tool and a hash of the arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) tool: Arc<str>,
+    pub(crate) arguments: [u8; 32],
+}
+
+impl Finished {
+    /// The end of a call that never became more than a question.
+    pub(crate) fn answer(facts: &CallFacts, error: WireError) -> Self {
+        let asked = Asked { tool: Arc::clone(&facts.tool), arguments: [0; 32] };
+        Self::of_error(asked, error)
+    }
+
+    /// The end of a call that was entered but cannot go on.
+    pub(crate) fn refused(call: &Call, error: WireError) -> Self {
+        Self::of_error(call.asked.clone(), error)
+    }
+
+    fn of_error(asked: Asked, error: WireError) -> Self {
+        Self {
+            tool: Arc::clone(&asked.tool),
+            outputs: None,
+            structured: None,
+            usage: None,
+            error: Some(error),
+            queue_us: 0,
+            run_us: None,
+            asked,
+        }
+    }
+
+    /// The typed end.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.error.as_ref().map_or(Outcome::Ok, |error| error.code.outcome())
+    }
+
+    /// Bytes of the outputs.
+    #[must_use]
+    pub fn result_bytes(&self) -> usize {
+        self.outputs.as_ref().map_or(0, |raw| raw.get().len())
+    }
+
+    /// What keeping it costs.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        let raw = |value: &Option<Arc<RawValue>>| value.as_ref().map_or(0, |raw| raw.get().len());
+        256 + self.result_bytes() + raw(&self.structured) + raw(&self.usage)
+    }
+}
+
+/// Every way a call can end.
+#[derive(Debug, Clone)]
+pub(crate) enum End {
+    Returned(Result<ToolOutput, ToolError>),
+    Panicked(String),
+    Refused(WireError),
+    Stopped { reason: String, started: bool },
+    Deadline { limit: Duration, started: bool },
+    Unwatched { after: Duration, started: bool },
+    Drained { started: bool },
+    /// The engine itself lost the call's task.
+    Lost,
+}
+
+impl End {
+    pub(crate) fn outputs(&self) -> Option<&ToolOutput> {
+        match self {
+            Self::Returned(Ok(output)) => Some(output),
+            _ => None,
+        }
+    }
+
+    /// The error a person or a model will read: what happened, whether it ran, what to do.
+    pub(crate) fn error(&self, tool: &str, number: u64) -> Option<WireError> {
+        let ran = |started: bool| if started { Ran::Yes } else { Ran::No };
+        Some(match self {
+            Self::Returned(Ok(_)) => return None,
+            Self::Returned(Err(error)) => of_tool(error),
+            Self::Refused(error) => error.clone(),
+            Self::Panicked(what) => WireError::new(
+                Code::Internal,
+                format!("{tool} crashed ({what}); this is a bug in exai, reference call {number} in ws_daemon.log"),
+            )
+            .ran(Ran::Yes),
+            Self::Stopped { reason, started } => {
+                WireError::new(Code::Cancelled, format!("{tool} was stopped: {reason}")).ran(ran(*started))
+            }
+            Self::Deadline { limit, started } => {
+                let limit = limit.as_secs_f64();
+                let place = if *started { "while it ran" } else { "while it waited for capacity" };
+                WireError::new(
+                    Code::Timeout,
+                    format!("call_tool exceeded {limit}s: {tool} reached its deadline {place}; split the work, or raise EXAI_WS_CALL_TIMEOUT"),
+                )
+                .ran(ran(*started))
+            }
+            Self::Unwatched { after, started } => WireError::new(
+                Code::Cancelled,
+                format!("{tool} was stopped: nobody has been waiting for it for {}s (EXAI_UNWATCHED_SECS)", after.as_secs()),
+            )
+            .ran(ran(*started)),
+            Self::Drained { started: true } => WireError::new(
+                Code::ShuttingDown,
+                format!("the daemon shut down while {tool} was running, and did not wait longer; it was stopped, and may have taken effect in part"),
+            )
+            .ran(Ran::Yes),
+            Self::Drained { started: false } => WireError::new(
+                Code::ShuttingDown,
+                format!("the daemon is shutting down; {tool} was not started. Call again once it is back"),
+            )
+            .retry_after(1)
+            .ran(Ran::No),
+            Self::Lost => WireError::new(
+                Code::Internal,
+                format!("the daemon lost track of {tool}; this is a bug in exai, reference call {number} in ws_daemon.log"),
+            )
+            .ran(Ran::Unknown),
+        })
+    }
+}
+
+fn of_tool(error: &ToolError) -> WireError {
+    let mut wire = WireError::new(error.code, error.message.clone());
+    wire.retry_after = error.retry_after;
+    wire.metadata = error.metadata.as_deref().map(ToOwned::to_owned);
+    // Arguments are refused before anything is done; every other failure happened at work.
+    wire.ran = Some(if error.code == Code::InvalidArgument { Ran::No } else { Ran::Yes });
+    wire
+}

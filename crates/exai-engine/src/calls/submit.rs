@@ -1,0 +1,196 @@
+//! The door: a frame becomes a call, or meets the call it repeats. Never waits; what cannot
+//! end at once goes on in a task of its own.
+
+use super::{
+    CallKey, Known, ShareKey, Update, Watcher,
+    call::{Call, Parts},
+    life,
+    outcome::Asked,
+};
+use crate::{engine::Engine, registry::hex, sessions::Session, tool::Tool};
+use exai_protocol::{
+    Code, RawValue, RequestId, WireError, control::CallState, error::Ran, record::CallFacts,
+};
+use sha2::{Digest, Sha256};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
+
+/// A call as it arrives.
+pub struct Submission {
+    /// Who asks.
+    pub session: Arc<Session>,
+    /// Its id; minted by the edge where the client gave none.
+    pub request_id: RequestId,
+    /// The tool's name as the client knows it.
+    pub name: String,
+    /// Always an object.
+    pub arguments: Arc<RawValue>,
+    /// How long the client will wait, where it says so.
+    pub timeout: Option<Duration>,
+    /// Who hears of it.
+    pub watcher: Arc<dyn Watcher>,
+}
+
+impl Engine {
+    /// Runs a call, or attaches to the same call that is already known.
+    pub fn submit(self: &Arc<Self>, submission: Submission) {
+        let key = self.key(&submission.session, submission.request_id.clone());
+        let tool = self.registry().snapshot().find(&submission.name).map(Arc::clone);
+        let name: Arc<str> = Arc::from(tool.as_ref().map_or(&*submission.name, |tool| tool.spec().name()));
+        let arguments = Sha256::digest(submission.arguments.get().as_bytes()).into();
+        let asked = Asked { tool: Arc::clone(&name), arguments };
+        let make = || self.make_call(&key, &submission, tool.as_deref(), asked.clone());
+        match self.calls().enter(&key, make) {
+            (_, Some(call)) => self.begin(life::live(
+                Arc::clone(self),
+                call,
+                tool,
+                submission.name,
+                submission.arguments,
+            )),
+            (known, None) => self.meet(known, &key, &asked, &submission),
+        }
+    }
+
+    /// Watches a known call again; tells its state, and its updates to the watcher.
+    pub fn attach(&self, session: &Session, id: &RequestId, watcher: Arc<dyn Watcher>) -> CallState {
+        let known = self.calls().look_up(&self.key(session, id.clone()));
+        let state = known.state();
+        self.join(known, session, id, watcher);
+        state
+    }
+
+    /// What is known of a call.
+    #[must_use]
+    pub fn look_up(&self, session: &Session, id: &RequestId) -> (CallState, Option<Arc<super::Finished>>) {
+        let known = self.calls().look_up(&self.key(session, id.clone()));
+        let state = known.state();
+        match known {
+            Known::Finished(finished) => (state, Some(finished)),
+            _ => (state, None),
+        }
+    }
+
+    /// A frame with the identity of a call that is known: attached where it asks the same,
+    /// refused where it asks something else.
+    fn meet(&self, known: Known, key: &CallKey, asked: &Asked, submission: &Submission) {
+        let before = match &known {
+            Known::Live(call) => Some(&call.asked),
+            Known::Finished(finished) => Some(&finished.asked),
+            Known::Expired | Known::New => None,
+        };
+        if before.is_none_or(|before| before == asked) {
+            self.join(known, &submission.session, &key.request_id, Arc::clone(&submission.watcher));
+            return;
+        }
+        let other = before.map_or("another tool", |before| &*before.tool);
+        let error = WireError::new(
+            Code::InvalidArgument,
+            format!(
+                "request_id {:?} already names a call of {other} with other arguments; send a new id for a new call",
+                key.request_id.as_str()
+            ),
+        );
+        self.refuse(submission, error.ran(Ran::No));
+    }
+
+    fn join(&self, known: Known, session: &Session, id: &RequestId, watcher: Arc<dyn Watcher>) {
+        match known {
+            Known::Live(call) => call.attach(watcher),
+            Known::Finished(end) => {
+                let facts = self.facts_of(session, id.clone(), Arc::clone(&end.tool), None);
+                watcher.update(&facts, &Update::Finished { end: &end, attached: false, replayed: true });
+            }
+            Known::Expired => {
+                let error = WireError::new(
+                    Code::Expired,
+                    "this call finished, but its result is no longer kept; it was not run again. Send a new request_id to run it anew",
+                );
+                let facts = Arc::new(self.facts_of(session, id.clone(), Arc::from(""), None));
+                self.answer(&facts, error.ran(Ran::Yes), &*watcher);
+            }
+            Known::New => {}
+        }
+    }
+
+    /// A refusal that is no call of its own identity: recorded under its own number.
+    fn refuse(&self, submission: &Submission, error: WireError) {
+        let tool = Arc::from(&*submission.name);
+        let arguments = Some(&*submission.arguments);
+        let facts = self.facts_of(&submission.session, submission.request_id.clone(), tool, arguments);
+        self.answer(&Arc::new(facts), error, &*submission.watcher);
+    }
+
+    fn make_call(
+        &self,
+        key: &CallKey,
+        submission: &Submission,
+        tool: Option<&dyn Tool>,
+        asked: Asked,
+    ) -> Arc<Call> {
+        let session = Arc::clone(&submission.session);
+        let spec = tool.map(Tool::spec);
+        let arguments = Some(&*submission.arguments);
+        let mut facts = self.facts_of(&session, key.request_id.clone(), Arc::clone(&asked.tool), arguments);
+        facts.provider = spec.and_then(|spec| spec.provider.clone()).unwrap_or_else(|| Arc::from(""));
+        facts.args_hash = Arc::from(hex(&asked.arguments[..8]));
+        session.call_began(facts.received_at);
+        let share = spec.filter(|spec| spec.coalesce).map(|_| ShareKey {
+            principal: key.principal.clone(),
+            tool: Arc::clone(&asked.tool),
+            arguments: asked.arguments,
+        });
+        let own = spec.and_then(|spec| spec.deadline).unwrap_or(self.config().call_timeout);
+        let limit = submission.timeout.map_or(own, |client| client.min(own));
+        let key = key.clone();
+        let parts = Parts { key, facts: Arc::new(facts), session, asked, share, limit };
+        Call::new(parts, Arc::clone(&submission.watcher))
+    }
+
+    pub(crate) fn facts_of(
+        &self,
+        session: &Session,
+        request_id: RequestId,
+        tool: Arc<str>,
+        arguments: Option<&RawValue>,
+    ) -> CallFacts {
+        CallFacts {
+            number: self.next_number(),
+            principal: session.principal.clone(),
+            session_id: session.id.clone(),
+            client_id: session.client_id(),
+            client_name: session.client_name(),
+            request_id,
+            tool,
+            provider: Arc::from(""),
+            args_bytes: arguments.map_or(0, |raw| raw.get().len() as u64),
+            args_hash: Arc::from(""),
+            arguments: arguments.filter(|_| self.config().log_arguments).map(ToOwned::to_owned),
+            received_at: self.now(),
+        }
+    }
+
+    fn key(&self, session: &Session, request_id: RequestId) -> CallKey {
+        CallKey { principal: session.principal.clone(), scope: Arc::clone(&session.scope), request_id }
+    }
+
+    /// Gives the call's life its first step here and now: an instant tool ends in it, and its
+    /// frames leave together. Everything else goes on in a task.
+    fn begin(self: &Arc<Self>, life: impl Future<Output = ()> + Send + 'static) {
+        let mut life = Box::pin(life);
+        let first_step = AssertUnwindSafe(|| {
+            let life = pin!(&mut life);
+            life.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        });
+        // A panic here is a bug of the engine; dropping the life fires the call's guard.
+        if let Ok(false) = std::panic::catch_unwind(first_step) {
+            self.spawn(life);
+        }
+    }
+}

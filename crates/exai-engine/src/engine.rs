@@ -1,0 +1,369 @@
+//! The engine: the parts of the house joined, and the few things all of them need.
+
+use crate::{
+    admission::{Admission, Limits},
+    calls::{CallKey, Calls, RetentionLimits, Watcher},
+    events::{Bus, Happening},
+    ports::{
+        ledger::Ledger,
+        recorder::Recorder,
+    },
+    registry::Registry,
+    sessions::{Push, Session, Sessions},
+    tool::Tool,
+};
+use exai_protocol::{
+    BootId, Code, Outcome, RequestId, UnixMillis, WallClock, WireError,
+    control::CallState,
+    error::Ran,
+    event::SystemMetrics,
+    record::{CallFacts, FinishedRecord, Record},
+    request::CancelMode,
+};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_util::task::TaskTracker;
+
+/// Runs a tool's future where blocking it delays nobody else.
+pub type Runner = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
+
+/// The engine's settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// A call's deadline, unless its tool or its client says otherwise.
+    pub call_timeout: Duration,
+    /// Signs of life of a running call.
+    pub heartbeat: Duration,
+    /// How long a call goes on with nobody waiting.
+    pub unwatched: Duration,
+    /// The hint in refusals, in seconds.
+    pub retry_after: u64,
+    /// What is kept of finished calls.
+    pub retention: RetentionLimits,
+    /// Permits and queue.
+    pub limits: Limits,
+    /// How long a session outlives its last connection.
+    pub session_idle: Duration,
+    /// Whether argument values go into the record.
+    pub log_arguments: bool,
+}
+
+/// What the engine is given.
+pub struct Ports {
+    /// Which run this is.
+    pub boot_id: BootId,
+    /// The wall clock.
+    pub clock: WallClock,
+    /// The durable truth of calls.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where records go.
+    pub recorder: Recorder,
+    /// Where tools run.
+    pub runner: Runner,
+}
+
+/// See the module.
+pub struct Engine {
+    config: Config,
+    ports: Ports,
+    registry: Registry,
+    sessions: Sessions,
+    bus: Arc<Bus>,
+    admission: Arc<Admission>,
+    calls: Calls,
+    tasks: TaskTracker,
+    numbers: AtomicU64,
+    outcomes: [AtomicU64; OUTCOMES.len()],
+    draining: AtomicBool,
+    lag_us: AtomicU64,
+}
+
+const OUTCOMES: [Outcome; 13] = [
+    Outcome::Ok,
+    Outcome::ToolError,
+    Outcome::NotFound,
+    Outcome::InvalidArgument,
+    Outcome::Timeout,
+    Outcome::OverCapacity,
+    Outcome::OverBudget,
+    Outcome::Cancelled,
+    Outcome::Unavailable,
+    Outcome::TooLarge,
+    Outcome::Expired,
+    Outcome::OutcomeUnknown,
+    Outcome::Internal,
+];
+
+/// No lag was measured yet.
+const UNMEASURED: u64 = u64::MAX;
+
+impl Engine {
+    /// An engine with no tools and no sessions.
+    #[must_use]
+    pub fn new(config: Config, ports: Ports) -> Arc<Self> {
+        Arc::new(Self {
+            bus: Bus::new(ports.boot_id.clone()),
+            admission: Admission::new(config.limits.clone()),
+            calls: Calls::new(config.retention),
+            config,
+            ports,
+            registry: Registry::default(),
+            sessions: Sessions::default(),
+            tasks: TaskTracker::new(),
+            numbers: AtomicU64::new(0),
+            outcomes: Default::default(),
+            draining: AtomicBool::new(false),
+            lag_us: AtomicU64::new(UNMEASURED),
+        })
+    }
+
+    /// Replaces one source's tools and tells everyone what changed.
+    pub fn replace_tools(&self, source: &str, tools: Vec<Arc<dyn Tool>>) {
+        if let Some(change) = self.registry.replace(source, tools) {
+            self.sessions.push_all(&Push::ToolsChanged { hash: &change.tools_hash });
+            self.bus.publish(self.now(), Happening::Tools(change));
+        }
+    }
+
+    /// Lets go of a call, in one of two ways; tells the state it was in.
+    pub fn cancel(&self, session: &Session, id: &RequestId, mode: CancelMode, reason: &str) -> CallState {
+        let key = CallKey {
+            principal: session.principal.clone(),
+            scope: Arc::clone(&session.scope),
+            request_id: id.clone(),
+        };
+        let known = self.calls.look_up(&key);
+        let state = known.state();
+        if let crate::calls::Known::Live(call) = known {
+            match mode {
+                CancelMode::Stop => {
+                    let reason = if reason.is_empty() { "cancelled by its client" } else { reason };
+                    call.stop(crate::calls::Stop::Asked(reason.to_owned()));
+                }
+                CancelMode::Detach => call.detach(None),
+            }
+        }
+        state
+    }
+
+    /// A connection is gone: its calls go on, unwatched by it.
+    pub fn detach_peer(&self, peer: u64) {
+        for call in self.calls.live() {
+            call.detach(Some(peer));
+        }
+    }
+
+    /// From now on nothing starts; what waits is told so.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Relaxed);
+        for call in self.calls.live().into_iter().filter(|call| !call.is_running()) {
+            call.drain();
+        }
+    }
+
+    /// Waits for running calls until the deadline, answers the rest, and waits for all to
+    /// have ended. Returns how many were cut short.
+    pub async fn drain(&self, deadline: Instant) -> usize {
+        self.start_draining();
+        self.tasks.close();
+        let cut = match tokio::time::timeout_at(deadline, self.tasks.wait()).await {
+            Ok(()) => 0,
+            Err(_) => {
+                let rest = self.calls.live();
+                rest.iter().for_each(|call| call.drain());
+                rest.len()
+            }
+        };
+        // Every remaining task ends by itself once told; a second's grace covers their records.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.tasks.wait()).await;
+        cut
+    }
+
+    /// Forgets what nobody can miss; to be called now and then.
+    pub fn sweep(&self) {
+        self.calls.sweep(Instant::now());
+        let idle_ms = u64::try_from(self.config.session_idle.as_millis()).unwrap_or(u64::MAX);
+        self.sessions.collect_idle(self.now(), idle_ms);
+    }
+
+    /// Takes a sample of the daemon's load to the bus.
+    pub fn publish_metrics(&self, sample: SystemMetrics) {
+        if let Some(lag) = sample.loop_lag_ms {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small lag")]
+            self.lag_us.store((lag * 1000.0) as u64, Relaxed);
+        }
+        self.bus.publish(self.now(), Happening::Metrics(sample));
+    }
+
+    /// How late the event loop last woke, in milliseconds.
+    #[must_use]
+    pub fn loop_lag_ms(&self) -> Option<f64> {
+        let lag = self.lag_us.load(Relaxed);
+        (lag != UNMEASURED).then(|| crate::events::millis(lag))
+    }
+
+    /// Calls by outcome since the start; outcomes that never happened are left out.
+    #[must_use]
+    pub fn outcomes(&self) -> BTreeMap<String, u64> {
+        let counted = OUTCOMES.iter().zip(&self.outcomes);
+        counted
+            .map(|(outcome, count)| (outcome.as_str().to_owned(), count.load(Relaxed)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    /// The registry.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The sessions.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// The event bus.
+    #[must_use]
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
+    /// Permits and queue.
+    #[must_use]
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where records go.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.ports.recorder
+    }
+
+    /// Whether nothing new is taken.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// Calls queued or running.
+    #[must_use]
+    pub fn live_calls(&self) -> usize {
+        self.calls.live_count()
+    }
+
+    /// The wall clock.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        (self.ports.clock)()
+    }
+
+    /// The clock itself, for those who stamp frames.
+    #[must_use]
+    pub fn clock(&self) -> WallClock {
+        Arc::clone(&self.ports.clock)
+    }
+
+    /// An id for a call whose client gave none: never shared, never empty.
+    #[must_use]
+    pub fn mint_request_id(&self) -> RequestId {
+        let number = self.next_number();
+        RequestId::new(format!("minted-{}-{number}", self.ports.boot_id))
+    }
+
+    /// An id for a new session.
+    #[must_use]
+    pub fn mint_session_id(&self) -> String {
+        let number = self.next_number();
+        format!("{}-{number}", self.ports.boot_id)
+    }
+
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    pub(crate) fn ledger(&self) -> &dyn Ledger {
+        &*self.ports.ledger
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Relaxed) + 1
+    }
+
+    pub(crate) fn count(&self, outcome: Outcome) {
+        self.outcomes[outcome as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    pub(crate) fn run_tool(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        (self.ports.runner)(future);
+    }
+
+    /// A timer of its own for each call: a late tick is not made up for.
+    pub(crate) fn heartbeat(&self) -> Interval {
+        let mut interval = tokio::time::interval(self.config.heartbeat);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        interval
+    }
+
+    /// Ends a call that cannot even be recorded any more.
+    pub(crate) fn abandon(&self, call: &crate::calls::Call) {
+        let error = WireError::new(Code::ShuttingDown, "the daemon is going away").retry_after(1);
+        let finished = Arc::new(crate::calls::Finished::refused(call, error.ran(Ran::No)));
+        call.session.call_ended(self.now());
+        self.calls.retire(call, &finished, false);
+        call.finish(&finished);
+    }
+
+    /// Answers a frame that does not become a call of its own; recorded like any other.
+    pub(crate) fn answer(&self, facts: &Arc<CallFacts>, error: WireError, watcher: &dyn Watcher) {
+        let record = Arc::new(FinishedRecord {
+            call: Arc::clone(facts),
+            outcome: error.code.outcome(),
+            error: Some(error.clone()),
+            finished_at: self.now(),
+            queue_us: 0,
+            run_us: None,
+            result_bytes: 0,
+            progress: 0,
+            watchers: 1,
+        });
+        self.count(record.outcome);
+        self.bus.publish(record.finished_at, Happening::Finished(Arc::clone(&record)));
+        let recorder = self.ports.recorder.clone();
+        let received = Record::Received(Arc::clone(facts));
+        match recorder.try_receive(received) {
+            Ok(reserved) => reserved.finish(Record::Finished(record)),
+            Err(received) => self.spawn(async move {
+                if let Some(reserved) = recorder.receive(received).await {
+                    reserved.finish(Record::Finished(record));
+                }
+            }),
+        }
+        watcher.update(facts, &crate::calls::Update::Finished {
+            end: &Arc::new(crate::calls::Finished::answer(facts, error)),
+            attached: false,
+            replayed: false,
+        });
+    }
+}

@@ -1,0 +1,288 @@
+//! The event bus. Publishing never waits and never copies per reader: ordered records go
+//! into a bounded ring, state replaces its predecessor, and every subscriber pulls at its own
+//! pace. A reader that falls off the ring is told how much it missed.
+
+use exai_protocol::{
+    BootId, UnixMillis,
+    event::{
+        ConnectionStatus, EventBody, SystemMetrics, ToolCallProgress, ToolCallResult,
+        ToolCallStarted, ToolDiscovered, Topic,
+    },
+    record::{CallFacts, FinishedRecord, ProgressRecord},
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::Notify;
+
+/// Ordered events kept for replay.
+const RING: usize = 4096;
+
+/// One numbered event.
+#[derive(Debug)]
+pub struct Event {
+    /// Counts within this boot.
+    pub seq: u64,
+    /// When.
+    pub at: UnixMillis,
+    what: Happening,
+}
+
+/// What happened, as the engine holds it; words are made only for those who listen.
+#[derive(Debug, Clone)]
+pub enum Happening {
+    /// A client came or went.
+    Connection(ConnectionStatus),
+    /// A tool was started after this many microseconds of waiting.
+    Started(Arc<CallFacts>, u64),
+    /// A tool said how far it is.
+    Progress(Arc<ProgressRecord>),
+    /// A call ended.
+    Finished(Arc<FinishedRecord>),
+    /// The registry changed.
+    Tools(ToolDiscovered),
+    /// A sample of the daemon's load.
+    Metrics(SystemMetrics),
+}
+
+/// What a state event is about; a newer one of the same subject replaces it.
+#[derive(PartialEq, Eq, Hash, Clone, Copy)]
+enum Subject {
+    Call(u64),
+    System,
+}
+
+/// The owner of the ring.
+pub struct Bus {
+    boot_id: BootId,
+    state: Mutex<State>,
+    published: Notify,
+}
+
+struct State {
+    newest: u64,
+    evicted_through: u64,
+    evicted: u64,
+    ring: VecDeque<Arc<Event>>,
+    latest: HashMap<Subject, Arc<Event>>,
+}
+
+impl Bus {
+    /// An empty bus.
+    #[must_use]
+    pub fn new(boot_id: BootId) -> Arc<Self> {
+        let state = State {
+            newest: 0,
+            evicted_through: 0,
+            evicted: 0,
+            ring: VecDeque::new(),
+            latest: HashMap::new(),
+        };
+        Arc::new(Self { boot_id, state: Mutex::new(state), published: Notify::new() })
+    }
+
+    /// Adds an event; never waits.
+    pub fn publish(&self, at: UnixMillis, what: Happening) {
+        self.lock().push(at, what);
+        self.published.notify_waiters();
+    }
+
+    /// The number of the newest event.
+    #[must_use]
+    pub fn newest(&self) -> u64 {
+        self.lock().newest
+    }
+
+    /// The boot the numbers belong to.
+    #[must_use]
+    pub fn boot_id(&self) -> &BootId {
+        &self.boot_id
+    }
+
+    /// Follows topics from now, or from after `since` of boot `boot`.
+    /// The flag says that the gap is no longer kept.
+    #[must_use]
+    pub fn subscribe(
+        self: &Arc<Self>,
+        topics: Vec<Topic>,
+        since: Option<u64>,
+        boot: Option<&str>,
+    ) -> (Subscription, bool) {
+        let state = self.lock();
+        let same_boot = boot.is_none_or(|boot| boot == self.boot_id.as_str());
+        let replay = since.filter(|since| same_boot && (state.evicted_through..=state.newest).contains(since));
+        let resync = since.is_some() && replay.is_none();
+        let cursor = replay.unwrap_or(state.newest);
+        let seen_evictions = state.evicted;
+        drop(state);
+        (Subscription { bus: Arc::clone(self), topics, cursor, seen_evictions }, resync)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn push(&mut self, at: UnixMillis, what: Happening) {
+        self.newest += 1;
+        if let Happening::Finished(end) = &what {
+            self.latest.remove(&Subject::Call(end.call.number));
+        }
+        let subject = what.subject();
+        let event = Arc::new(Event { seq: self.newest, at, what });
+        if let Some(subject) = subject {
+            self.latest.insert(subject, event);
+            return;
+        }
+        if self.ring.len() == RING
+            && let Some(oldest) = self.ring.pop_front()
+        {
+            self.evicted_through = oldest.seq;
+            self.evicted += 1;
+        }
+        self.ring.push_back(event);
+    }
+
+    /// The first event after `cursor` that any of `topics` covers.
+    fn next(&self, cursor: u64, topics: &[Topic]) -> Option<Arc<Event>> {
+        let wanted = |event: &&Arc<Event>| event.seq > cursor && topics.contains(&event.what.topic());
+        let from = self.ring.partition_point(|event| event.seq <= cursor);
+        let ordered = self.ring.range(from..).find(wanted);
+        let state = self.latest.values().filter(wanted).min_by_key(|event| event.seq);
+        ordered.into_iter().chain(state).min_by_key(|event| event.seq).cloned()
+    }
+}
+
+/// One reader's place on the bus.
+pub struct Subscription {
+    bus: Arc<Bus>,
+    topics: Vec<Topic>,
+    cursor: u64,
+    seen_evictions: u64,
+}
+
+/// What a reader gets.
+pub enum Delivery {
+    /// The next event.
+    Event(Arc<Event>),
+    /// It read too slowly.
+    Lagged {
+        /// Ordered events that are gone, of any topic.
+        dropped: u64,
+        /// The next number it can get.
+        next_seq: u64,
+    },
+}
+
+impl Subscription {
+    /// Waits for the next event; cancel-safe.
+    pub async fn next(&mut self) -> Delivery {
+        let bus = Arc::clone(&self.bus);
+        loop {
+            let published = bus.published.notified();
+            tokio::pin!(published);
+            published.as_mut().enable();
+            if let Some(delivery) = self.poll_now() {
+                return delivery;
+            }
+            published.await;
+        }
+    }
+
+    fn poll_now(&mut self) -> Option<Delivery> {
+        let state = self.bus.lock();
+        if self.cursor < state.evicted_through {
+            let kept_before = state.evicted_through - self.cursor;
+            let dropped = (state.evicted - self.seen_evictions).min(kept_before);
+            self.cursor = state.evicted_through;
+            self.seen_evictions = state.evicted;
+            return Some(Delivery::Lagged { dropped, next_seq: self.cursor + 1 });
+        }
+        self.seen_evictions = state.evicted;
+        match state.next(self.cursor, &self.topics) {
+            Some(event) => {
+                self.cursor = event.seq;
+                Some(Delivery::Event(event))
+            }
+            None => None,
+        }
+    }
+}
+
+impl Event {
+    /// The topic.
+    #[must_use]
+    pub fn topic(&self) -> Topic {
+        self.what.topic()
+    }
+
+    /// The event in wire words.
+    #[must_use]
+    pub fn body(&self) -> EventBody {
+        self.what.body()
+    }
+}
+
+impl Happening {
+    fn topic(&self) -> Topic {
+        match self {
+            Self::Connection(_) => Topic::ConnectionStatus,
+            Self::Started(..) => Topic::ToolCallStarted,
+            Self::Progress(_) => Topic::ToolCallProgress,
+            Self::Finished(_) => Topic::ToolCallResult,
+            Self::Tools(_) => Topic::ToolDiscovered,
+            Self::Metrics(_) => Topic::SystemMetrics,
+        }
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Progress(progress) => Some(Subject::Call(progress.call.number)),
+            Self::Metrics(_) => Some(Subject::System),
+            _ => None,
+        }
+    }
+
+    fn body(&self) -> EventBody {
+        match self {
+            Self::Connection(status) => EventBody::ConnectionStatus(status.clone()),
+            Self::Tools(change) => EventBody::ToolDiscovered(change.clone()),
+            Self::Metrics(sample) => EventBody::SystemMetrics(sample.clone()),
+            Self::Started(call, queue_us) => EventBody::ToolCallStarted(ToolCallStarted {
+                request_id: call.request_id.clone(),
+                session_id: call.session_id.clone(),
+                client: call.client_name.to_string(),
+                tool: call.tool.to_string(),
+                queue_ms: millis(*queue_us),
+            }),
+            Self::Progress(progress) => EventBody::ToolCallProgress(ToolCallProgress {
+                request_id: progress.call.request_id.clone(),
+                session_id: progress.call.session_id.clone(),
+                tool: progress.call.tool.to_string(),
+                seq: progress.seq,
+                stage: progress.stage.to_string(),
+                message: progress.message.to_string(),
+            }),
+            Self::Finished(end) => EventBody::ToolCallResult(ToolCallResult {
+                request_id: end.call.request_id.clone(),
+                session_id: end.call.session_id.clone(),
+                client: end.call.client_name.to_string(),
+                tool: end.call.tool.to_string(),
+                outcome: end.outcome,
+                error: end.error.as_ref().map(|error| error.message.clone()),
+                queue_ms: millis(end.queue_us),
+                run_ms: end.run_us.map(millis),
+                result_bytes: end.result_bytes,
+            }),
+        }
+    }
+}
+
+/// Microseconds as the wire's milliseconds.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "durations stay far below 2^53 microseconds")]
+pub fn millis(us: u64) -> f64 {
+    us as f64 / 1000.0
+}

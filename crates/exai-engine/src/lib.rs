@@ -1,0 +1,15 @@
+//! The heart: the registry, sessions, the life of a call, admission, deadlines and the event
+//! bus. It opens nothing (no socket, file, process or clock of its own), so its tests run
+//! whole days in milliseconds.
+
+pub mod admission;
+pub mod calls;
+pub mod engine;
+pub mod events;
+pub mod ports;
+pub mod progress;
+pub mod registry;
+pub mod sessions;
+pub mod tool;
+
+pub use engine::{Config, Engine, Ports, Runner};

@@ -1,0 +1,7 @@
+//! What the engine needs done and does not do itself. Others implement these; the engine
+//! opens nothing.
+
+pub mod ledger;
+pub mod logs;
+pub mod recorder;
+pub mod vitals;

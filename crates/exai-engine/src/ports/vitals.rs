@@ -1,0 +1,29 @@
+//! What the tools may know of the daemon around them.
+
+use exai_protocol::{health::Health, tool::ToolEntry};
+use std::path::PathBuf;
+
+/// Facts of the running process, for `version`, `status`, `health` and `self-check`.
+pub trait Vitals: Send + Sync + 'static {
+    /// The same snapshot as the `health` op.
+    fn health(&self) -> Health;
+    /// The registered tools, sorted by name.
+    fn tools(&self) -> Vec<ToolEntry>;
+    /// What does not change while the process lives.
+    fn identity(&self) -> &Identity;
+}
+
+/// What does not change while the process lives.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The product's version.
+    pub version: String,
+    /// The commit it was built from, or `unknown`.
+    pub build: String,
+    /// `major.minor` of the wire.
+    pub protocol: String,
+    /// The home it serves.
+    pub home: PathBuf,
+    /// Whether the scripted test tools are registered.
+    pub test_tools: bool,
+}

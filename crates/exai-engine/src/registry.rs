@@ -1,0 +1,145 @@
+//! Which tools exist. Readers take an immutable snapshot; a source replaces its own part and
+//! the snapshot is swapped whole, so a list is never seen half-changed.
+
+use crate::tool::{Tool, raw};
+use exai_protocol::{RawValue, event::ToolDiscovered, names, tool::ToolEntry};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+/// The owner of the snapshot.
+pub struct Registry {
+    snapshot: RwLock<Arc<Snapshot>>,
+    sources: Mutex<BTreeMap<String, Vec<Arc<dyn Tool>>>>,
+}
+
+/// One consistent list of tools.
+pub struct Snapshot {
+    tools: BTreeMap<String, Arc<dyn Tool>>,
+    list: Arc<RawValue>,
+    hash: Arc<str>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        let empty = Arc::new(Snapshot::of(BTreeMap::new()));
+        Self { snapshot: RwLock::new(empty), sources: Mutex::default() }
+    }
+}
+
+impl Registry {
+    /// The current list.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces one source's tools; tells what changed, or nothing if the list is the same.
+    /// Where two sources name a tool alike, the source first in the alphabet keeps the name.
+    pub fn replace(&self, source: &str, tools: Vec<Arc<dyn Tool>>) -> Option<ToolDiscovered> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.insert(source.to_owned(), tools);
+        let mut merged: BTreeMap<String, Arc<dyn Tool>> = BTreeMap::new();
+        for (owner, tool) in sources.iter().flat_map(|(owner, tools)| tools.iter().map(move |t| (owner, t))) {
+            let name = tool.spec().name().to_owned();
+            if merged.contains_key(&name) {
+                tracing::warn!(source = owner.as_str(), tool = name, "name is taken; tool left out");
+            } else {
+                merged.insert(name, Arc::clone(tool));
+            }
+        }
+        let next = Arc::new(Snapshot::of(merged));
+        let mut current = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        let change = difference(source, &current, &next);
+        *current = next;
+        change
+    }
+}
+
+impl Snapshot {
+    fn of(tools: BTreeMap<String, Arc<dyn Tool>>) -> Self {
+        let entries: Vec<&ToolEntry> = tools.values().map(|tool| &tool.spec().entry).collect();
+        let list = raw(serde_json::to_string(&entries).unwrap_or_else(|_| "[]".to_owned()));
+        let hash = hex(&Sha256::digest(list.get().as_bytes())[..16]).into();
+        Self { tools, list, hash }
+    }
+
+    /// The tool a client means by a name, decorated or not.
+    #[must_use]
+    pub fn find(&self, asked: &str) -> Option<&Arc<dyn Tool>> {
+        let name = names::resolve(asked, |name| self.tools.contains_key(name))?;
+        self.tools.get(name)
+    }
+
+    /// The names nearest to a wrong one.
+    #[must_use]
+    pub fn closest(&self, asked: &str) -> Vec<&str> {
+        names::closest(asked, self.tools.keys().map(String::as_str))
+    }
+
+    /// The entries as listed, sorted by name.
+    #[must_use]
+    pub fn list(&self) -> &Arc<RawValue> {
+        &self.list
+    }
+
+    /// The hash of [`Self::list`].
+    #[must_use]
+    pub fn hash(&self) -> &Arc<str> {
+        &self.hash
+    }
+
+    /// The entries, sorted by name.
+    pub fn entries(&self) -> impl Iterator<Item = &ToolEntry> {
+        self.tools.values().map(|tool| &tool.spec().entry)
+    }
+
+    /// How many tools there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tools.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tools.is_empty()
+    }
+}
+
+fn difference(source: &str, old: &Snapshot, new: &Snapshot) -> Option<ToolDiscovered> {
+    if old.hash == new.hash {
+        return None;
+    }
+    let entry = |snapshot: &Snapshot, name: &str| {
+        snapshot.tools.get(name).and_then(|tool| serde_json::to_string(&tool.spec().entry).ok())
+    };
+    let only_in = |a: &Snapshot, b: &Snapshot| {
+        a.tools.keys().filter(|name| !b.tools.contains_key(*name)).cloned().collect()
+    };
+    let changed = new
+        .tools
+        .keys()
+        .filter(|name| old.tools.contains_key(*name) && entry(old, name) != entry(new, name))
+        .cloned()
+        .collect();
+    Some(ToolDiscovered {
+        source: source.to_owned(),
+        added: only_in(new, old),
+        removed: only_in(old, new),
+        changed,
+        tools_hash: new.hash.to_string(),
+    })
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

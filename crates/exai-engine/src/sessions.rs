@@ -1,0 +1,247 @@
+//! Who is connected. A session is a client, not a connection: it spans reconnects and may
+//! have several connections at once. It is collected when nobody is connected, nothing of it
+//! runs, and an hour has passed.
+
+use exai_protocol::{
+    ClientId, Principal, SessionId, UnixMillis, control::SessionEntry, hello::ClientInfo,
+};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+/// Something pushed to a client without being asked.
+pub enum Push<'a> {
+    /// A message for the person behind it.
+    Notice {
+        /// Who says it.
+        from: &'a str,
+        /// `info`, `warning` or `error`.
+        level: &'a str,
+        /// What it says.
+        message: &'a str,
+    },
+    /// The tool list changed.
+    ToolsChanged {
+        /// The hash of the new list.
+        hash: &'a str,
+    },
+}
+
+/// One connection, as the sessions see it.
+pub trait Peer: Send + Sync {
+    /// Hands something over; false if the peer never announced that it wants such things.
+    fn push(&self, push: &Push<'_>) -> bool;
+}
+
+/// One client.
+pub struct Session {
+    /// Its id with this daemon.
+    pub id: SessionId,
+    /// Whom its token stands for.
+    pub principal: Principal,
+    /// What request ids are scoped to, and what limits count for.
+    pub scope: Arc<str>,
+    /// When it first came.
+    pub connected_at: UnixMillis,
+    client: Mutex<ClientInfo>,
+    client_name: Mutex<Arc<str>>,
+    roots: Mutex<Arc<[String]>>,
+    peers: Mutex<Vec<(u64, Arc<dyn Peer>)>>,
+    last_seen: AtomicU64,
+    in_flight: AtomicU64,
+    calls: AtomicU64,
+}
+
+impl Session {
+    /// The client's own id, where it gave one.
+    #[must_use]
+    pub fn client_id(&self) -> Option<ClientId> {
+        lock(&self.client).id.clone()
+    }
+
+    /// The client's program.
+    #[must_use]
+    pub fn client_name(&self) -> Arc<str> {
+        Arc::clone(&lock(&self.client_name))
+    }
+
+    /// The folders its user has open.
+    #[must_use]
+    pub fn roots(&self) -> Arc<[String]> {
+        Arc::clone(&lock(&self.roots))
+    }
+
+    /// An editor may name its folders later than its hello.
+    pub fn set_roots(&self, roots: Vec<String>) {
+        *lock(&self.roots) = roots.into();
+    }
+
+    /// Open connections.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        lock(&self.peers).len() as u64
+    }
+
+    pub(crate) fn call_began(&self, now: UnixMillis) {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.calls.fetch_add(1, Relaxed);
+        self.last_seen.store(now.0, Relaxed);
+    }
+
+    pub(crate) fn call_ended(&self, now: UnixMillis) {
+        self.in_flight.fetch_sub(1, Relaxed);
+        self.last_seen.store(now.0, Relaxed);
+    }
+
+    fn entry(&self) -> SessionEntry {
+        let client = lock(&self.client).clone();
+        SessionEntry {
+            session_id: self.id.clone(),
+            client_id: client.id,
+            client: client.name,
+            version: client.version,
+            pid: client.pid,
+            cwd: client.cwd,
+            connections: self.connections(),
+            in_flight: self.in_flight.load(Relaxed),
+            calls: self.calls.load(Relaxed),
+            connected_at: self.connected_at.as_secs_f64(),
+            last_seen_at: UnixMillis(self.last_seen.load(Relaxed)).as_secs_f64(),
+        }
+    }
+
+    fn introduce(&self, client: ClientInfo, now: UnixMillis) {
+        let name = if client.name.is_empty() { "unnamed" } else { &client.name };
+        *lock(&self.client_name) = Arc::from(name);
+        *lock(&self.roots) = client.roots.clone().into();
+        *lock(&self.client) = client;
+        self.last_seen.store(now.0, Relaxed);
+    }
+}
+
+/// The owner of all sessions.
+#[derive(Default)]
+pub struct Sessions {
+    table: Mutex<HashMap<(Principal, Arc<str>), Arc<Session>>>,
+    peers: AtomicU64,
+}
+
+/// A connection's membership in its session; ends by [`Sessions::leave`].
+pub struct Membership {
+    /// The session.
+    pub session: Arc<Session>,
+    /// The connection's number.
+    pub peer: u64,
+}
+
+impl Sessions {
+    /// Joins the session of a client that named itself, or opens one for this connection.
+    pub fn join(
+        &self,
+        principal: Principal,
+        client: ClientInfo,
+        peer: Arc<dyn Peer>,
+        fresh_id: SessionId,
+        now: UnixMillis,
+    ) -> Membership {
+        let number = self.peers.fetch_add(1, Relaxed);
+        let scope: Arc<str> = match &client.id {
+            Some(id) => Arc::from(id.as_str()),
+            None => Arc::from(format!("connection:{fresh_id}")),
+        };
+        let session = {
+            let mut table = lock(&self.table);
+            let session = table.entry((principal.clone(), Arc::clone(&scope))).or_insert_with(|| {
+                Arc::new(Session {
+                    id: fresh_id,
+                    principal,
+                    scope,
+                    connected_at: now,
+                    client: Mutex::default(),
+                    client_name: Mutex::new(Arc::from("unnamed")),
+                    roots: Mutex::new(Arc::from([])),
+                    peers: Mutex::default(),
+                    last_seen: AtomicU64::new(now.0),
+                    in_flight: AtomicU64::new(0),
+                    calls: AtomicU64::new(0),
+                })
+            });
+            // Under the table's lock, so that collection never sees the session without its peer.
+            lock(&session.peers).push((number, peer));
+            Arc::clone(session)
+        };
+        session.introduce(client, now);
+        Membership { session, peer: number }
+    }
+
+    /// A connection is gone; returns how many its session has left.
+    pub fn leave(&self, membership: &Membership, now: UnixMillis) -> u64 {
+        let session = &membership.session;
+        session.last_seen.store(now.0, Relaxed);
+        let mut peers = lock(&session.peers);
+        peers.retain(|(number, _)| *number != membership.peer);
+        peers.len() as u64
+    }
+
+    /// Forgets sessions nobody can miss: not connected, nothing running, and either bound to
+    /// a connection that is gone or idle for `idle_ms`.
+    pub fn collect_idle(&self, now: UnixMillis, idle_ms: u64) -> usize {
+        let mut table = lock(&self.table);
+        let before = table.len();
+        table.retain(|_, session| {
+            let busy = session.connections() > 0 || session.in_flight.load(Relaxed) > 0;
+            let idle_for = now.0.saturating_sub(session.last_seen.load(Relaxed));
+            busy || (session.client_id().is_some() && idle_for < idle_ms)
+        });
+        before - table.len()
+    }
+
+    /// Pushes to one client's connections, or to everybody's; returns how many took it.
+    pub fn push(&self, principal: &Principal, to: Option<&ClientId>, push: &Push<'_>) -> u64 {
+        let sessions: Vec<Arc<Session>> = lock(&self.table)
+            .values()
+            .filter(|session| session.principal == *principal)
+            .filter(|session| to.is_none_or(|id| session.client_id().as_ref() == Some(id)))
+            .cloned()
+            .collect();
+        let peers = sessions.iter().flat_map(|session| lock(&session.peers).clone());
+        peers.filter(|(_, peer)| peer.push(push)).count() as u64
+    }
+
+    /// Pushes to everybody of every principal.
+    pub fn push_all(&self, push: &Push<'_>) {
+        let principals: std::collections::HashSet<Principal> =
+            lock(&self.table).keys().map(|(principal, _)| principal.clone()).collect();
+        for principal in principals {
+            self.push(&principal, None, push);
+        }
+    }
+
+    /// The sessions of a principal, oldest first.
+    #[must_use]
+    pub fn list(&self, principal: &Principal) -> Vec<SessionEntry> {
+        let mut sessions: Vec<SessionEntry> = lock(&self.table)
+            .values()
+            .filter(|session| session.principal == *principal)
+            .map(|session| session.entry())
+            .collect();
+        sessions.sort_by(|a, b| a.connected_at.total_cmp(&b.connected_at));
+        sessions
+    }
+
+    /// Sessions with a connection, and connections.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        lock(&self.table).values().map(|session| session.connections()).fold((0, 0), |(s, c), n| {
+            (s + u64::from(n > 0), c + n)
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,202 @@
+//! The topics people and programs can follow, and what each event says.
+
+use crate::{Outcome, RequestId, SessionId};
+use serde::{Deserialize, Serialize};
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Topic {
+    /// A client came or went. Ordered.
+    ConnectionStatus,
+    /// A call's tool was started. Ordered.
+    ToolCallStarted,
+    /// How far a call is. Coalesced: only the newest of a call is delivered.
+    ToolCallProgress,
+    /// A call ended. Ordered.
+    ToolCallResult,
+    /// The registry changed. Ordered.
+    ToolDiscovered,
+    /// The daemon's own load. Coalesced.
+    SystemMetrics,
+}
+
+impl Topic {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::ConnectionStatus,
+        Self::ToolCallStarted,
+        Self::ToolCallProgress,
+        Self::ToolCallResult,
+        Self::ToolDiscovered,
+        Self::SystemMetrics,
+    ];
+
+    /// The topic's name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConnectionStatus => "connection_status",
+            Self::ToolCallStarted => "tool_call_started",
+            Self::ToolCallProgress => "tool_call_progress",
+            Self::ToolCallResult => "tool_call_result",
+            Self::ToolDiscovered => "tool_discovered",
+            Self::SystemMetrics => "system_metrics",
+        }
+    }
+
+    /// The topic of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.as_str() == name)
+    }
+
+    /// State: a newer event of the same subject replaces an undelivered older one.
+    #[must_use]
+    pub fn is_state(self) -> bool {
+        matches!(self, Self::ToolCallProgress | Self::SystemMetrics)
+    }
+}
+
+/// What happened. Externally tagged, so that payloads are never buffered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum EventBody {
+    /// See [`Topic::ConnectionStatus`].
+    ConnectionStatus(ConnectionStatus),
+    /// See [`Topic::ToolCallStarted`].
+    ToolCallStarted(ToolCallStarted),
+    /// See [`Topic::ToolCallProgress`].
+    ToolCallProgress(ToolCallProgress),
+    /// See [`Topic::ToolCallResult`].
+    ToolCallResult(ToolCallResult),
+    /// See [`Topic::ToolDiscovered`].
+    ToolDiscovered(ToolDiscovered),
+    /// See [`Topic::SystemMetrics`].
+    SystemMetrics(SystemMetrics),
+}
+
+impl EventBody {
+    /// The topic this body belongs to.
+    #[must_use]
+    pub fn topic(&self) -> Topic {
+        match self {
+            Self::ConnectionStatus(_) => Topic::ConnectionStatus,
+            Self::ToolCallStarted(_) => Topic::ToolCallStarted,
+            Self::ToolCallProgress(_) => Topic::ToolCallProgress,
+            Self::ToolCallResult(_) => Topic::ToolCallResult,
+            Self::ToolDiscovered(_) => Topic::ToolDiscovered,
+            Self::SystemMetrics(_) => Topic::SystemMetrics,
+        }
+    }
+}
+
+/// A client came or went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ConnectionStatus {
+    /// Whose connection.
+    pub session_id: SessionId,
+    /// The client's program.
+    pub client: String,
+    /// Came (true) or went.
+    pub connected: bool,
+    /// The session's connections now.
+    pub connections: u64,
+    /// Why it went, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A call's tool was started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ToolCallStarted {
+    /// The call.
+    pub request_id: RequestId,
+    /// Whose.
+    pub session_id: SessionId,
+    /// The client's program.
+    pub client: String,
+    /// The tool.
+    pub tool: String,
+    /// How long it waited.
+    pub queue_ms: f64,
+}
+
+/// How far a call is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ToolCallProgress {
+    /// The call.
+    pub request_id: RequestId,
+    /// Whose.
+    pub session_id: SessionId,
+    /// The tool.
+    pub tool: String,
+    /// Counts within the call.
+    pub seq: u64,
+    /// `queued`, `running`, or the tool's own word.
+    pub stage: String,
+    /// For a person.
+    pub message: String,
+}
+
+/// A call ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ToolCallResult {
+    /// The call.
+    pub request_id: RequestId,
+    /// Whose.
+    pub session_id: SessionId,
+    /// The client's program.
+    pub client: String,
+    /// The tool.
+    pub tool: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How long it waited.
+    pub queue_ms: f64,
+    /// How long it ran; null if it never started.
+    pub run_ms: Option<f64>,
+    /// Size of its outputs.
+    pub result_bytes: u64,
+}
+
+/// The registry changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ToolDiscovered {
+    /// Which part of it.
+    pub source: String,
+    /// New names.
+    pub added: Vec<String>,
+    /// Gone names.
+    pub removed: Vec<String>,
+    /// Names whose entry changed.
+    pub changed: Vec<String>,
+    /// The hash of the whole list.
+    pub tools_hash: String,
+}
+
+/// The daemon's own load; unknown is null.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SystemMetrics {
+    /// Share of one core since the last sample.
+    pub cpu_percent: Option<f64>,
+    /// Resident memory.
+    pub memory_bytes: Option<u64>,
+    /// Open connections.
+    pub connections: u64,
+    /// Calls running.
+    pub in_flight: u64,
+    /// Calls waiting.
+    pub queued: u64,
+    /// How late the event loop woke at the last sample.
+    pub loop_lag_ms: Option<f64>,
+}

@@ -1,0 +1,252 @@
+//! What a client may ask after the handshake. Decoding names the field that is wrong in
+//! V1's words; the arguments of a call stay the sender's bytes.
+
+use crate::{
+    ClientId, RequestId, Secret,
+    limits::MAX_REQUEST_ID_BYTES,
+    object::RawObject,
+};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// One frame from a client.
+pub struct Request<'a> {
+    /// Echoed in the reply, where the client sent one.
+    pub request_id: Option<RequestId>,
+    /// What it asks.
+    pub op: Op<'a>,
+}
+
+/// The ops of V1, then the additions.
+pub enum Op<'a> {
+    /// The tools this client sees.
+    ListTools,
+    /// Run a tool, or attach to the same call.
+    CallTool(CallTool<'a>),
+    /// Replace the token.
+    RotateToken {
+        /// The current one.
+        old: Secret,
+        /// The next one.
+        new: Secret,
+    },
+    /// The daemon's vital signs.
+    Health,
+    /// Let go of a call.
+    Cancel {
+        /// Stop it, or leave it to finish.
+        mode: CancelMode,
+        /// Why, for the record.
+        reason: String,
+    },
+    /// Watch a call again by its id.
+    Attach,
+    /// Read a finished call's result in pages.
+    Collect {
+        /// First byte wanted.
+        offset: u64,
+        /// Most bytes wanted.
+        limit: u64,
+    },
+    /// Receive events.
+    Subscribe(Subscribe),
+    /// No more events.
+    Unsubscribe,
+    /// Are you there.
+    Ping,
+    /// Who else is connected.
+    Sessions,
+    /// Tell other clients something.
+    Notify {
+        /// One client, or all.
+        to: Option<ClientId>,
+        /// `info`, `warning` or `error`.
+        level: String,
+        /// For a person.
+        message: String,
+    },
+    /// An MCP method carried to the daemon.
+    Mcp {
+        /// Its name.
+        method: String,
+        /// Its parameters, untouched.
+        params: Option<&'a RawValue>,
+    },
+    /// Drain and exit.
+    Shutdown {
+        /// How long running calls may go on.
+        drain_ms: u64,
+        /// Why, for the record.
+        reason: String,
+    },
+}
+
+/// `call_tool`.
+pub struct CallTool<'a> {
+    /// The tool's name as the client knows it.
+    pub name: Cow<'a, str>,
+    /// Its arguments, untouched; absent means `{}`.
+    pub arguments: Option<&'a RawValue>,
+    /// How long the client will wait, where it says so.
+    pub timeout_ms: Option<u64>,
+    /// The folders its user has open now, where it says so.
+    pub roots: Option<Vec<String>>,
+}
+
+/// The two ways to let go of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelMode {
+    /// End it.
+    Stop,
+    /// Nobody waits; it finishes and can be collected.
+    Detach,
+}
+
+/// `subscribe`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subscribe {
+    /// Topics wanted; empty means all.
+    pub topics: Vec<String>,
+    /// Replay what came after this sequence number.
+    pub since: Option<u64>,
+    /// The boot that number belongs to.
+    pub boot_id: Option<String>,
+}
+
+/// A frame that cannot be served, and the id to answer under where there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRequest {
+    /// V1's message, for the `error` frame.
+    pub message: String,
+    /// Present whenever it could be read.
+    pub request_id: Option<RequestId>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads one frame.
+    ///
+    /// # Errors
+    /// [`BadRequest`] with V1's wording; the connection stays open.
+    pub fn decode(text: &'a str) -> Result<Self, BadRequest> {
+        let object = RawObject::parse(text).map_err(|error| bad(None, not_an_object(text, &error)))?;
+        let request_id = request_id(&object)?;
+        let op = match object.string("op") {
+            Ok(Some(op)) => op,
+            _ => return Err(bad(request_id, invalid("missing or invalid 'op' field (must be string)"))),
+        };
+        match op_of(&op, &object) {
+            Ok(Some(op)) => Ok(Self { request_id, op }),
+            Ok(None) => Err(bad(request_id, format!("Unknown op: {op}"))),
+            Err(message) => Err(bad(request_id, message)),
+        }
+    }
+}
+
+fn op_of<'a>(op: &str, object: &RawObject<'a>) -> Result<Option<Op<'a>>, String> {
+    Ok(Some(match op {
+        "call_tool" => Op::CallTool(call_tool(object)?),
+        "list_tools" => Op::ListTools,
+        "health" => Op::Health,
+        "rotate_token" => rotate_token(object)?,
+        "cancel" => Op::Cancel { mode: cancel_mode(object)?, reason: text(object, "reason")? },
+        "attach" => Op::Attach,
+        "collect" => Op::Collect {
+            offset: number(object, "offset")?.unwrap_or(0),
+            limit: number(object, "limit")?.unwrap_or(u64::MAX),
+        },
+        "subscribe" => Op::Subscribe(subscribe(object)?),
+        "unsubscribe" => Op::Unsubscribe,
+        "ping" => Op::Ping,
+        "sessions" => Op::Sessions,
+        "notify" => Op::Notify {
+            to: Some(text(object, "to")?).filter(|to| !to.is_empty()).map(ClientId::new),
+            level: text(object, "level")?,
+            message: text(object, "message")?,
+        },
+        "mcp" => Op::Mcp { method: text(object, "method")?, params: object.raw("params") },
+        "shutdown" => Op::Shutdown {
+            drain_ms: number(object, "drain_ms")?.unwrap_or(30_000),
+            reason: text(object, "reason")?,
+        },
+        _ => return Ok(None),
+    }))
+}
+
+fn call_tool<'a>(object: &RawObject<'a>) -> Result<CallTool<'a>, String> {
+    let name = match object.string("name") {
+        Ok(Some(name)) if !name.is_empty() => name,
+        _ => return Err(invalid("call_tool requires 'name' (non-empty string)")),
+    };
+    let arguments = object.raw("arguments");
+    if arguments.is_some_and(|raw| !raw.get().starts_with('{')) {
+        return Err(invalid("arguments must be a JSON object"));
+    }
+    let roots = object.typed("roots").map_err(|error| invalid(&format!("roots: {error}")))?;
+    Ok(CallTool { name, arguments, timeout_ms: number(object, "timeout_ms")?, roots })
+}
+
+fn rotate_token<'a>(object: &RawObject<'a>) -> Result<Op<'a>, String> {
+    let field = |key| {
+        object
+            .string(key)
+            .map(|text| Secret::new(text.unwrap_or_default()))
+            .map_err(|_| invalid("rotate_token requires 'old' and 'new' (strings)"))
+    };
+    Ok(Op::RotateToken { old: field("old")?, new: field("new")? })
+}
+
+fn cancel_mode(object: &RawObject<'_>) -> Result<CancelMode, String> {
+    match text(object, "mode")?.as_str() {
+        "" | "stop" => Ok(CancelMode::Stop),
+        "detach" => Ok(CancelMode::Detach),
+        other => Err(invalid(&format!("mode must be 'stop' or 'detach', not {other:?}"))),
+    }
+}
+
+fn subscribe(object: &RawObject<'_>) -> Result<Subscribe, String> {
+    let topics = object.typed("topics").map_err(|error| invalid(&format!("topics: {error}")))?;
+    let boot_id = Some(text(object, "boot_id")?).filter(|id| !id.is_empty());
+    Ok(Subscribe { topics: topics.unwrap_or_default(), since: number(object, "since")?, boot_id })
+}
+
+fn request_id(object: &RawObject<'_>) -> Result<Option<RequestId>, BadRequest> {
+    match object.string("request_id") {
+        Ok(Some(id)) if id.len() > MAX_REQUEST_ID_BYTES => {
+            let length = id.len();
+            let limit = MAX_REQUEST_ID_BYTES;
+            Err(bad(None, invalid(&format!("request_id is {length} bytes; the limit is {limit}"))))
+        }
+        Ok(id) => Ok(id.filter(|id| !id.is_empty()).map(|id| RequestId::new(&*id))),
+        Err(_) => Err(bad(None, invalid("request_id must be a string"))),
+    }
+}
+
+fn text(object: &RawObject<'_>, key: &str) -> Result<String, String> {
+    object
+        .string(key)
+        .map(|text| text.unwrap_or_default().into_owned())
+        .map_err(|_| invalid(&format!("{key} must be a string")))
+}
+
+fn number(object: &RawObject<'_>, key: &str) -> Result<Option<u64>, String> {
+    object.typed(key).map_err(|_| invalid(&format!("{key} must be a whole number, 0 or more")))
+}
+
+fn not_an_object(text: &str, error: &serde_json::Error) -> String {
+    let duplicate = error.to_string();
+    if duplicate.starts_with("duplicate key") {
+        return invalid(&duplicate);
+    }
+    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        Ok(_) => invalid("message must be a JSON object"),
+        Err(_) => "invalid_json".to_owned(),
+    }
+}
+
+fn invalid(what: &str) -> String {
+    format!("invalid_message: {what}")
+}
+
+fn bad(request_id: Option<RequestId>, message: String) -> BadRequest {
+    BadRequest { message, request_id }
+}

@@ -1,0 +1,40 @@
+//! Which dialect of the wire this build speaks, and what it may announce.
+
+/// Same major: the peers understand each other. Minor: additive growth.
+pub const PROTOCOL_MAJOR: u32 = 1;
+/// See [`PROTOCOL_MAJOR`].
+pub const PROTOCOL_MINOR: u32 = 1;
+/// `major.minor` as announced in `hello` and `hello_ack`.
+pub const PROTOCOL: &str = "1.1";
+
+/// Abilities a peer may announce in `hello`; without one it gets exactly V1.
+pub mod feature {
+    /// `progress` frames carry `seq`, `stage` and `message`.
+    pub const PROGRESS: &str = "progress";
+    /// Streamed text arrives as `partial` frames.
+    pub const PARTIAL: &str = "partial";
+    /// Results carry `structured`, `usage`, `timing`, `attached`, `replayed`, and no `text` copy.
+    pub const RICH_RESULTS: &str = "rich_results";
+    /// The peer takes unsolicited `notify` frames.
+    pub const NOTIFY: &str = "notify";
+    /// The peer may subscribe to events.
+    pub const EVENTS: &str = "events";
+    /// The peer wants to hear when its tool list changes (`tools_changed` frames).
+    pub const TOOLS_CHANGED: &str = "tools_changed";
+}
+
+/// Everything this build understands, as listed in `hello_ack.features`.
+pub const FEATURES: [&str; 6] = [
+    feature::PROGRESS,
+    feature::PARTIAL,
+    feature::RICH_RESULTS,
+    feature::NOTIFY,
+    feature::EVENTS,
+    feature::TOOLS_CHANGED,
+];
+
+/// The major number of a `major.minor` announcement, if it is one.
+#[must_use]
+pub fn major_of(announced: &str) -> Option<u32> {
+    announced.split('.').next()?.parse().ok()
+}

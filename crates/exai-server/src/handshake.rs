@@ -1,0 +1,176 @@
+//! From a byte stream to a known peer: the HTTP upgrade, the hello, the answer. Timed and
+//! bounded as a whole, in the connection's own task, so that a stranger who stalls costs one
+//! of the pending places and nothing else.
+
+use crate::{
+    Control, Shared,
+    budget::{Budget, Budgeted},
+    origin,
+};
+use exai_protocol::{
+    Principal,
+    hello::{Hello, HelloAck, HelloFault, close},
+    limits::MAX_HANDSHAKE_BYTES,
+};
+use futures_util::{SinkExt, StreamExt};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_tungstenite::{
+    WebSocketStream, accept_hdr_async_with_config,
+    tungstenite::{
+        Message,
+        handshake::server::{Request, Response},
+        protocol::{CloseFrame, WebSocketConfig},
+    },
+};
+
+pub(crate) type Socket<S> = WebSocketStream<Budgeted<S>>;
+
+/// Memory a quiet connection holds for reading.
+const READ_BUFFER: usize = 4 * 1024;
+const WRITE_BUFFER: usize = 32 * 1024;
+/// How long a refused peer gets to read its refusal.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A peer that may stay.
+pub(crate) struct Welcomed<S> {
+    pub(crate) socket: Socket<S>,
+    pub(crate) hello: Hello,
+    pub(crate) principal: Principal,
+}
+
+/// Lets a peer in, or tells it why not and closes. `None` is over and done with.
+pub(crate) async fn welcome<S, C>(stream: S, shared: &Shared<C>) -> Option<Welcomed<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    C: Control,
+{
+    let deadline = Instant::now() + shared.settings.hello_timeout;
+    let budget = Budget::new(MAX_HANDSHAKE_BYTES);
+    let stream = Budgeted::new(stream, budget.clone());
+    let mut socket = match timeout_at(deadline, upgrade(stream, shared)).await {
+        Ok(Ok(socket)) => socket,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "no upgrade");
+            return None;
+        }
+        Err(_) => return None,
+    };
+    budget.renew(MAX_HANDSHAKE_BYTES);
+    let Ok(first) = timeout_at(deadline, first_text(&mut socket)).await else {
+        refuse(&mut socket, None, close::HELLO_TIMEOUT, "hello timeout or disconnect").await;
+        return None;
+    };
+    let Some(first) = first else {
+        refuse(&mut socket, Some("invalid_hello"), close::INVALID_HELLO, "invalid hello").await;
+        return None;
+    };
+    match admit(&first, shared) {
+        Ok((hello, principal)) => {
+            budget.lift();
+            Some(Welcomed { socket, hello, principal })
+        }
+        Err((ack, code, reason)) => {
+            let hold_back = shared.failures.note();
+            tracing::warn!(code, reason, "handshake refused");
+            tokio::time::sleep(hold_back).await;
+            refuse_with(&mut socket, Some(&ack), code, reason).await;
+            None
+        }
+    }
+}
+
+async fn upgrade<S, C>(
+    stream: Budgeted<S>,
+    shared: &Shared<C>,
+) -> Result<Socket<S>, tokio_tungstenite::tungstenite::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let settings = &shared.settings;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_write_buffer_size(settings.max_frame_bytes * 2 + 2 * WRITE_BUFFER)
+        .max_message_size(Some(settings.max_frame_bytes))
+        .max_frame_size(Some(settings.max_frame_bytes));
+    #[expect(clippy::result_large_err, reason = "the callback's signature is tungstenite's")]
+    let gate = |request: &Request, response: Response| {
+        origin::gate(request, settings.port, &settings.allowed_hosts).map(|()| response)
+    };
+    accept_hdr_async_with_config(stream, gate, Some(config)).await
+}
+
+/// The first data frame as text; `None` for anything that can be no hello.
+async fn first_text<S>(socket: &mut Socket<S>) -> Option<String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match socket.next().await? {
+            Ok(Message::Text(text)) => return Some(text.to_string()),
+            Ok(Message::Ping(_) | Message::Pong(_)) => {}
+            Ok(_) | Err(_) => return None,
+        }
+    }
+}
+
+type Refused = (HelloAck, u16, &'static str);
+
+fn admit<C: Control>(text: &str, shared: &Shared<C>) -> Result<(Hello, Principal), Refused> {
+    let hello = Hello::decode(text).map_err(|fault| match fault {
+        HelloFault::Invalid(why) => {
+            let mut ack = HelloAck::refusal("invalid_hello");
+            ack.message = Some(why);
+            (ack, close::INVALID_HELLO, "invalid hello")
+        }
+        HelloFault::Missing => (HelloAck::refusal("missing_hello"), close::MISSING_HELLO, "missing hello"),
+        HelloFault::UnsupportedProtocol(announced) => {
+            let mut ack = HelloAck::refusal("unsupported_protocol");
+            let ours = exai_protocol::version::PROTOCOL;
+            ack.message = Some(format!(
+                "this daemon speaks protocol {ours}, the client {announced}; update the older of the two"
+            ));
+            ack.protocol = Some(ours.to_owned());
+            (ack, close::UNSUPPORTED_PROTOCOL, "unsupported protocol")
+        }
+    })?;
+    match shared.control.authenticate(&hello.token) {
+        Some(principal) => Ok((hello, principal)),
+        None => {
+            let mut ack = HelloAck::refusal("unauthorized");
+            if hello.protocol.is_some() {
+                // Names the home, so that a client of another home can say whose port this is.
+                ack.server = Some(shared.control.identity().clone());
+            }
+            Err((ack, close::UNAUTHORIZED, "unauthorized"))
+        }
+    }
+}
+
+async fn refuse<S>(socket: &mut Socket<S>, error: Option<&str>, code: u16, reason: &'static str)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    refuse_with(socket, error.map(HelloAck::refusal).as_ref(), code, reason).await;
+}
+
+async fn refuse_with<S>(socket: &mut Socket<S>, ack: Option<&HelloAck>, code: u16, reason: &'static str)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let farewell = async {
+        if let Some(ack) = ack {
+            socket.send(Message::text(crate::outbox::encode(ack))).await.ok()?;
+        }
+        let frame = CloseFrame { code: code.into(), reason: reason.into() };
+        socket.close(Some(frame)).await.ok()?;
+        while socket.next().await.is_some_and(|message| message.is_ok()) {}
+        Some(())
+    };
+    // Whether it listened or not, it is gone now.
+    let _ = timeout(CLOSE_TIMEOUT, farewell).await;
+}

@@ -1,0 +1,240 @@
+//! Wire → engine. The reader hands every frame here and gets no work to wait for: calls go
+//! on in tasks of their own, and everything else is answered at once.
+
+use crate::{
+    Control, Shared,
+    collect::page,
+    outbox::{Outbox, encode},
+    wire_out::{Voice, seconds},
+};
+use exai_engine::{
+    calls::{Submission, Watcher},
+    sessions::{Membership, Push},
+    tool,
+};
+use exai_protocol::{
+    RawValue, RequestId, Secret,
+    control::{
+        AttachRes, CancelRes, CollectRes, ErrorFrame, HealthRes, ListToolsRes, McpError, McpRes,
+        NotifyRes, Pong, RotateTokenRes, SessionsRes, ShutdownRes, SubscribeRes, UnsubscribeRes,
+    },
+    event::Topic,
+    limits::MAX_DEPTH,
+    request::{CallTool, Op, Request, Subscribe},
+    scan,
+};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Serves the frames of one connection.
+pub(crate) struct Desk<C> {
+    pub(crate) shared: Arc<Shared<C>>,
+    pub(crate) member: Membership,
+    pub(crate) voice: Arc<Voice>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) closed: CancellationToken,
+    pub(crate) subscription: Mutex<Option<CancellationToken>>,
+}
+
+impl<C: Control> Desk<C> {
+    /// One text frame. Bad input is answered, and nothing else is touched by it.
+    pub(crate) fn frame(&self, text: &str) {
+        if let Err(fault) = scan::check(text.as_bytes(), MAX_DEPTH) {
+            return self.error(None, format!("invalid_message: {fault}"));
+        }
+        match Request::decode(text) {
+            Ok(Request { request_id, op }) => self.op(request_id, op),
+            Err(bad) => self.error(bad.request_id, bad.message),
+        }
+    }
+
+    fn op(&self, request_id: Option<RequestId>, op: Op<'_>) {
+        match op {
+            Op::CallTool(call) => self.call_tool(request_id, call),
+            Op::ListTools => self.list_tools(request_id),
+            Op::Health => {
+                let health = self.shared.control.health();
+                self.reply(&HealthRes { request_id, ok: true, health });
+            }
+            Op::Ping => {
+                let t = seconds(self.shared.engine.now());
+                self.reply(&Pong { request_id, t });
+            }
+            Op::RotateToken { old, new } => self.rotate_token(request_id, old, new),
+            Op::Sessions => {
+                let sessions = self.shared.engine.sessions().list(&self.member.session.principal);
+                self.reply(&SessionsRes { request_id, sessions });
+            }
+            Op::Notify { to, level, message } => {
+                let from = self.member.session.client_name();
+                let push = Push::Notice { from: &from, level: &level, message: &message };
+                let principal = &self.member.session.principal;
+                let delivered = self.shared.engine.sessions().push(principal, to.as_ref(), &push);
+                self.reply(&NotifyRes { request_id, delivered });
+            }
+            Op::Mcp { method, .. } => {
+                let error = McpError { code: -32601, message: format!("method not found: {method}") };
+                self.reply(&McpRes { request_id, result: None, error: Some(error) });
+            }
+            Op::Subscribe(subscribe) => self.subscribe(request_id, &subscribe),
+            Op::Unsubscribe => {
+                self.replace_subscription(None);
+                self.reply(&UnsubscribeRes { request_id, ok: true });
+            }
+            Op::Shutdown { drain_ms, reason } => self.shutdown(request_id, drain_ms, &reason),
+            Op::Cancel { mode, reason } => self.with_id(request_id, "cancel", |id| {
+                let state = self.shared.engine.cancel(&self.member.session, &id, mode, &reason);
+                self.reply(&CancelRes { request_id: Some(id), state });
+            }),
+            Op::Attach => self.with_id(request_id, "attach", |id| self.attach(id)),
+            Op::Collect { offset, limit } => {
+                self.with_id(request_id, "collect", |id| self.collect(id, offset, limit));
+            }
+        }
+    }
+
+    fn call_tool(&self, request_id: Option<RequestId>, call: CallTool<'_>) {
+        if let Some(roots) = call.roots {
+            self.member.session.set_roots(roots);
+        }
+        let arguments = call.arguments.map_or_else(tool::no_arguments, |raw| Arc::from(raw.to_owned()));
+        self.shared.engine.submit(Submission {
+            session: Arc::clone(&self.member.session),
+            request_id: request_id.unwrap_or_else(|| self.shared.engine.mint_request_id()),
+            name: call.name.into_owned(),
+            arguments,
+            timeout: call.timeout_ms.map(Duration::from_millis),
+            watcher: Arc::clone(&self.voice) as Arc<dyn Watcher>,
+        });
+    }
+
+    fn list_tools(&self, request_id: Option<RequestId>) {
+        let snapshot = self.shared.engine.registry().snapshot();
+        let tools_hash = self.voice.abilities.rich.then(|| snapshot.hash().to_string());
+        let tools: Box<RawValue> = (**snapshot.list()).to_owned();
+        self.reply(&ListToolsRes { request_id, tools, tools_hash });
+    }
+
+    /// The token is written to disk, which may block: not here.
+    fn rotate_token(&self, request_id: Option<RequestId>, old: Secret, new: Secret) {
+        let (control, voice) = (Arc::clone(&self.shared.control), Arc::clone(&self.voice));
+        self.tasks.spawn_blocking(move || {
+            let outcome = if old.is_empty() || new.is_empty() {
+                Err("missing_params".to_owned())
+            } else {
+                control.rotate_token(&old, &new)
+            };
+            let frame = RotateTokenRes { request_id, ok: outcome.is_ok(), error: outcome.err() };
+            voice.outbox.answer(encode(&frame));
+        });
+    }
+
+    fn attach(&self, id: RequestId) {
+        let watcher = Arc::clone(&self.voice) as Arc<dyn Watcher>;
+        let session = &self.member.session;
+        let (state, _) = self.shared.engine.look_up(session, &id);
+        self.reply(&AttachRes { request_id: Some(id.clone()), state });
+        // Between the two looks the call may have ended; then its end is what is told.
+        self.shared.engine.attach(session, &id, watcher);
+    }
+
+    fn collect(&self, id: RequestId, offset: u64, limit: u64) {
+        let (state, finished) = self.shared.engine.look_up(&self.member.session, &id);
+        let finished = finished.as_deref();
+        let outputs = finished.and_then(|finished| finished.outputs.as_deref());
+        let text = outputs.map_or("", RawValue::get);
+        // Escaping can double a page; half the frame limit always fits.
+        let limit = limit.min(self.shared.settings.max_frame_bytes as u64 / 4);
+        let (offset, chunk, eof) = page(text, offset, limit);
+        self.reply(&CollectRes {
+            request_id: Some(id),
+            state,
+            offset,
+            total_bytes: text.len() as u64,
+            chunk: chunk.to_owned(),
+            eof,
+            error: finished.and_then(|finished| finished.error.clone()),
+        });
+    }
+
+    fn subscribe(&self, request_id: Option<RequestId>, asked: &Subscribe) {
+        if !self.voice.abilities.events {
+            let why = "invalid_message: subscribe needs the feature 'events' in hello";
+            return self.error(request_id, why.to_owned());
+        }
+        let topics = match topics(&asked.topics) {
+            Ok(topics) => topics,
+            Err(why) => return self.error(request_id, why),
+        };
+        let bus = self.shared.engine.bus();
+        let (mut subscription, resync_required) =
+            bus.subscribe(topics, asked.since, asked.boot_id.as_deref());
+        let (seq, boot_id) = (bus.newest(), bus.boot_id().clone());
+        self.reply(&SubscribeRes { request_id, seq, boot_id, resync_required });
+        let stop = self.closed.child_token();
+        self.replace_subscription(Some(stop.clone()));
+        let voice = Arc::clone(&self.voice);
+        self.tasks.spawn(async move {
+            let pump = async {
+                loop {
+                    voice.outbox.room().await;
+                    let delivery = subscription.next().await;
+                    voice.deliver(&delivery);
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = pump => {}
+            }
+        });
+    }
+
+    fn replace_subscription(&self, next: Option<CancellationToken>) {
+        let mut current = self.subscription.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(previous) = std::mem::replace(&mut *current, next) {
+            previous.cancel();
+        }
+    }
+
+    fn shutdown(&self, request_id: Option<RequestId>, drain_ms: u64, reason: &str) {
+        let in_flight = self.shared.engine.live_calls() as u64;
+        let pid = self.shared.control.health().pid;
+        self.reply(&ShutdownRes { request_id, ok: true, in_flight, pid });
+        self.shared.control.shutdown(Duration::from_millis(drain_ms), reason);
+    }
+
+    fn with_id(&self, request_id: Option<RequestId>, op: &str, then: impl FnOnce(RequestId)) {
+        match request_id {
+            Some(id) => then(id),
+            None => self.error(None, format!("invalid_message: {op} requires 'request_id' (string)")),
+        }
+    }
+
+    fn error(&self, request_id: Option<RequestId>, message: String) {
+        self.reply(&ErrorFrame { request_id, message });
+    }
+
+    fn reply(&self, frame: &impl serde::Serialize) {
+        self.outbox().answer(encode(frame));
+    }
+
+    fn outbox(&self) -> &Outbox {
+        &self.voice.outbox
+    }
+}
+
+fn topics(names: &[String]) -> Result<Vec<Topic>, String> {
+    if names.is_empty() {
+        return Ok(Topic::ALL.to_vec());
+    }
+    let known = || Topic::ALL.map(Topic::as_str).join(", ");
+    names
+        .iter()
+        .map(|name| {
+            Topic::parse(name).ok_or_else(|| format!("invalid_message: unknown topic {name:?}; topics are {}", known()))
+        })
+        .collect()
+}

@@ -1,0 +1,124 @@
+//! A daemon made of values, for the tools' own tests.
+
+use crate::{Ports, catalogue::Catalogue};
+use exai_engine::{
+    ports::{
+        logs::{LogFile, Logs},
+        vitals::{Identity, Vitals},
+    },
+    progress::ProgressHandle,
+    tool::{ToolCall, ToolError, ToolOutput},
+};
+use exai_protocol::{BootId, Principal, RawValue, RequestId, SessionId, health::Health, tool::ToolEntry};
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// 2026-03-01 10:00:00 UTC.
+pub(crate) const NOW: f64 = 1_772_359_200.0;
+
+pub(crate) struct FakeVitals(pub(crate) Identity);
+
+impl Vitals for FakeVitals {
+    fn health(&self) -> Health {
+        Health {
+            t: NOW,
+            pid: 123,
+            host: "127.0.0.1".to_owned(),
+            port: 8765,
+            started_at: NOW - 60.0,
+            sessions: 2,
+            global_capacity: 24,
+            global_inflight: 1,
+            uptime_human: "0:01:00".to_owned(),
+            tool_count: 9,
+            boot_id: BootId::new("boot-1"),
+            version: "0.1.0".to_owned(),
+            state: "running".to_owned(),
+            queued: 0,
+            connections: 2,
+            loop_lag_ms: None,
+            outcomes: [("ok".to_owned(), 3)].into(),
+            warnings: vec!["the token is empty".to_owned()],
+        }
+    }
+
+    fn tools(&self) -> Vec<ToolEntry> {
+        crate::entries()
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.0
+    }
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct FakeLogs {
+    pub(crate) daemon: Vec<String>,
+    pub(crate) calls: Vec<String>,
+    pub(crate) faults: Vec<String>,
+    pub(crate) broken: bool,
+}
+
+impl Logs for FakeLogs {
+    fn tail(&self, file: LogFile, lines: usize) -> Result<Vec<String>, String> {
+        if self.broken {
+            return Err("cannot read ws_daemon.log: permission denied".to_owned());
+        }
+        let all = match file {
+            LogFile::Calls => &self.calls,
+            LogFile::Daemon => &self.daemon,
+            LogFile::Failures | LogFile::Progress => return Ok(Vec::new()),
+        };
+        Ok(all[all.len().saturating_sub(lines)..].to_vec())
+    }
+
+    fn self_check(&self, _: &Health) -> Vec<String> {
+        self.faults.clone()
+    }
+}
+
+/// Ports around these logs.
+pub(crate) fn ports(logs: FakeLogs) -> Ports {
+    Ports {
+        vitals: Arc::new(FakeVitals(Identity {
+            version: "0.1.0".to_owned(),
+            build: "abc1234".to_owned(),
+            protocol: "1.1".to_owned(),
+            home: "/home/user/exai".into(),
+            test_tools: true,
+        })),
+        logs: Arc::new(logs),
+        catalogue: Arc::new(Catalogue::shipped().unwrap()),
+    }
+}
+
+/// A call with these arguments.
+pub(crate) fn call(arguments: &str) -> ToolCall {
+    ToolCall {
+        principal: Principal::new("owner"),
+        session_id: SessionId::new("s"),
+        client_id: None,
+        request_id: RequestId::new("r-1"),
+        arguments: Arc::from(RawValue::from_string(arguments.to_owned()).unwrap()),
+        roots: Arc::from([]),
+        progress: ProgressHandle::default(),
+        cancelled: CancellationToken::new(),
+        deadline: tokio::time::Instant::now() + Duration::from_secs(600),
+    }
+}
+
+/// Runs one tool of `ports`, or a test tool.
+pub(crate) async fn run(ports: &Ports, name: &str, arguments: &str) -> Result<String, ToolError> {
+    let mut tools = crate::builtin(ports);
+    tools.extend(crate::test_tools());
+    let tool = tools.iter().find(|tool| tool.spec().name() == name).expect("a tool of that name");
+    tool.run(call(arguments)).await.map(|output| text(&output))
+}
+
+/// The one text of an output.
+pub(crate) fn text(output: &ToolOutput) -> String {
+    let blocks: Vec<serde_json::Value> = serde_json::from_str(output.outputs.get()).unwrap();
+    assert_eq!(blocks.len(), 1, "one complete text block");
+    assert_eq!(blocks[0]["type"], "text");
+    blocks[0]["text"].as_str().unwrap().to_owned()
+}

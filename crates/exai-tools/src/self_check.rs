@@ -1,0 +1,50 @@
+//! `self-check`: does the daemon's own set-up hold: home, files, limits, log. The answer is
+//! either that nothing is wrong or a list of faults, each with its remedy.
+
+use crate::{
+    Ports,
+    args::Args,
+    kind::{self, Answer},
+    log_lines,
+    spec::{self, Effect, Words},
+    status,
+};
+use exai_engine::{
+    ports::logs::LogFile,
+    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
+};
+use std::sync::Arc;
+
+pub(crate) fn spec() -> ToolSpec {
+    let words = Words {
+        name: "self-check",
+        title: "Self-check",
+        description: "Checks the daemon's own set-up and names every fault with its remedy; \
+             can add the end of its log.",
+        schema: r#"{"type":"object","properties":{"log_lines":{"type":"integer","minimum":0,"maximum":500,"default":0,"description":"Log lines to add."}}}"#,
+    };
+    spec::spec(&words, Effect::Reads)
+}
+
+pub(crate) fn tool(ports: &Ports) -> Arc<dyn Tool> {
+    let ports = ports.clone();
+    kind::from_files(spec(), move |call| answer(&ports, call))
+}
+
+fn answer(ports: &Ports, call: &ToolCall) -> Answer {
+    let wanted = Args::of(call)?.number("log_lines", 0, 0..=500)?;
+    let health = ports.vitals.health();
+    let mut found = ports.logs.self_check(&health);
+    found.extend(health.warnings);
+    let mut text = status::faults(&found);
+    if wanted > 0 {
+        let lines = ports
+            .logs
+            .tail(LogFile::Daemon, usize::try_from(wanted).unwrap_or(usize::MAX))
+            .map_err(ToolError::failed)?;
+        text.push('\n');
+        let lines = lines.iter().map(|line| log_lines::cut(line)).collect();
+        text.push_str(&log_lines::block("log:", lines));
+    }
+    Ok(ToolOutput::text(&text))
+}

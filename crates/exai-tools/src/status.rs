@@ -1,0 +1,107 @@
+//! `status`: is it well, in words; and on request its tools, its faults and its log. It may
+//! read the log, so it waits its turn like any other call; `health` never does.
+
+use crate::{
+    Ports,
+    args::Args,
+    kind::{self, Answer},
+    listmodels::NO_PROVIDER,
+    log_lines,
+    spec::{self, Effect, Words},
+};
+use exai_engine::{
+    ports::{logs::LogFile, vitals::Identity},
+    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
+};
+use exai_protocol::health::Health;
+use std::{fmt::Write as _, sync::Arc};
+
+pub(crate) fn spec() -> ToolSpec {
+    let words = Words {
+        name: "status",
+        title: "Status",
+        description: "State of the exai daemon in a few lines: running or draining, load, \
+             providers, warnings and the end of its log.",
+        schema: r#"{"type":"object","properties":{"tail_lines":{"type":"integer","minimum":0,"maximum":500,"default":30,"description":"Log lines to show."},"include_tools":{"type":"boolean","default":false,"description":"List tool names."},"doctor":{"type":"boolean","default":false,"description":"Check the set-up; name faults and remedies."},"probe":{"type":"boolean","default":false,"description":"Ask the providers whether they answer."}}}"#,
+    };
+    spec::spec(&words, Effect::Reads)
+}
+
+pub(crate) fn tool(ports: &Ports) -> Arc<dyn Tool> {
+    let ports = ports.clone();
+    kind::from_files(spec(), move |call| answer(&ports, call))
+}
+
+fn answer(ports: &Ports, call: &ToolCall) -> Answer {
+    let args = Args::of(call)?;
+    let tail = args.number("tail_lines", 30, 0..=500)?;
+    let (doctor, probe) = (args.flag("doctor", false)?, args.flag("probe", false)?);
+    let include_tools = args.flag("include_tools", false)?;
+
+    let health = ports.vitals.health();
+    let mut text = summary(&health, ports.vitals.identity());
+    if include_tools {
+        let names: Vec<String> = ports.vitals.tools().into_iter().map(|tool| tool.name).collect();
+        let _ = write!(text, "\ntools: {}", names.join(", "));
+    }
+    if probe {
+        text.push_str("\nprobe: nothing to ask, no provider is configured");
+    }
+    if doctor {
+        text.push('\n');
+        text.push_str(&faults(&ports.logs.self_check(&health)));
+    }
+    if tail > 0 {
+        text.push('\n');
+        text.push_str(&log(ports, tail)?);
+    }
+    Ok(ToolOutput::text(&text))
+}
+
+fn summary(health: &Health, identity: &Identity) -> String {
+    let Health { state, host, port, pid, uptime_human, boot_id, .. } = health;
+    let mut text = format!(
+        "exai-daemon {} (build {}, protocol {}): {state} | ws://{host}:{port} | pid={pid} | up {uptime_human}\n\
+         sessions={} connections={} inflight={}/{} queued={} tools={} boot={boot_id}\n\
+         home: {}\nproviders: {NO_PROVIDER}",
+        identity.version,
+        identity.build,
+        identity.protocol,
+        health.sessions,
+        health.connections,
+        health.global_inflight,
+        health.global_capacity,
+        health.queued,
+        health.tool_count,
+        identity.home.display(),
+    );
+    if identity.test_tools {
+        text.push_str(
+            "\ntest tools: registered, because EXAI_TEST_TOOLS=1 is set; restart without it for real work",
+        );
+    }
+    for warning in &health.warnings {
+        let _ = write!(text, "\nwarning: {warning}");
+    }
+    text
+}
+
+/// The doctor's findings; also `self-check`'s.
+pub(crate) fn faults(faults: &[String]) -> String {
+    if faults.is_empty() {
+        return "doctor: no faults found".to_owned();
+    }
+    let mut text = format!("doctor: {} found", faults.len());
+    for fault in faults {
+        let _ = write!(text, "\n- {fault}");
+    }
+    text
+}
+
+fn log(ports: &Ports, lines: u64) -> Result<String, ToolError> {
+    let lines = ports
+        .logs
+        .tail(LogFile::Daemon, usize::try_from(lines).unwrap_or(usize::MAX))
+        .map_err(ToolError::failed)?;
+    Ok(log_lines::block("log:", lines.iter().map(|line| log_lines::cut(line)).collect()))
+}

@@ -1,0 +1,65 @@
+//! Some crates may be named in one room only: whoever else wants what they do asks that room.
+
+use crate::{
+    fault::Fault,
+    source::{self, Source},
+};
+
+/// A crate's name in code, and the beginnings of the paths that may use it.
+const ROOMS: [(&str, &[&str]); 7] = [
+    ("rmcp", &["crates/exai-shim/"]),
+    (
+        "tokio_tungstenite",
+        &[
+            "crates/exai-server/",
+            "crates/exai-client/",
+            "crates/exai-testkit/",
+            "tests/",
+            // The bare echo server that the bench compares with.
+            "crates/exai-daemon/src/bench/echo",
+            "crates/exai-daemon/src/commands/bench/echo",
+        ],
+    ),
+    ("dotenvy", &["crates/exai-config/"]),
+    ("sysinfo", &["crates/exai-telemetry/"]),
+    ("tracing_appender", &["crates/exai-telemetry/"]),
+    ("clap", &["crates/exai-daemon/"]),
+    ("schemars", &["crates/exai-protocol/"]),
+];
+
+pub(super) fn check(sources: &[Source], faults: &mut Vec<Fault>) {
+    for source in sources {
+        for (name, rooms) in ROOMS {
+            if rooms.iter().any(|room| source.path.starts_with(room)) {
+                continue;
+            }
+            for (line, code) in source.code_lines() {
+                if source::find_word(code, name).is_some() {
+                    faults.push(Fault::new(
+                        &source.path,
+                        line,
+                        format!("names '{name}', which belongs to {}", rooms.join(", ")),
+                        "ask that crate for what is needed instead",
+                    ));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crate_named_outside_its_room_is_a_fault() {
+        let mut faults = Vec::new();
+        let sources = [
+            Source::new("crates/exai-shim/src/a.rs", "use rmcp::x;"),
+            Source::new("crates/exai-daemon/src/a.rs", "// rmcp\nuse rmcp::x;"),
+        ];
+        check(&sources, &mut faults);
+        assert_eq!(faults.len(), 1);
+        assert_eq!((faults[0].line, faults[0].file.to_str()), (2, Some("crates/exai-daemon/src/a.rs")));
+    }
+}
