@@ -1,11 +1,7 @@
 //! Requests with one reply: lists, health, pages of a result. Matched by id; a predecessor's
 //! replies without one are matched by their op, with at most one of a kind on the wire.
 
-use crate::{
-    calls::Turn,
-    config::Times,
-    state::LinkState,
-};
+use crate::{calls::Turn, config::Times, state::LinkState};
 use exai_protocol::RequestId;
 use std::time::Duration;
 use tokio::{sync::oneshot, time::Instant};
@@ -71,15 +67,16 @@ const BY_OP: [&str; 3] = ["list_tools_res", "health_res", "rotate_token_res"];
 
 impl Asks {
     pub(crate) fn new(times: Times, max: usize, max_frame: usize) -> Self {
-        Self { list: Vec::new(), times, max, max_frame }
+        Self {
+            list: Vec::new(),
+            times,
+            max,
+            max_frame,
+        }
     }
 
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.list.iter().map(|waiting| waiting.due).min()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.list.len()
     }
 
     pub(crate) fn submit(&mut self, ask: Ask, turn: &mut Turn<'_>) {
@@ -99,13 +96,19 @@ impl Asks {
             LinkState::Stopped(_) => self.times.stopped_wait,
             _ => self.times.connect_wait,
         };
-        self.list.push(Waiting { ask, sent: false, due: turn.now + wait });
+        self.list.push(Waiting {
+            ask,
+            sent: false,
+            due: turn.now + wait,
+        });
         self.pump(turn);
     }
 
     /// Sends what may be sent now.
     pub(crate) fn pump(&mut self, turn: &mut Turn<'_>) {
-        let Some(session) = turn.link.session() else { return };
+        let Some(session) = turn.link.session() else {
+            return;
+        };
         let mut busy: Vec<&'static str> = Vec::new();
         if session.is_legacy() {
             let sent = self.list.iter().filter(|waiting| waiting.sent);
@@ -149,7 +152,11 @@ impl Asks {
         message: &str,
         turn: &mut Turn<'_>,
     ) -> bool {
-        let mut sent = self.list.iter().enumerate().filter(|(_, waiting)| waiting.sent);
+        let mut sent = self
+            .list
+            .iter()
+            .enumerate()
+            .filter(|(_, waiting)| waiting.sent);
         let at = match id {
             Some(id) => sent.find(|(_, waiting)| waiting.ask.id == *id),
             None => sent.next().filter(|_| sent.next().is_none()),
@@ -164,7 +171,10 @@ impl Asks {
     pub(crate) fn link_lost(&mut self, cause: &str, now: Instant) {
         for mut waiting in std::mem::take(&mut self.list) {
             if waiting.sent && !waiting.ask.repeatable {
-                answer(waiting.ask, Err(RequestError::Interrupted(cause.to_owned())));
+                answer(
+                    waiting.ask,
+                    Err(RequestError::Interrupted(cause.to_owned())),
+                );
             } else {
                 waiting.sent = false;
                 waiting.due = waiting.due.min(now + self.times.connect_wait);
@@ -195,7 +205,10 @@ impl Asks {
             } else if waiting.sent {
                 answer(waiting.ask, Err(RequestError::TimedOut(self.times.reply)));
             } else {
-                answer(waiting.ask, Err(RequestError::Unavailable(turn.link.describe())));
+                answer(
+                    waiting.ask,
+                    Err(RequestError::Unavailable(turn.link.describe())),
+                );
             }
         }
     }

@@ -60,7 +60,12 @@ impl BackoffPolicy {
         if !(0.0..=0.9).contains(&jitter) {
             return Err(BadBackoff::Jitter);
         }
-        Ok(Self { initial, factor, cap, jitter })
+        Ok(Self {
+            initial,
+            factor,
+            cap,
+            jitter,
+        })
     }
 }
 
@@ -76,7 +81,11 @@ impl Backoff {
     /// Starts at the policy's first delay.
     #[must_use]
     pub fn new(policy: BackoffPolicy, rng: fastrand::Rng) -> Self {
-        Self { policy, next: policy.initial, rng }
+        Self {
+            policy,
+            next: policy.initial,
+            rng,
+        }
     }
 
     /// The delay before the next attempt.
@@ -108,7 +117,10 @@ mod tests {
         let mut base = 0.25_f64;
         for _ in 0..40 {
             let delay = backoff.next_delay().as_secs_f64();
-            assert!((base * 0.9..=base * 1.1).contains(&delay), "{delay} for {base}");
+            assert!(
+                (base * 0.9..=base * 1.1).contains(&delay),
+                "{delay} for {base}"
+            );
             base = (base * 1.5).min(5.0);
         }
         backoff.reset();
@@ -128,12 +140,30 @@ mod tests {
     fn wrong_values_cannot_be_built() {
         let (short, long) = (Duration::from_millis(1), Duration::from_secs(1));
         let cases = [
-            (BackoffPolicy::new(Duration::ZERO, 1.5, long, 0.1), BadBackoff::ZeroInitial),
-            (BackoffPolicy::new(short, f64::NAN, long, 0.1), BadBackoff::Factor),
-            (BackoffPolicy::new(short, 0.5, long, 0.1), BadBackoff::Factor),
-            (BackoffPolicy::new(long, 1.5, short, 0.1), BadBackoff::CapBelowInitial),
-            (BackoffPolicy::new(short, 1.5, long, f64::NAN), BadBackoff::Jitter),
-            (BackoffPolicy::new(short, 1.5, long, 1.0), BadBackoff::Jitter),
+            (
+                BackoffPolicy::new(Duration::ZERO, 1.5, long, 0.1),
+                BadBackoff::ZeroInitial,
+            ),
+            (
+                BackoffPolicy::new(short, f64::NAN, long, 0.1),
+                BadBackoff::Factor,
+            ),
+            (
+                BackoffPolicy::new(short, 0.5, long, 0.1),
+                BadBackoff::Factor,
+            ),
+            (
+                BackoffPolicy::new(long, 1.5, short, 0.1),
+                BadBackoff::CapBelowInitial,
+            ),
+            (
+                BackoffPolicy::new(short, 1.5, long, f64::NAN),
+                BadBackoff::Jitter,
+            ),
+            (
+                BackoffPolicy::new(short, 1.5, long, 1.0),
+                BadBackoff::Jitter,
+            ),
         ];
         for (built, why) in cases {
             assert_eq!(built, Err(why));

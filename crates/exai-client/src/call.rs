@@ -100,7 +100,11 @@ impl CallStream {
     /// Lets go of the call. Its [`CallEvent::Finished`] still comes: at once after a detach
     /// or where nothing was sent, else when the daemon has ended it.
     pub async fn cancel(&self, mode: CancelMode, reason: &str) {
-        let command = Command::LetGo { id: self.id.clone(), mode, reason: reason.to_owned() };
+        let command = Command::LetGo {
+            id: self.id.clone(),
+            mode,
+            reason: reason.to_owned(),
+        };
         // A closed channel means that the driver has already ended every call.
         let _ = self.commands.send(command).await;
     }
@@ -115,8 +119,11 @@ impl Drop for CallStream {
         };
         if !ended {
             let reason = "the caller is gone".to_owned();
-            let command =
-                Command::LetGo { id: self.id.clone(), mode: CancelMode::Detach, reason };
+            let command = Command::LetGo {
+                id: self.id.clone(),
+                mode: CancelMode::Detach,
+                reason,
+            };
             // When the queue is full the driver finds the slot abandoned by itself.
             let _ = self.commands.try_send(command);
         }
@@ -180,7 +187,10 @@ impl Slot {
     /// The end; a second one is a bug of the driver's and is not shown.
     pub(crate) fn finish(&self, result: CallToolRes) {
         self.write(|state| {
-            debug_assert!(!state.ended && state.finished.is_none(), "a call ended twice");
+            debug_assert!(
+                !state.ended && state.finished.is_none(),
+                "a call ended twice"
+            );
             if !state.ended && state.finished.is_none() {
                 state.finished = Some(result);
             }

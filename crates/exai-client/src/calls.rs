@@ -89,7 +89,14 @@ pub(crate) struct Calls {
 impl Calls {
     pub(crate) fn new(times: Times, max: usize, max_frame: usize) -> Self {
         let entries = HashMap::new();
-        Self { entries, owed: Vec::new(), due: None, times, max, max_frame }
+        Self {
+            entries,
+            owed: Vec::new(),
+            due: None,
+            times,
+            max,
+            max_frame,
+        }
     }
 
     /// Not later than the next moment at which [`Calls::sweep`] has something to do.
@@ -97,17 +104,17 @@ impl Calls {
         self.due
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// Whether the daemon owes us frames.
     pub(crate) fn any_on_wire(&self) -> bool {
-        self.entries.values().any(|entry| entry.place != Place::Waiting)
+        self.entries
+            .values()
+            .any(|entry| entry.place != Place::Waiting)
     }
 
     pub(crate) fn is_attaching(&self, id: &RequestId) -> bool {
-        self.entries.get(id).is_some_and(|entry| entry.place == Place::Attaching)
+        self.entries
+            .get(id)
+            .is_some_and(|entry| entry.place == Place::Attaching)
     }
 
     pub(crate) fn submit(&mut self, submit: Submit, turn: &mut Turn<'_>) {
@@ -158,10 +165,16 @@ impl Calls {
 
     /// A daemon said welcome: everything that waits for one goes on.
     pub(crate) fn link_up(&mut self, turn: &mut Turn<'_>) {
-        let Some(session) = turn.session() else { return };
+        let Some(session) = turn.session() else {
+            return;
+        };
         let boot = session.boot_id();
         for owed in self.owed.drain(..).filter(|owed| Some(&owed.boot) == boot) {
-            turn.out.push(outbound::cancel(&owed.id, CancelMode::Stop, "the caller is gone"));
+            turn.out.push(outbound::cancel(
+                &owed.id,
+                CancelMode::Stop,
+                "the caller is gone",
+            ));
         }
         for id in self.ids(|entry| entry.place == Place::Waiting) {
             self.resume(&id, &session, turn);
@@ -169,7 +182,9 @@ impl Calls {
     }
 
     fn resume(&mut self, id: &RequestId, session: &Session, turn: &mut Turn<'_>) {
-        let Some(entry) = self.entries.get_mut(id) else { return };
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
         let same_boot = entry.boot.is_some() && entry.boot.as_ref() == session.boot_id();
         if entry.known == Known::NotSent {
             if !(entry.held.is_some() && same_boot) {
@@ -192,11 +207,19 @@ impl Calls {
 
     /// Puts a call on the wire of the present session.
     fn send(&mut self, id: &RequestId, turn: &mut Turn<'_>) {
-        let Some(session) = turn.session() else { return };
-        let Some(entry) = self.entries.get_mut(id) else { return };
-        let Some(frame) = entry.frame.clone() else { return self.ask_about(id, turn) };
+        let Some(session) = turn.session() else {
+            return;
+        };
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        let Some(frame) = entry.frame.clone() else {
+            return self.ask_about(id, turn);
+        };
         let limit = session.limits.as_ref().map_or(self.max_frame, |limits| {
-            usize::try_from(limits.max_frame_bytes).unwrap_or(usize::MAX).min(self.max_frame)
+            usize::try_from(limits.max_frame_bytes)
+                .unwrap_or(usize::MAX)
+                .min(self.max_frame)
         });
         if frame.len() > limit {
             return self.end(id, explain::too_large(frame.len(), limit));
@@ -211,8 +234,12 @@ impl Calls {
 
     /// Asks the daemon that had it what became of a call.
     fn ask_about(&mut self, id: &RequestId, turn: &mut Turn<'_>) {
-        let Some(session) = turn.session() else { return };
-        let Some(entry) = self.entries.get_mut(id) else { return };
+        let Some(session) = turn.session() else {
+            return;
+        };
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
         if session.is_legacy() {
             return self.give_up(id, "The link to a predecessor of exai broke");
         }
@@ -223,14 +250,23 @@ impl Calls {
 
     /// The answer to [`Calls::ask_about`].
     pub(crate) fn attached(&mut self, id: &RequestId, state: CallState, turn: &mut Turn<'_>) {
-        let Some(entry) = self.entries.get_mut(id) else { return };
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
         match state {
             CallState::Queued | CallState::Running => {
-                let known =
-                    if state == CallState::Queued { Known::Acknowledged } else { Known::Started };
+                let known = if state == CallState::Queued {
+                    Known::Acknowledged
+                } else {
+                    Known::Started
+                };
                 entry.known = entry.known.max(known);
                 let stopping = entry.stopping;
-                let wait = if stopping { self.times.stop_wait } else { self.times.rpc };
+                let wait = if stopping {
+                    self.times.stop_wait
+                } else {
+                    self.times.rpc
+                };
                 self.place(id, Place::OnWire, wait, turn.now);
             }
             CallState::Finished => self.place(id, Place::OnWire, self.times.reply, turn.now),
@@ -240,19 +276,29 @@ impl Calls {
                 self.end(id, WireError::new(Code::Expired, message).ran(Ran::Yes));
             }
             CallState::Unknown if entry.stopping => {
-                self.end(id, explain::let_go("stopped before it reached the daemon", Ran::No));
+                self.end(
+                    id,
+                    explain::let_go("stopped before it reached the daemon", Ran::No),
+                );
             }
             CallState::Unknown if entry.frame.is_some() => self.send(id, turn),
             CallState::Unknown => {
-                let message = format!("This daemon knows no call {:?} of this client.", id.as_str());
+                let message = format!(
+                    "This daemon knows no call {:?} of this client.",
+                    id.as_str()
+                );
                 self.end(id, WireError::new(Code::Expired, message));
             }
         }
     }
 
     pub(crate) fn acknowledged(&mut self, ack: &CallToolAck, turn: &Turn<'_>) {
-        let Some(entry) = self.entries.get_mut(&ack.request_id) else { return };
-        let timeout = Duration::try_from_secs_f64(ack.timeout).unwrap_or(LONGEST).min(LONGEST);
+        let Some(entry) = self.entries.get_mut(&ack.request_id) else {
+            return;
+        };
+        let timeout = Duration::try_from_secs_f64(ack.timeout)
+            .unwrap_or(LONGEST)
+            .min(LONGEST);
         entry.known = entry.known.max(Known::Acknowledged);
         entry.acknowledged = true;
         entry.slot.acknowledge(timeout);
@@ -264,7 +310,11 @@ impl Calls {
 
     pub(crate) fn progress(&mut self, progress: Progress, turn: &Turn<'_>) {
         let queued = progress.note.is_some() || progress.stage.as_deref() == Some("queued");
-        let known = if queued { Known::Acknowledged } else { Known::Started };
+        let known = if queued {
+            Known::Acknowledged
+        } else {
+            Known::Started
+        };
         if let Some(entry) = self.heard(&progress.request_id, known, turn) {
             entry.slot.progress(progress);
         }
@@ -292,9 +342,10 @@ impl Calls {
             tracing::debug!(id = %result.request_id, "an answer nobody waits for");
             return;
         };
-        let draining = result.error.as_ref().is_some_and(|error| {
-            error.code == Code::ShuttingDown && error.ran == Some(Ran::No)
-        });
+        let draining = result
+            .error
+            .as_ref()
+            .is_some_and(|error| error.code == Code::ShuttingDown && error.ran == Some(Ran::No));
         if draining && entry.held.is_none() && entry.frame.is_some() && !entry.stopping {
             // It never ran there: wait for the next daemon as if it had never been sent.
             entry.known = Known::NotSent;
@@ -307,24 +358,37 @@ impl Calls {
         }
     }
 
-    /// An `error` frame that names a call: the daemon could not take it.
+    /// An `error` frame that names a call: the daemon could not take it, or could not take
+    /// what we last said about it.
     pub(crate) fn refused(&mut self, id: &RequestId, message: &str) -> bool {
-        let known = self.entries.contains_key(id);
-        if known {
+        let Some(entry) = self.entries.get(id) else {
+            return false;
+        };
+        if entry.place == Place::OnWire && !entry.stopping && entry.known == Known::Sent {
             let message = format!("The daemon did not take the call: {message}");
-            self.end(id, WireError::new(Code::InvalidArgument, message).ran(Ran::No));
+            self.end(
+                id,
+                WireError::new(Code::InvalidArgument, message).ran(Ran::No),
+            );
+        } else {
+            self.give_up(id, &format!("The daemon complained ({message})"));
         }
-        known
+        true
     }
 
     /// The link broke; `oversize` when it broke over a frame larger than we accept.
     pub(crate) fn link_lost(&mut self, oversize: bool, now: Instant) {
         for id in self.ids(|entry| entry.place != Place::Waiting) {
-            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let Some(entry) = self.entries.get_mut(&id) else {
+                continue;
+            };
             entry.oversize += u8::from(oversize);
             if entry.stopping {
                 self.owe(&id);
-                self.end(&id, explain::let_go("stopped while the link broke", Ran::Unknown));
+                self.end(
+                    &id,
+                    explain::let_go("stopped while the link broke", Ran::Unknown),
+                );
             } else if entry.oversize >= MAX_OVERSIZE {
                 let message = "The answer is larger than this client accepts \
                                (EXAI_WS_MAX_BYTES). Ask for less.";
@@ -344,7 +408,9 @@ impl Calls {
             _ => return,
         };
         for id in self.ids(|entry| entry.known == Known::NotSent) {
-            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let Some(entry) = self.entries.get_mut(&id) else {
+                continue;
+            };
             entry.due = entry.due.min(turn.now + wait);
             let due = entry.due;
             self.note_due(due);
@@ -359,7 +425,9 @@ impl Calls {
         reason: &str,
         turn: &mut Turn<'_>,
     ) -> bool {
-        let Some(entry) = self.entries.get_mut(id) else { return false };
+        let Some(entry) = self.entries.get_mut(id) else {
+            return false;
+        };
         let legacy = turn.session().is_none_or(|session| session.is_legacy());
         match (entry.place, mode) {
             (Place::Waiting, _) if entry.known == Known::NotSent => {
@@ -367,7 +435,10 @@ impl Calls {
             }
             (Place::Waiting, CancelMode::Stop) => {
                 self.owe(id);
-                self.end(id, explain::let_go("cancelled while the link was down", Ran::Unknown));
+                self.end(
+                    id,
+                    explain::let_go("cancelled while the link was down", Ran::Unknown),
+                );
             }
             (_, CancelMode::Detach) => {
                 if entry.place != Place::Waiting && !legacy {
@@ -403,7 +474,9 @@ impl Calls {
     }
 
     fn overdue(&mut self, id: &RequestId, turn: &mut Turn<'_>) {
-        let Some(entry) = self.entries.get_mut(id) else { return };
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
         let waited = turn.now - entry.waiting_since;
         if entry.slot.is_abandoned() && entry.due > turn.now {
             self.let_go(id, CancelMode::Detach, "the caller is gone", turn);
@@ -416,10 +489,17 @@ impl Calls {
             let what = format!("The exai daemon was lost and is {}", turn.link.describe());
             self.give_up(id, &what);
         } else if entry.stopping {
-            self.end(id, explain::let_go("stopped; the daemon did not confirm", Ran::Unknown));
+            self.end(
+                id,
+                explain::let_go("stopped; the daemon did not confirm", Ran::Unknown),
+            );
         } else {
             let error = explain::silent(&entry.name, waited);
-            turn.out.push(outbound::cancel(id, CancelMode::Detach, "the client stopped waiting"));
+            turn.out.push(outbound::cancel(
+                id,
+                CancelMode::Detach,
+                "the client stopped waiting",
+            ));
             self.end(id, error);
         }
     }
@@ -427,9 +507,14 @@ impl Calls {
     /// Nobody will serve us any more.
     pub(crate) fn close(&mut self) {
         for id in self.ids(|_| true) {
-            let Some(entry) = self.entries.get(&id) else { continue };
+            let Some(entry) = self.entries.get(&id) else {
+                continue;
+            };
             if entry.known == Known::NotSent {
-                self.end(&id, explain::unavailable(&LinkState::Closed, Duration::ZERO));
+                self.end(
+                    &id,
+                    explain::unavailable(&LinkState::Closed, Duration::ZERO),
+                );
             } else {
                 self.give_up(&id, "The client was closed");
             }
@@ -439,7 +524,10 @@ impl Calls {
     fn owe(&mut self, id: &RequestId) {
         let boot = self.entries.get(id).and_then(|entry| entry.boot.clone());
         if let Some(boot) = boot.filter(|_| self.owed.len() < MAX_OWED) {
-            self.owed.push(Owed { id: id.clone(), boot });
+            self.owed.push(Owed {
+                id: id.clone(),
+                boot,
+            });
         }
     }
 

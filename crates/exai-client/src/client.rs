@@ -72,23 +72,40 @@ impl Client {
         wall: WallClock,
         tracker: &TaskTracker,
     ) -> Self {
-        let mut rng = config.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let mut rng = config
+            .seed
+            .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let nonce = rng.u64(..);
         let minted = || ClientId::new(format!("c-{:016x}{:016x}", rng.u64(..), nonce));
         config.client.id.get_or_insert_with(minted);
         let (commands, queue) = mpsc::channel(QUEUE);
         let (news, _) = broadcast::channel(NEWS);
         let driver = Driver::new(Arc::new(config), wall, news.clone());
-        let shared = Shared { link: driver.link(), news, nonce, minted: AtomicU64::new(0) };
+        let shared = Shared {
+            link: driver.link(),
+            news,
+            nonce,
+            minted: AtomicU64::new(0),
+        };
         tracker.spawn(driver.run(dial, queue));
-        Self { shared: Arc::new(shared), commands }
+        Self {
+            shared: Arc::new(shared),
+            commands,
+        }
     }
 
     /// Makes a call. The stream's last event is its end, whatever happens.
     pub async fn call(&self, spec: CallSpec) -> CallStream {
         let frame = Some(outbound::call_tool(&spec));
-        let CallSpec { request_id, name, timeout_ms, repeatable, .. } = spec;
-        self.submit(request_id, name.into(), frame, timeout_ms, repeatable).await
+        let CallSpec {
+            request_id,
+            name,
+            timeout_ms,
+            repeatable,
+            ..
+        } = spec;
+        self.submit(request_id, name.into(), frame, timeout_ms, repeatable)
+            .await
     }
 
     /// Watches a call that was made before, by its id; it ends at once with `EXPIRED` when the
@@ -107,7 +124,14 @@ impl Client {
     ) -> CallStream {
         let slot = Arc::new(Slot::default());
         let stream = CallStream::new(id.clone(), Arc::clone(&slot), self.commands.clone());
-        let submit = Submit { id, name, frame, timeout_ms, repeatable, slot };
+        let submit = Submit {
+            id,
+            name,
+            frame,
+            timeout_ms,
+            repeatable,
+            slot,
+        };
         if let Err(mpsc::error::SendError(Command::Submit(submit))) =
             self.commands.send(Command::Submit(submit)).await
         {
@@ -144,12 +168,18 @@ impl Client {
     pub async fn ready(&self, within: Duration) -> Result<Arc<Session>, RequestError> {
         let mut link = self.link();
         let settled = |state: &LinkState| {
-            matches!(state, LinkState::Ready(_) | LinkState::Refused(_) | LinkState::Closed)
+            matches!(
+                state,
+                LinkState::Ready(_) | LinkState::Refused(_) | LinkState::Closed
+            )
         };
         // A closed channel or a missed deadline: the state says it all.
         let _ = tokio::time::timeout(within, link.wait_for(settled)).await;
         let state = self.shared.link.borrow();
-        state.session().cloned().ok_or_else(|| RequestError::Unavailable(state.describe()))
+        state
+            .session()
+            .cloned()
+            .ok_or_else(|| RequestError::Unavailable(state.describe()))
     }
 
     /// News from now on.
@@ -158,7 +188,7 @@ impl Client {
         self.shared.news.subscribe()
     }
 
-    /// Who to announce from the next hello on; an empty id keeps the present one out.
+    /// Who to announce from the next hello on; without an id the present one stays.
     pub async fn introduce(&self, client: ClientInfo) {
         // A closed client introduces nobody.
         let _ = self.commands.send(Command::Introduce(client)).await;
@@ -170,7 +200,8 @@ impl Client {
     /// [`RequestError`].
     pub async fn list_tools(&self) -> Result<ListToolsRes, RequestError> {
         let id = self.mint();
-        self.ask(Frame::new("list_tools", &id), id, "list_tools_res", true).await
+        self.ask(Frame::new("list_tools", &id), id, "list_tools_res", true)
+            .await
     }
 
     /// The daemon's vital signs.
@@ -193,7 +224,9 @@ impl Client {
             health: Box<RawValue>,
         }
         let id = self.mint();
-        let reply: Envelope = self.ask(Frame::new("health", &id), id, "health_res", true).await?;
+        let reply: Envelope = self
+            .ask(Frame::new("health", &id), id, "health_res", true)
+            .await?;
         Ok(reply.health)
     }
 
@@ -203,7 +236,8 @@ impl Client {
     /// [`RequestError`].
     pub async fn sessions(&self) -> Result<SessionsRes, RequestError> {
         let id = self.mint();
-        self.ask(Frame::new("sessions", &id), id, "sessions_res", true).await
+        self.ask(Frame::new("sessions", &id), id, "sessions_res", true)
+            .await
     }
 
     /// Are you there, and what time is it.
@@ -226,7 +260,9 @@ impl Client {
         message: &str,
     ) -> Result<NotifyRes, RequestError> {
         let id = self.mint();
-        let mut frame = Frame::new("notify", &id).text("level", level).text("message", message);
+        let mut frame = Frame::new("notify", &id)
+            .text("level", level)
+            .text("message", message);
         if let Some(to) = to {
             frame = frame.text("to", to.as_str());
         }
@@ -259,7 +295,13 @@ impl Client {
         mode: CancelMode,
         reason: &str,
     ) -> Result<CancelRes, RequestError> {
-        self.ask_text(outbound::cancel(call, mode, reason), call.clone(), "cancel_res", true).await
+        self.ask_text(
+            outbound::cancel(call, mode, reason),
+            call.clone(),
+            "cancel_res",
+            true,
+        )
+        .await
     }
 
     /// A finished call's outputs, page by page, up to `max_bytes`.
@@ -273,7 +315,9 @@ impl Client {
     ) -> Result<Collected, RequestError> {
         let mut outputs = String::new();
         loop {
-            let page = self.collect_page(call, outputs.len() as u64, MAX_COLLECT_BYTES as u64).await?;
+            let page = self
+                .collect_page(call, outputs.len() as u64, MAX_COLLECT_BYTES as u64)
+                .await?;
             if page.state != CallState::Finished {
                 let state = format!("{:?}", page.state).to_lowercase();
                 return Err(RequestError::Refused(format!("the call is {state}")));
@@ -286,10 +330,15 @@ impl Client {
             }
             outputs.push_str(&page.chunk);
             if page.eof {
-                return Ok(Collected { outputs, error: page.error });
+                return Ok(Collected {
+                    outputs,
+                    error: page.error,
+                });
             }
             if page.chunk.is_empty() {
-                return Err(RequestError::Malformed("an empty page before the end".to_owned()));
+                return Err(RequestError::Malformed(
+                    "an empty page before the end".to_owned(),
+                ));
             }
         }
     }
@@ -304,7 +353,9 @@ impl Client {
         offset: u64,
         limit: u64,
     ) -> Result<CollectRes, RequestError> {
-        let frame = Frame::new("collect", call).number("offset", offset).number("limit", limit);
+        let frame = Frame::new("collect", call)
+            .number("offset", offset)
+            .number("limit", limit);
         self.ask(frame, call.clone(), "collect_res", true).await
     }
 
@@ -329,14 +380,11 @@ impl Client {
     ///
     /// # Errors
     /// [`RequestError`].
-    pub async fn shutdown(
-        &self,
-        drain_ms: u64,
-        reason: &str,
-    ) -> Result<ShutdownRes, RequestError> {
+    pub async fn shutdown(&self, drain_ms: u64, reason: &str) -> Result<ShutdownRes, RequestError> {
         let id = self.mint();
-        let frame =
-            Frame::new("shutdown", &id).number("drain_ms", drain_ms).text("reason", reason);
+        let frame = Frame::new("shutdown", &id)
+            .number("drain_ms", drain_ms)
+            .text("reason", reason);
         self.ask(frame, id, "shutdown_res", false).await
     }
 
@@ -347,7 +395,10 @@ impl Client {
     pub async fn subscribe(&self, subscribe: Subscribe) -> Result<EventStream, RequestError> {
         let (sink, items) = mpsc::channel(events::BACKLOG);
         self.command(Command::Follow { subscribe, sink }).await?;
-        Ok(EventStream { items, _commands: self.commands.clone() })
+        Ok(EventStream {
+            items,
+            _commands: self.commands.clone(),
+        })
     }
 
     /// Says goodbye and waits for the driver's end; pending calls end as unavailable.
@@ -377,12 +428,22 @@ impl Client {
         repeatable: bool,
     ) -> Result<T, RequestError> {
         let (reply, answer) = oneshot::channel::<Reply>();
-        self.command(Command::Ask(Ask { id, expects, frame, repeatable, reply })).await?;
+        self.command(Command::Ask(Ask {
+            id,
+            expects,
+            frame,
+            repeatable,
+            reply,
+        }))
+        .await?;
         let text = answer.await.map_err(|_| RequestError::Closed)??;
         serde_json::from_str(&text).map_err(|error| RequestError::Malformed(error.to_string()))
     }
 
     async fn command(&self, command: Command) -> Result<(), RequestError> {
-        self.commands.send(command).await.map_err(|_| RequestError::Closed)
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| RequestError::Closed)
     }
 }

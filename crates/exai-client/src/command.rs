@@ -1,7 +1,11 @@
 //! What handles may ask of the driver.
 
 use crate::{asks::Ask, call::Slot, events::EventSink};
-use exai_protocol::{RequestId, hello::ClientInfo, request::{CancelMode, Subscribe}};
+use exai_protocol::{
+    RequestId,
+    hello::ClientInfo,
+    request::{CancelMode, Subscribe},
+};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -10,11 +14,18 @@ pub(crate) enum Command {
     /// Make a call, or watch one that was made.
     Submit(Submit),
     /// Stop or detach a call.
-    LetGo { id: RequestId, mode: CancelMode, reason: String },
+    LetGo {
+        id: RequestId,
+        mode: CancelMode,
+        reason: String,
+    },
     /// Anything with one reply.
     Ask(Ask),
     /// Follow events.
-    Follow { subscribe: Subscribe, sink: EventSink },
+    Follow {
+        subscribe: Subscribe,
+        sink: EventSink,
+    },
     /// Announce this from the next hello on.
     Introduce(ClientInfo),
     /// Say goodbye.

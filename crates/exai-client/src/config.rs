@@ -92,7 +92,10 @@ impl Default for ClientConfig {
         Self {
             client: ClientInfo::default(),
             session_id: None,
-            features: version::FEATURES.iter().map(|&name| name.to_owned()).collect(),
+            features: version::FEATURES
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect(),
             backoff: BackoffPolicy::STANDARD,
             seed: None,
             max_frame_bytes: MAX_FRAME_BYTES,

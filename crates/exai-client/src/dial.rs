@@ -64,9 +64,7 @@ pub trait Dial: Send + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// Finds a daemon and connects to it; may start one first.
-    fn dial(
-        &mut self,
-    ) -> impl Future<Output = Result<(Self::Stream, Target), Unreachable>> + Send;
+    fn dial(&mut self) -> impl Future<Output = Result<(Self::Stream, Target), Unreachable>> + Send;
 
     /// Resolves when an attempt made now has better prospects than the last one: the record
     /// of where the daemon is, or the token, changed. Must be cancel-safe.
@@ -80,9 +78,14 @@ pub trait Dial: Send + 'static {
 /// # Errors
 /// [`Unreachable::Connect`].
 pub async fn connect_tcp(target: &Target) -> Result<TcpStream, Unreachable> {
-    let failed = |error| Unreachable::Connect { at: target.authority(), error };
+    let failed = |error| Unreachable::Connect {
+        at: target.authority(),
+        error,
+    };
     let host = target.host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, target.port)).await.map_err(failed)?;
+    let stream = TcpStream::connect((host, target.port))
+        .await
+        .map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     Ok(stream)
 }
@@ -137,7 +140,11 @@ impl<R: Rendezvous> WatchedDial<R> {
     /// Looks at the fingerprint five times a second while there is no connection.
     #[must_use]
     pub fn new(rendezvous: R) -> Self {
-        Self { rendezvous, seen: None, every: Duration::from_millis(200) }
+        Self {
+            rendezvous,
+            seen: None,
+            every: Duration::from_millis(200),
+        }
     }
 
     async fn once(&mut self) -> Result<(TcpStream, Target), Unreachable> {

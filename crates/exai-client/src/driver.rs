@@ -16,7 +16,7 @@ use crate::{
     wire::{Loss, Step, Wire},
 };
 use exai_protocol::{RequestId, WallClock, control::AttachRes, hello::ClientInfo};
-use std::{future::Future, pin::pin, sync::Arc};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
     time::{Instant, sleep_until},
@@ -39,6 +39,19 @@ pub(crate) struct Driver {
     minted: u64,
 }
 
+/// Signs of life of one link.
+struct Pulse {
+    heart: Heartbeat,
+    heard: Instant,
+}
+
+/// What a step led to.
+enum Next {
+    GoOn,
+    Lost,
+    Close(Option<oneshot::Sender<()>>),
+}
+
 /// Why a phase ended for good.
 struct Closing(Option<oneshot::Sender<()>>);
 
@@ -48,7 +61,9 @@ impl Driver {
         wall: WallClock,
         news: broadcast::Sender<News>,
     ) -> Self {
-        let rng = config.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let rng = config
+            .seed
+            .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let backoff = Backoff::new(config.backoff, rng);
         let (times, max, frame) = (config.times, config.max_pending, config.max_frame_bytes);
         Self {
@@ -74,7 +89,7 @@ impl Driver {
         let closing = loop {
             match self.reach(&mut dial, &mut commands).await {
                 Ok(wire) => match self.serve(wire, &mut commands).await {
-                    Ok(loss) => self.lost(&loss),
+                    Ok(()) => {}
                     Err(closing) => break closing,
                 },
                 Err(closing) => break closing,
@@ -179,71 +194,98 @@ impl Driver {
         self.out.clear();
     }
 
-    /// With a link: serves it until it breaks.
+    /// With a link: serves it until it breaks, and tells everything pending.
     async fn serve<S>(
         &mut self,
         mut wire: Wire<S>,
         commands: &mut mpsc::Receiver<Command>,
-    ) -> Result<Loss, Closing>
+    ) -> Result<(), Closing>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
-        let mut heart = Heartbeat::new(self.config.times, Instant::now(), (self.wall)());
-        let mut heard = Instant::now();
-        let mut timer = pin!(sleep_until(heart.next_due()));
+        let now = Instant::now();
+        let mut pulse = Pulse {
+            heart: Heartbeat::new(self.config.times, now, (self.wall)()),
+            heard: now,
+        };
+        let mut timer = pin!(sleep_until(pulse.heart.next_due()));
         loop {
             for frame in self.out.drain(..) {
                 wire.queue(Message::Text(frame));
             }
-            let due = self.next_due().map_or(heart.next_due(), |due| due.min(heart.next_due()));
+            let beat = pulse.heart.next_due();
+            let due = self.next_due().map_or(beat, |due| due.min(beat));
             if due != timer.deadline() {
                 timer.as_mut().reset(due);
             }
             let step = wire.step(commands, timer.as_mut()).await;
-            let now = Instant::now();
-            if matches!(step, Step::Text(_) | Step::Noise) {
-                heart.heard(now);
-                heard = now;
-            }
-            match step {
-                Step::Text(text) => self.heed(&text),
-                Step::Pong(payload) => heart.pong(&payload, now),
-                Step::Noise => {}
-                Step::Gone(loss) => return Ok(loss),
-                Step::Command(None) => {
+            match self.take(step, &mut wire, &mut pulse) {
+                Next::GoOn => {}
+                Next::Lost => return Ok(()),
+                Next::Close(done) => {
                     wire.goodbye().await;
-                    return Err(Closing(None));
-                }
-                Step::Command(Some(Command::Close(done))) => {
-                    wire.goodbye().await;
-                    return Err(Closing(Some(done)));
-                }
-                Step::Command(Some(command)) => {
-                    if let Some(loss) = beat(&mut heart, &mut wire, now, &self.wall) {
-                        // The command must not be lost with the link.
-                        self.obey(command);
-                        return Ok(loss);
-                    }
-                    self.obey(command);
-                }
-                Step::Due => {
-                    self.sweep();
-                    if let Some(loss) = beat(&mut heart, &mut wire, now, &self.wall) {
-                        return Ok(loss);
-                    }
-                    if self.is_mute(&wire.session, now - heard) {
-                        return Ok(Loss::new("the predecessor's socket went silent during a call"));
-                    }
+                    return Err(Closing(done));
                 }
             }
         }
     }
 
+    fn take<S>(&mut self, step: Step, wire: &mut Wire<S>, pulse: &mut Pulse) -> Next
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let now = Instant::now();
+        if matches!(step, Step::Text(_) | Step::Noise) {
+            pulse.heart.heard(now);
+            pulse.heard = now;
+        }
+        let loss = match step {
+            Step::Text(text) => {
+                self.heed(&text);
+                return Next::GoOn;
+            }
+            Step::Noise => return Next::GoOn,
+            Step::Pong(payload) => {
+                pulse.heart.pong(&payload, now);
+                return Next::GoOn;
+            }
+            Step::Command(None) => return Next::Close(None),
+            Step::Command(Some(Command::Close(done))) => return Next::Close(Some(done)),
+            Step::Command(Some(command)) => {
+                let loss = beat(&mut pulse.heart, wire, now, &self.wall);
+                if let Some(loss) = &loss {
+                    // The dead link first: the command waits for the next one.
+                    self.lost(loss);
+                }
+                self.obey(command);
+                return if loss.is_some() {
+                    Next::Lost
+                } else {
+                    Next::GoOn
+                };
+            }
+            Step::Due => {
+                self.sweep();
+                let dead = beat(&mut pulse.heart, wire, now, &self.wall);
+                dead.or_else(|| self.mute(&wire.session, now - pulse.heard))
+            }
+            Step::Gone(loss) => Some(loss),
+        };
+        match loss {
+            Some(loss) => {
+                self.lost(&loss);
+                Next::Lost
+            }
+            None => Next::GoOn,
+        }
+    }
+
     /// A predecessor sends heartbeats while calls run; its silence means it will never answer.
-    fn is_mute(&self, session: &Session, silence: std::time::Duration) -> bool {
-        session.is_legacy()
+    fn mute(&self, session: &Session, silence: Duration) -> Option<Loss> {
+        let mute = session.is_legacy()
             && silence >= self.config.times.legacy_silence
-            && self.calls.any_on_wire()
+            && self.calls.any_on_wire();
+        mute.then(|| Loss::new("the predecessor's socket went silent during a call"))
     }
 
     fn obey(&mut self, command: Command) {
@@ -258,7 +300,10 @@ impl Driver {
                 let id = RequestId::new(format!("events-{}", driver.minted));
                 driver.follow.start(id, subscribe, sink, turn);
             }
-            Command::Introduce(client) => driver.introduction = client,
+            Command::Introduce(client) => {
+                let id = client.id.clone().or_else(|| driver.introduction.id.take());
+                driver.introduction = ClientInfo { id, ..client };
+            }
             Command::Close(done) => drop(done),
         });
     }
@@ -290,21 +335,22 @@ impl Driver {
     }
 
     fn refused(&mut self, id: Option<&RequestId>, message: &str, turn: &mut Turn<'_>) {
-        let legacy = turn.link.session().is_some_and(|session| session.is_legacy());
-        let of_call = id.is_some_and(|id| self.calls.refused(id, message));
-        if of_call || ((id.is_some() || legacy) && self.asks.refused(id, message, turn)) {
+        let legacy = turn
+            .link
+            .session()
+            .is_some_and(|session| session.is_legacy());
+        let of_ask = (id.is_some() || legacy) && self.asks.refused(id, message, turn);
+        if of_ask || id.is_some_and(|id| self.calls.refused(id, message)) {
             return;
         }
-        tracing::warn!(message, id = id.map_or("", |id| id.as_str()), "the daemon complains");
+        tracing::warn!(
+            message,
+            id = id.map_or("", |id| id.as_str()),
+            "the daemon complains"
+        );
     }
 
-    fn replied(
-        &mut self,
-        op: &str,
-        id: Option<&RequestId>,
-        text: &Utf8Bytes,
-        turn: &mut Turn<'_>,
-    ) {
+    fn replied(&mut self, op: &str, id: Option<&RequestId>, text: &Utf8Bytes, turn: &mut Turn<'_>) {
         if self.asks.replied(op, id, text, turn) {
             return;
         }
@@ -328,14 +374,24 @@ impl Driver {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        [self.calls.next_due(), self.asks.next_due()].into_iter().flatten().min()
+        [self.calls.next_due(), self.asks.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Lends the rules the time, the link and the outbox.
     fn turn(&mut self, rules: impl FnOnce(&mut Self, &mut Turn<'_>)) {
         let link = self.link.current();
         let mut out = std::mem::take(&mut self.out);
-        rules(self, &mut Turn { now: Instant::now(), link: &link, out: &mut out });
+        rules(
+            self,
+            &mut Turn {
+                now: Instant::now(),
+                link: &link,
+                out: &mut out,
+            },
+        );
         self.out = out;
     }
 }

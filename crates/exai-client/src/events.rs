@@ -70,15 +70,24 @@ impl Follow {
         sink: EventSink,
         turn: &mut Turn<'_>,
     ) {
-        self.following = Some(Following { id, wanted, sink, dropped: 0 });
+        self.following = Some(Following {
+            id,
+            wanted,
+            sink,
+            dropped: 0,
+        });
         self.link_up(turn);
     }
 
     /// Subscribes at a new link, from where the last one ended.
     pub(crate) fn link_up(&mut self, turn: &mut Turn<'_>) {
-        let legacy = turn.link.session().is_none_or(|session| session.is_legacy());
+        let legacy = turn
+            .link
+            .session()
+            .is_none_or(|session| session.is_legacy());
         if let Some(following) = self.following.as_ref().filter(|_| !legacy) {
-            turn.out.push(outbound::subscribe(&following.id, &following.wanted));
+            turn.out
+                .push(outbound::subscribe(&following.id, &following.wanted));
         }
     }
 
@@ -95,11 +104,14 @@ impl Follow {
 
     /// Returns the frame that ends the subscription when nobody follows any more.
     pub(crate) fn event(&mut self, event: Box<EventFrame>, turn: &mut Turn<'_>) {
-        let Some(following) = &mut self.following else { return };
+        let Some(following) = &mut self.following else {
+            return;
+        };
         following.wanted.since = Some(event.seq);
         following.deliver(EventItem::Event(event));
         if following.sink.is_closed() {
-            turn.out.push(outbound::Frame::new("unsubscribe", &following.id).done());
+            turn.out
+                .push(outbound::Frame::new("unsubscribe", &following.id).done());
             self.following = None;
         }
     }
@@ -115,7 +127,10 @@ impl Following {
     fn deliver(&mut self, item: EventItem) {
         if self.dropped > 0 {
             let next_seq = self.wanted.since.unwrap_or_default();
-            let lagged = EventItem::Lagged(Lagged { dropped: self.dropped, next_seq });
+            let lagged = EventItem::Lagged(Lagged {
+                dropped: self.dropped,
+                next_seq,
+            });
             if self.sink.try_send(lagged).is_err() {
                 self.dropped += 1;
                 return;

@@ -42,11 +42,15 @@ pub(crate) async fn attempt<D: Dial>(
         other => Failure::Retry(other.to_string()),
     })?;
     let within = config.times.handshake;
-    tokio::time::timeout(within, greet(stream, &target, config, client)).await.unwrap_or_else(|_| {
-        let seconds = within.as_secs_f64().round();
-        let at = target.authority();
-        Err(Failure::Retry(format!("no welcome from {at} within {seconds} s")))
-    })
+    tokio::time::timeout(within, greet(stream, &target, config, client))
+        .await
+        .unwrap_or_else(|_| {
+            let seconds = within.as_secs_f64().round();
+            let at = target.authority();
+            Err(Failure::Retry(format!(
+                "no welcome from {at} within {seconds} s"
+            )))
+        })
 }
 
 async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
@@ -68,7 +72,10 @@ async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
         client: client.clone(),
     };
     let retry = |error: Error| Failure::Retry(format!("the handshake broke: {error}"));
-    socket.send(Message::text(hello.encode())).await.map_err(retry)?;
+    socket
+        .send(Message::text(hello.encode()))
+        .await
+        .map_err(retry)?;
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => {
@@ -115,7 +122,9 @@ fn upgrade_failed(target: &Target, error: &Error) -> Failure {
         }
         Error::Http(response) => {
             let status = response.status();
-            Failure::Retry(format!("{at} is no exai daemon, or not ready: HTTP {status}"))
+            Failure::Retry(format!(
+                "{at} is no exai daemon, or not ready: HTTP {status}"
+            ))
         }
         other => Failure::Retry(format!("{at}: the upgrade failed: {other}")),
     }
@@ -131,19 +140,29 @@ fn welcome(text: &str, target: &Target) -> Result<Session, Failure> {
     let ack: HelloAck = serde_json::from_str(text).map_err(|error| no_exai(&error.to_string()))?;
     if !ack.ok {
         let message = ack.message.unwrap_or_default();
-        return Err(refused(ack.error.as_deref().unwrap_or("refused"), &message, target));
+        return Err(refused(
+            ack.error.as_deref().unwrap_or("refused"),
+            &message,
+            target,
+        ));
     }
     match &ack.protocol {
-        Some(theirs) if version::major_of(theirs) != Some(version::PROTOCOL_MAJOR) => {
-            Err(refused("unsupported_protocol", &format!("it speaks {theirs}"), target))
-        }
+        Some(theirs) if version::major_of(theirs) != Some(version::PROTOCOL_MAJOR) => Err(refused(
+            "unsupported_protocol",
+            &format!("it speaks {theirs}"),
+            target,
+        )),
         _ => Ok(Session::from(ack)),
     }
 }
 
 fn refused(error: &str, message: &str, target: &Target) -> Failure {
     let at = target.authority();
-    let said = if message.is_empty() { String::new() } else { format!(" ({message})") };
+    let said = if message.is_empty() {
+        String::new()
+    } else {
+        format!(" ({message})")
+    };
     Failure::Refused(match error {
         "unauthorized" if target.token.is_empty() => format!(
             "the daemon at {at} wants a token and none is known here; set EXAI_WS_TOKEN or use \
@@ -171,6 +190,8 @@ fn closed(frame: Option<&CloseFrame>, target: &Target) -> Failure {
         close::UNAUTHORIZED => refused("unauthorized", reason, target),
         close::UNSUPPORTED_PROTOCOL => refused("unsupported_protocol", reason, target),
         close::INVALID_HELLO | close::MISSING_HELLO => refused("invalid_hello", reason, target),
-        _ => Failure::Retry(format!("closed during the handshake (code {code}) {reason}")),
+        _ => Failure::Retry(format!(
+            "closed during the handshake (code {code}) {reason}"
+        )),
     }
 }

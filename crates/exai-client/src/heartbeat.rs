@@ -62,7 +62,8 @@ impl Heartbeat {
 
     pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) {
         self.heard_at = now;
-        self.ping.take_if(|ping| !ping.urgent || payload == ping.count.to_be_bytes());
+        self.ping
+            .take_if(|ping| !ping.urgent || payload == ping.count.to_be_bytes());
     }
 
     /// Looks at both clocks; to be called when due, and before a call is sent.
@@ -83,8 +84,16 @@ impl Heartbeat {
 
     fn send(&mut self, now: Instant, urgent: bool) -> Beat {
         self.count += 1;
-        let within = if urgent { self.times.urgent_pong } else { self.times.pong_within };
-        self.ping = Some(Ping { count: self.count, due: now + within, urgent });
+        let within = if urgent {
+            self.times.urgent_pong
+        } else {
+            self.times.pong_within
+        };
+        self.ping = Some(Ping {
+            count: self.count,
+            due: now + within,
+            urgent,
+        });
         Beat::Ping(self.count.to_be_bytes())
     }
 
@@ -108,12 +117,18 @@ mod tests {
     use super::*;
 
     fn at(start: Instant, seconds: u64) -> (Instant, UnixMillis) {
-        (start + Duration::from_secs(seconds), UnixMillis(1_000_000 + seconds * 1000))
+        (
+            start + Duration::from_secs(seconds),
+            UnixMillis(1_000_000 + seconds * 1000),
+        )
     }
 
     fn heartbeat() -> (Heartbeat, Instant) {
         let start = Instant::now();
-        (Heartbeat::new(Times::default(), start, UnixMillis(1_000_000)), start)
+        (
+            Heartbeat::new(Times::default(), start, UnixMillis(1_000_000)),
+            start,
+        )
     }
 
     #[test]
@@ -150,9 +165,14 @@ mod tests {
             heart.heard(now);
             let (now, wall) = at(start, 3602);
             let jumped = UnixMillis(wall.0.saturating_add_signed(jump));
-            let Beat::Ping(payload) = heart.poll(now, jumped) else { panic!("no ping") };
+            let Beat::Ping(payload) = heart.poll(now, jumped) else {
+                panic!("no ping")
+            };
             heart.heard(now);
-            assert!(heart.ping.is_some(), "old bytes must not answer an urgent ping");
+            assert!(
+                heart.ping.is_some(),
+                "old bytes must not answer an urgent ping"
+            );
             heart.pong(&[0; 8], now);
             assert!(heart.ping.is_some(), "nor another pong");
             heart.pong(&payload, now);

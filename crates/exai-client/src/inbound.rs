@@ -20,9 +20,15 @@ pub(crate) enum Inbound {
     Lagged(Lagged),
     Notify(Notify),
     ToolsChanged(ToolsChanged),
-    Error { id: Option<RequestId>, message: String },
+    Error {
+        id: Option<RequestId>,
+        message: String,
+    },
     /// A reply, to be read by whoever asked.
-    Reply { op: String, id: Option<RequestId> },
+    Reply {
+        op: String,
+        id: Option<RequestId>,
+    },
 }
 
 /// Why a frame means nothing to us.
@@ -33,7 +39,10 @@ pub(crate) enum Unreadable {
     #[error("no op")]
     NoOp,
     #[error("{op}: {error}")]
-    Fields { op: String, error: serde_json::Error },
+    Fields {
+        op: String,
+        error: serde_json::Error,
+    },
 }
 
 pub(crate) fn read(text: &str) -> Result<Inbound, Unreadable> {
@@ -41,11 +50,12 @@ pub(crate) fn read(text: &str) -> Result<Inbound, Unreadable> {
     let Ok(Some(op)) = object.string("op") else {
         return Err(Unreadable::NoOp);
     };
-    let fields = |error| Unreadable::Fields { op: op.as_ref().to_owned(), error };
+    let fields = |error| Unreadable::Fields {
+        op: op.as_ref().to_owned(),
+        error,
+    };
     Ok(match op.as_ref() {
-        "call_tool_res" => {
-            Inbound::Finished(Box::new(finished(&object).ok_or(Unreadable::NoOp)?))
-        }
+        "call_tool_res" => Inbound::Finished(Box::new(finished(&object).ok_or(Unreadable::NoOp)?)),
         "progress" => Inbound::Progress(from_str(text).map_err(fields)?),
         "call_tool_ack" => Inbound::Acknowledged(from_str(text).map_err(fields)?),
         "partial" => Inbound::Partial(from_str(text).map_err(fields)?),
@@ -56,14 +66,26 @@ pub(crate) fn read(text: &str) -> Result<Inbound, Unreadable> {
         "subscribe_res" => Inbound::Subscribed(from_str(text).map_err(fields)?),
         "error" => Inbound::Error {
             id: id_of(&object),
-            message: object.string("message").ok().flatten().unwrap_or_default().into_owned(),
+            message: object
+                .string("message")
+                .ok()
+                .flatten()
+                .unwrap_or_default()
+                .into_owned(),
         },
-        _ => Inbound::Reply { id: id_of(&object), op: op.into_owned() },
+        _ => Inbound::Reply {
+            id: id_of(&object),
+            op: op.into_owned(),
+        },
     })
 }
 
 fn id_of(object: &RawObject<'_>) -> Option<RequestId> {
-    object.string("request_id").ok().flatten().map(|id| RequestId::new(&*id))
+    object
+        .string("request_id")
+        .ok()
+        .flatten()
+        .map(|id| RequestId::new(&*id))
 }
 
 fn finished(object: &RawObject<'_>) -> Option<CallToolRes> {
@@ -130,7 +152,8 @@ mod tests {
 
     #[test]
     fn outputs_stay_the_daemons_bytes() {
-        let got = result(r#"{"op":"call_tool_res","request_id":"a","outputs":[ {"type":"text"} ]}"#);
+        let got =
+            result(r#"{"op":"call_tool_res","request_id":"a","outputs":[ {"type":"text"} ]}"#);
         assert_eq!(got.outputs.unwrap().get(), r#"[ {"type":"text"} ]"#);
         assert!(got.error.is_none());
     }
@@ -138,7 +161,10 @@ mod tests {
     #[test]
     fn a_predecessors_text_becomes_a_block() {
         let got = result(r#"{"op":"call_tool_res","request_id":"a","text":"hi","error":null}"#);
-        assert_eq!(got.outputs.unwrap().get(), r#"[{"type":"text","text":"hi"}]"#);
+        assert_eq!(
+            got.outputs.unwrap().get(),
+            r#"[{"type":"text","text":"hi"}]"#
+        );
         assert!(got.error.is_none());
     }
 
@@ -148,7 +174,11 @@ mod tests {
             (r#""boom""#, Code::ExecError, "boom"),
             (r#"{"code":"TIMEOUT"}"#, Code::Timeout, ""),
             (r#"{"code":"ODD","message":"m"}"#, Code::ExecError, "ODD: m"),
-            (r#"{"code":"DUPLICATE","message":"m"}"#, Code::Duplicate, "already running"),
+            (
+                r#"{"code":"DUPLICATE","message":"m"}"#,
+                Code::Duplicate,
+                "already running",
+            ),
             (r"[1]", Code::ExecError, "[1]"),
         ] {
             let frame = format!(r#"{{"op":"call_tool_res","request_id":"a","error":{error}}}"#);

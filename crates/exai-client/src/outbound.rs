@@ -76,7 +76,10 @@ pub(crate) fn cancel(id: &RequestId, mode: CancelMode, reason: &str) -> Utf8Byte
         CancelMode::Stop => "stop",
         CancelMode::Detach => "detach",
     };
-    Frame::new("cancel", id).text("mode", mode).text("reason", reason).done()
+    Frame::new("cancel", id)
+        .text("mode", mode)
+        .text("reason", reason)
+        .done()
 }
 
 pub(crate) fn subscribe(id: &RequestId, wanted: &Subscribe) -> Utf8Bytes {

@@ -1,10 +1,7 @@
 //! The life of the link as a machine without IO: what it is now, when to try next, and what
 //! to tell people. Everybody else sees it through a watch channel.
 
-use crate::{
-    backoff::Backoff,
-    config::Times,
-};
+use crate::{backoff::Backoff, config::Times};
 use exai_protocol::{
     BootId, SessionId,
     hello::{HelloAck, Limits, ServerInfo},
@@ -147,7 +144,12 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(backoff: Backoff, times: Times, now: Instant) -> Self {
         let cause: Arc<str> = "first attempt".into();
-        let outage = Outage { attempt: 0, cause: cause.clone(), since: now, retry_at: now };
+        let outage = Outage {
+            attempt: 0,
+            cause: cause.clone(),
+            since: now,
+            retry_at: now,
+        };
         let (state, _) = watch::channel(LinkState::Disconnected(outage));
         Self {
             backoff,
@@ -184,7 +186,10 @@ impl Link {
     pub(crate) fn dialling(&mut self, now: Instant) {
         self.tried_at = Some(now);
         self.attempt = self.attempt.saturating_add(1);
-        let refused = matches!(*self.state.borrow(), LinkState::Refused(_) | LinkState::Stopped(_));
+        let refused = matches!(
+            *self.state.borrow(),
+            LinkState::Refused(_) | LinkState::Stopped(_)
+        );
         if !refused {
             self.publish(LinkState::Dialling);
         }
@@ -231,7 +236,10 @@ impl Link {
 
     pub(crate) fn lost(&mut self, now: Instant, cause: &str) {
         tracing::warn!(cause, "the link to the daemon broke");
-        let stable = self.up_since.take().is_some_and(|up| now - up >= self.times.stable_after);
+        let stable = self
+            .up_since
+            .take()
+            .is_some_and(|up| now - up >= self.times.stable_after);
         let wait = if stable {
             self.backoff.reset();
             self.backoff.scatter(SPACING)

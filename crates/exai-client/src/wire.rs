@@ -48,14 +48,20 @@ pub(crate) struct Loss {
 
 impl Loss {
     pub(crate) fn new(cause: impl Into<String>) -> Self {
-        Self { cause: cause.into(), oversize: false }
+        Self {
+            cause: cause.into(),
+            oversize: false,
+        }
     }
 }
 
 impl From<Error> for Loss {
     fn from(error: Error) -> Self {
         let oversize = matches!(error, Error::Capacity(_));
-        Self { cause: error.to_string(), oversize }
+        Self {
+            cause: error.to_string(),
+            oversize,
+        }
     }
 }
 
@@ -70,7 +76,14 @@ pub(crate) struct Wire<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) fn new(socket: WebSocketStream<S>, session: Arc<Session>) -> Self {
-        Self { socket, session, queue: VecDeque::new(), queued: 0, unflushed: false, busy: 0 }
+        Self {
+            socket,
+            session,
+            queue: VecDeque::new(),
+            queued: 0,
+            unflushed: false,
+            busy: 0,
+        }
     }
 
     pub(crate) fn queue(&mut self, message: Message) {

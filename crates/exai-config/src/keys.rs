@@ -5,8 +5,8 @@
 mod kind;
 mod table;
 
-pub(crate) use kind::parse_switch;
-pub use kind::{Kind, Refused};
+pub use kind::Refused;
+pub(crate) use kind::{Kind, parse_switch};
 pub use table::{KEYS, OTHER_NAMES, RETIRED};
 
 use crate::Settings;
@@ -44,7 +44,7 @@ pub struct Key {
     /// Who reads it.
     pub reader: Reader,
     /// What it holds, and where that goes.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Secret, or different for each process: not accepted from TOML files.
     pub env_only: bool,
     /// One plain sentence.
@@ -58,6 +58,12 @@ impl Key {
     /// [`Refused`], with what is allowed; the settings are unchanged.
     pub fn apply(&self, settings: &mut Settings, text: &str) -> Result<(), Refused> {
         self.kind.apply(settings, text)
+    }
+
+    /// What may stand here, to finish "expected …".
+    #[must_use]
+    pub fn allowed(&self) -> String {
+        self.kind.allowed()
     }
 
     /// The value as it may be shown to anyone.

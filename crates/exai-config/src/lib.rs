@@ -22,4 +22,4 @@ pub use home::{Home, HomeError};
 pub use load::{Loaded, Origin, Source, load};
 pub use settings::Settings;
 pub use strings::{ProcessEnv, Strings};
-// pub use token::{Keyring, TokenError, TokenStore};
+pub use token::{Keyring, TokenError, TokenStore};

@@ -106,6 +106,13 @@ pub struct Limits {
     pub retry_after_secs: u64,
 }
 
+impl Limits {
+    pub(crate) fn set_provider(&mut self, name: &str, limit: u64) {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.providers.insert(name.to_lowercase(), limit);
+    }
+}
+
 /// The memory of clients.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sessions {

@@ -55,6 +55,8 @@ pub struct Config {
     pub session_idle: Duration,
     /// Whether argument values go into the record.
     pub log_arguments: bool,
+    /// Tools that never share a run, whatever their spec says.
+    pub never_coalesce: Vec<String>,
 }
 
 /// What the engine is given.

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct Refused(pub String);
 
 /// A kind of value with its place.
-pub enum Kind {
+pub(crate) enum Kind {
     /// A host name or address.
     Host { set: fn(&mut Settings, String) },
     /// Any text.
@@ -83,8 +83,7 @@ impl Kind {
     }
 
     /// What may stand here, to finish "expected …".
-    #[must_use]
-    pub fn allowed(&self) -> String {
+    pub(crate) fn allowed(&self) -> String {
         match self {
             Self::Host { .. } => "a host name or an IP address, without scheme and port".to_owned(),
             Self::Text { .. } => format!("a text of 1 to {MAX_TEXT} bytes on one line"),
@@ -186,7 +185,7 @@ pub(crate) fn parse_switch(text: &str) -> Option<bool> {
 /// `33554432` → `32 MiB`, where it comes out even.
 fn size(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let even = units.into_iter().find(|(shift, _)| bytes > 0 && bytes % (1 << shift) == 0);
+    let even = units.into_iter().find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift));
     even.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{} {unit}", bytes >> shift))
 }
 

@@ -6,7 +6,6 @@ use super::{
 };
 
 const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const DAY: f64 = 86_400.0;
 
@@ -204,30 +203,6 @@ pub const KEYS: &[Key] = &[
         "Calls of one client that run at once.",
     ),
     key(
-        "limits.providers.kimi",
-        &["EXAI_WS_KIMI_MAX_INFLIGHT"],
-        "6",
-        Daemon,
-        Kind::Whole {
-            min: 1,
-            max: 100_000,
-            set: |s, v| drop(s.limits.providers.insert("kimi".to_owned(), size(v))),
-        },
-        "Calls that run at once against Kimi; other providers: their name in the same section.",
-    ),
-    key(
-        "limits.providers.glm",
-        &["EXAI_WS_GLM_MAX_INFLIGHT"],
-        "4",
-        Daemon,
-        Kind::Whole {
-            min: 1,
-            max: 100_000,
-            set: |s, v| drop(s.limits.providers.insert("glm".to_owned(), size(v))),
-        },
-        "Calls that run at once against GLM.",
-    ),
-    key(
         "limits.queue_calls",
         &["EXAI_WS_QUEUE_CALLS"],
         "4096",
@@ -250,6 +225,30 @@ pub const KEYS: &[Key] = &[
         Daemon,
         Kind::Whole { min: 0, max: 3600, set: |s, v| s.limits.retry_after_secs = v },
         "The hint that goes with a refusal for lack of room.",
+    ),
+    key(
+        "limits.providers.kimi",
+        &["EXAI_WS_KIMI_MAX_INFLIGHT"],
+        "6",
+        Daemon,
+        Kind::Whole {
+            min: 1,
+            max: 100_000,
+            set: |s, v| s.limits.set_provider("kimi", v),
+        },
+        "Calls that run at once against Kimi; other providers: their name in the same section.",
+    ),
+    key(
+        "limits.providers.glm",
+        &["EXAI_WS_GLM_MAX_INFLIGHT"],
+        "4",
+        Daemon,
+        Kind::Whole {
+            min: 1,
+            max: 100_000,
+            set: |s, v| s.limits.set_provider("glm", v),
+        },
+        "Calls that run at once against GLM.",
     ),
     key(
         "sessions.idle_secs",

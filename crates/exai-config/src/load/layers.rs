@@ -107,9 +107,9 @@ impl Layering {
     /// Providers beyond the table's own: their names are the owner's.
     fn provider_limit(&mut self, place: &str, full: &str, value: &toml::Value, path: &Path) -> bool {
         let Some(name) = full.strip_prefix(PROVIDERS) else { return false };
-        match value.as_integer().and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0) {
+        match value.as_integer().and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0) {
             Some(limit) => {
-                self.settings.limits.providers.insert(name.to_lowercase(), limit);
+                self.settings.limits.set_provider(name, limit);
                 self.origins.retain(|origin| origin.key != full);
                 self.origins.push(Origin {
                     key: full.to_owned(),

@@ -141,7 +141,7 @@ impl Engine {
         facts.provider = spec.and_then(|spec| spec.provider.clone()).unwrap_or_else(|| Arc::from(""));
         facts.args_hash = Arc::from(hex(&asked.arguments[..8]));
         session.call_began(facts.received_at);
-        let share = spec.filter(|spec| spec.coalesce).map(|_| ShareKey {
+        let share = spec.filter(|spec| spec.coalesce && !self.config().never_coalesce.iter().any(|name| name == spec.name())).map(|_| ShareKey {
             principal: key.principal.clone(),
             tool: Arc::clone(&asked.tool),
             arguments: asked.arguments,

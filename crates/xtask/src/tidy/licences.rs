@@ -39,43 +39,45 @@ fn satisfied(expression: &str) -> bool {
     let expression = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = expression.split_whitespace().collect();
     let mut at = 0;
-    let good = either(&words, &mut at);
-    good && at == words.len() && at > 0
+    either(&words, &mut at) == Some(true) && at == words.len()
 }
 
-fn either(words: &[&str], at: &mut usize) -> bool {
-    let mut good = both(words, at);
+/// `None` where the expression is malformed.
+fn either(words: &[&str], at: &mut usize) -> Option<bool> {
+    let mut good = both(words, at)?;
     while words.get(*at) == Some(&"OR") {
         *at += 1;
-        good |= both(words, at);
+        good |= both(words, at)?;
     }
-    good
+    Some(good)
 }
 
-fn both(words: &[&str], at: &mut usize) -> bool {
-    let mut good = one(words, at);
+fn both(words: &[&str], at: &mut usize) -> Option<bool> {
+    let mut good = one(words, at)?;
     while words.get(*at) == Some(&"AND") {
         *at += 1;
-        good &= one(words, at);
+        good &= one(words, at)?;
     }
-    good
+    Some(good)
 }
 
-fn one(words: &[&str], at: &mut usize) -> bool {
-    let Some(first) = words.get(*at) else { return false };
+fn one(words: &[&str], at: &mut usize) -> Option<bool> {
+    let first = words.get(*at)?;
     *at += 1;
     if *first == "(" {
-        let good = either(words, at);
+        let good = either(words, at)?;
         let closed = words.get(*at) == Some(&")");
         *at += 1;
-        return good && closed;
+        return closed.then_some(good);
     }
+    let mut good = ALLOWED.contains(first);
     if words.get(*at) == Some(&"WITH") {
-        let exception = words.get(*at + 1).copied().unwrap_or_default();
+        let exception = words.get(*at + 1)?;
         *at += 2;
-        return ALLOWED.contains(&format!("{first} WITH {exception}").as_str()) || ALLOWED.contains(first);
+        // An exception only ever gives more freedom.
+        good |= ALLOWED.contains(&format!("{first} WITH {exception}").as_str());
     }
-    ALLOWED.contains(first)
+    Some(good)
 }
 
 #[cfg(test)]

@@ -1,0 +1,134 @@
+//! R9: a call can be let go of in every state it can be in.
+
+use super::peer::{Weather, World, end, failure, first};
+use exai_protocol::{Code, control::CallState, error::Ran, request::CancelMode};
+use serde_json::json;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+#[tokio::test(start_paused = true)]
+async fn r09_before_it_was_sent() {
+    let mut world = World::new(Weather::Refused);
+    let mut call = world.call("a", false).await;
+    call.cancel(CancelMode::Stop, "esc").await;
+    let error = end(&mut call).await.error.unwrap();
+    assert_eq!((error.code, error.ran), (Code::Cancelled, Some(Ran::No)));
+    world.weather(Weather::Accepting);
+    let mut peer = world.daemon("b").await;
+    peer.silent(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r09_stopped_while_it_runs_the_daemon_has_the_last_word() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.daemon("b").await;
+    let mut call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    call.cancel(CancelMode::Stop, "esc").await;
+    let frame = peer.expect("cancel", "a").await;
+    assert_eq!(
+        (&frame["mode"], &frame["reason"]),
+        (&json!("stop"), &json!("esc"))
+    );
+    peer.send(json!({"op": "cancel_res", "request_id": "a", "state": "running"}))
+        .await;
+    peer.send(json!({"op": "call_tool_res", "request_id": "a",
+                     "error": {"code": "CANCELLED", "message": "stopped"}}))
+        .await;
+    assert_eq!(
+        failure(&mut call).await,
+        (Code::Cancelled, "stopped".to_owned())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn r09_a_stop_that_is_never_confirmed_ends_anyway() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.daemon("b").await;
+    let mut call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    let start = Instant::now();
+    call.cancel(CancelMode::Stop, "esc").await;
+    assert_eq!(failure(&mut call).await.0, Code::Cancelled);
+    assert_eq!(start.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r09_detached_it_goes_on_without_us() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.daemon("b").await;
+    let mut call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    call.cancel(CancelMode::Detach, "request timeout").await;
+    assert_eq!(failure(&mut call).await.0, Code::Cancelled);
+    assert_eq!(peer.expect("cancel", "a").await["mode"], "detach");
+    peer.finish("a").await;
+    assert!(call.next().await.is_none(), "no late answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r09_dropping_the_stream_detaches() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.daemon("b").await;
+    let call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    drop(call);
+    assert_eq!(peer.expect("cancel", "a").await["mode"], "detach");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r09_a_stop_while_the_link_is_down_is_owed_to_the_same_daemon_only() {
+    let mut world = World::new(Weather::Accepting);
+    for (boot, owed) in [("b1", true), ("b2", false)] {
+        let mut peer = world.daemon("b1").await;
+        let mut call = world.call("a", false).await;
+        peer.expect("call_tool", "a").await;
+        world.weather(Weather::Refused);
+        drop(peer);
+        world.link(|link| !link.is_ready()).await;
+        call.cancel(CancelMode::Stop, "esc").await;
+        assert_eq!(failure(&mut call).await.0, Code::Cancelled);
+        world.weather(Weather::Accepting);
+        let mut peer = world.daemon(boot).await;
+        if owed {
+            assert_eq!(peer.expect("cancel", "a").await["mode"], "stop");
+        } else {
+            peer.silent(Duration::from_secs(10)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r09_finished_and_unknown() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.daemon("b").await;
+    let mut call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    peer.finish("a").await;
+    first(&mut call).await;
+    call.cancel(CancelMode::Stop, "too late").await;
+    assert!(call.next().await.is_none());
+    peer.silent(Duration::from_secs(5)).await;
+
+    let id = "nobody".into();
+    let (reply, ()) = tokio::join!(world.client.cancel(&id, CancelMode::Stop, "x"), async {
+        peer.expect("cancel", "nobody").await;
+        peer.send(json!({"op": "cancel_res", "request_id": "nobody", "state": "unknown"}))
+            .await;
+    });
+    assert_eq!(reply.unwrap().state, CallState::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r09_a_stop_that_crosses_a_break_reaches_the_daemon_again() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.daemon("b").await;
+    let mut call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    call.cancel(CancelMode::Stop, "esc").await;
+    sleep(Duration::from_millis(1)).await;
+    drop(peer);
+    assert_eq!(failure(&mut call).await.0, Code::Cancelled);
+    let mut peer = world.daemon("b").await;
+    assert_eq!(peer.expect("cancel", "a").await["mode"], "stop");
+}

@@ -1,0 +1,179 @@
+//! The composition root: settings become an engine with its ports, its tools and its edge.
+//! The only place that knows all the rooms of the house.
+
+use crate::{
+    control::{Daemon, Facts, HomeLogs},
+    runner,
+};
+use anyhow::{Context, Result};
+use exai_config::{Home, Settings, TokenStore, token::Keyring};
+use exai_engine::{
+    Config, Engine, Ports,
+    admission::Limits,
+    calls::RetentionLimits,
+    ports::{ledger::MemoryLedger, recorder::Recorder, vitals::Identity},
+};
+use exai_protocol::{BootId, UnixMillis, WallClock, hello::ServerInfo, version::PROTOCOL};
+use exai_tools::catalogue::Catalogue;
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// The commit this was built from, where the build said so.
+pub(crate) const BUILD: &str = match option_env!("EXAI_BUILD") {
+    Some(build) => build,
+    None => "unknown",
+};
+/// The product's version.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What the composition is given.
+pub(crate) struct Materials<'a> {
+    pub(crate) home: &'a Home,
+    pub(crate) settings: &'a Settings,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) test_tools: bool,
+    pub(crate) port: u16,
+    pub(crate) recorder: Recorder,
+    pub(crate) boot_id: BootId,
+    pub(crate) log_troubles: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+}
+
+/// The system's clock, as everyone here is given it.
+pub(crate) fn system_clock() -> WallClock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    })
+}
+
+/// A name for this run that no other run has.
+pub(crate) fn fresh_boot_id() -> Result<BootId> {
+    let bits = getrandom::u64().map_err(|error| anyhow::anyhow!("no randomness from the system: {error}"))?;
+    Ok(BootId::new(format!("{bits:016x}")))
+}
+
+/// Builds the daemon, with its tools, on the current runtime.
+pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daemon>)> {
+    let settings = materials.settings;
+    let mut warnings = materials.warnings.clone();
+    let (keyring, store) = tokens(&materials, &mut warnings)?;
+    let catalogue = Arc::new(catalogue(materials.home, &mut warnings)?);
+    let facts = facts(&materials, warnings.clone());
+    let clock = Arc::clone(&facts.clock);
+    let daemon = Daemon::new(facts, keyring, store, materials.log_troubles);
+    let ports = Ports {
+        boot_id: materials.boot_id,
+        clock,
+        ledger: Arc::new(MemoryLedger),
+        recorder: materials.recorder,
+        runner: runner::on_threads(tokio::runtime::Handle::current()),
+    };
+    let engine = Engine::new(config(settings), ports);
+    daemon.set_engine(&engine);
+    let tools = exai_tools::Ports {
+        vitals: Arc::clone(&daemon) as _,
+        logs: Arc::new(HomeLogs { home: materials.home.clone(), warnings }),
+        catalogue,
+    };
+    engine.replace_tools("builtin", exai_tools::builtin(&tools));
+    if materials.test_tools {
+        engine.replace_tools("test", exai_tools::test_tools());
+    }
+    Ok((engine, daemon))
+}
+
+fn tokens(materials: &Materials<'_>, warnings: &mut Vec<String>) -> Result<(Keyring, Option<(TokenStore, Duration)>)> {
+    let auth = &materials.settings.auth;
+    if let Some(token) = &auth.token {
+        return Ok((Keyring::only(token.clone()), None));
+    }
+    let store = TokenStore::new(materials.home);
+    let found = store.load_or_create()?;
+    if found.created {
+        tracing::info!(path = %materials.home.token_file().display(), "made a token");
+    }
+    warnings.extend(found.warnings);
+    Ok((found.keyring, Some((store, auth.token_overlap))))
+}
+
+/// The home's own catalogue where there is one, else the shipped one.
+fn catalogue(home: &Home, warnings: &mut Vec<String>) -> Result<Catalogue> {
+    let path = home.root().join("config").join("models.toml");
+    let shipped = || Catalogue::shipped().context("the shipped config/models.toml is broken; this is a bug in exai");
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return shipped(),
+        Err(error) => {
+            warnings.push(format!("{}: {error}; the shipped model list is used", path.display()));
+            return shipped();
+        }
+    };
+    Catalogue::parse(&text).or_else(|error| {
+        warnings.push(format!("{}: {error}; the shipped model list is used", path.display()));
+        shipped()
+    })
+}
+
+fn facts(materials: &Materials<'_>, warnings: Vec<String>) -> Facts {
+    let server = ServerInfo {
+        name: "exai-daemon".to_owned(),
+        version: VERSION.to_owned(),
+        build: BUILD.to_owned(),
+        boot_id: materials.boot_id.clone(),
+        home: materials.home.root().display().to_string(),
+    };
+    let identity = Identity {
+        version: VERSION.to_owned(),
+        build: BUILD.to_owned(),
+        protocol: PROTOCOL.to_owned(),
+        home: materials.home.root().to_owned(),
+        test_tools: materials.test_tools,
+    };
+    let host = materials.settings.network.host.clone();
+    Facts { server, identity, host, port: materials.port, warnings, clock: system_clock() }
+}
+
+fn config(settings: &Settings) -> Config {
+    let limits = &settings.limits;
+    Config {
+        call_timeout: settings.calls.call_timeout,
+        heartbeat: settings.calls.progress_interval,
+        unwatched: settings.calls.unwatched,
+        retry_after: limits.retry_after_secs,
+        retention: RetentionLimits {
+            ttl: settings.calls.result_ttl,
+            results: settings.calls.retained_results,
+            bytes: settings.calls.retained_bytes,
+        },
+        limits: Limits {
+            global: limits.global_inflight,
+            client: limits.client_inflight,
+            providers: limits.providers.iter().map(|(name, n)| (Arc::from(&**name), *n)).collect::<HashMap<_, _>>(),
+            queue_calls: limits.queue_calls,
+            queue_bytes: limits.queue_bytes,
+        },
+        session_idle: settings.sessions.idle,
+        log_arguments: settings.logs.log_arguments,
+        never_coalesce: settings.calls.disable_coalesce_for.clone(),
+    }
+}
+
+/// The edge's settings.
+pub(crate) fn edge(settings: &Settings, port: u16) -> exai_server::Settings {
+    let network = &settings.network;
+    let mut allowed_hosts = network.allowed_hosts.clone();
+    allowed_hosts.push(format!("{}:{port}", network.host));
+    exai_server::Settings {
+        max_frame_bytes: network.max_frame_bytes,
+        hello_timeout: network.hello_timeout,
+        ping_interval: network.ping_interval,
+        ping_timeout: network.ping_timeout,
+        pending_handshakes: network.max_pending_handshakes,
+        allowed_hosts,
+        port,
+        compat_text: settings.calls.compat_text,
+    }
+}

@@ -1,0 +1,207 @@
+//! The daemon as its own edge and its own tools see it: who may come in, how it is doing,
+//! and the wish that it should end.
+
+use exai_config::{TokenStore, token::Keyring};
+use exai_engine::{
+    Engine,
+    ports::{
+        logs::{LogFile, Logs},
+        vitals::{Identity, Vitals},
+    },
+};
+use exai_protocol::{
+    Principal, Secret, WallClock,
+    health::{Health, uptime_human},
+    hello::ServerInfo,
+    tool::ToolEntry,
+};
+use exai_server::{Control, Keys};
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// A wish that the daemon should end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) drain: Duration,
+    pub(crate) reason: String,
+}
+
+/// What the daemon knows of itself.
+pub(crate) struct Facts {
+    pub(crate) server: ServerInfo,
+    pub(crate) identity: Identity,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) clock: WallClock,
+}
+
+/// See the module.
+pub(crate) struct Daemon {
+    facts: Facts,
+    started_at: f64,
+    engine: OnceLock<Arc<Engine>>,
+    keys: RwLock<Keys>,
+    store: Option<Mutex<(TokenStore, Duration)>>,
+    ending: watch::Sender<Option<Ending>>,
+    log_troubles: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+}
+
+impl Daemon {
+    /// `store` comes with the overlap of a rotation; it is absent where the owner gave the token himself: then there is no file to rotate.
+    pub(crate) fn new(
+        facts: Facts,
+        keyring: Keyring,
+        store: Option<(TokenStore, Duration)>,
+        log_troubles: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            started_at: (facts.clock)().as_secs_f64(),
+            facts,
+            engine: OnceLock::new(),
+            keys: RwLock::new(keys(keyring)),
+            store: store.map(Mutex::new),
+            ending: watch::Sender::new(None),
+            log_troubles,
+        })
+    }
+
+    /// The engine is made after its tools, which know the daemon; so it is set once, at the start.
+    pub(crate) fn set_engine(&self, engine: &Arc<Engine>) {
+        // Set by the composition alone, before anything is served.
+        let _ = self.engine.set(Arc::clone(engine));
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        #[expect(clippy::expect_used, reason = "the composition sets it before anything is served")]
+        self.engine.get().expect("the engine is set before anything is served")
+    }
+
+    /// Becomes some once somebody asked for the end.
+    pub(crate) fn ending(&self) -> watch::Receiver<Option<Ending>> {
+        self.ending.subscribe()
+    }
+
+    pub(crate) fn end(&self, drain: Duration, reason: &str) {
+        tracing::info!(reason, drain_s = drain.as_secs_f64(), "asked to end");
+        self.ending.send_if_modified(|ending| {
+            let first = ending.is_none();
+            ending.get_or_insert(Ending { drain, reason: reason.to_owned() });
+            first
+        });
+    }
+
+    /// The vital signs now.
+    pub(crate) fn snapshot(&self) -> Health {
+        let facts = &self.facts;
+        let t = (facts.clock)().as_secs_f64();
+        let engine = self.engine();
+        let depth = engine.admission().depth();
+        let (sessions, connections) = engine.sessions().counts();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an uptime")]
+        let uptime = (t - self.started_at).max(0.0) as u64;
+        let mut warnings = facts.warnings.clone();
+        warnings.extend((self.log_troubles)());
+        Health {
+            t,
+            pid: std::process::id(),
+            host: facts.host.clone(),
+            port: facts.port,
+            started_at: self.started_at,
+            sessions,
+            global_capacity: engine.config().limits.global as u64,
+            global_inflight: depth.running as u64,
+            uptime_human: uptime_human(uptime),
+            tool_count: engine.registry().snapshot().len() as u64,
+            boot_id: facts.server.boot_id.clone(),
+            version: facts.server.version.clone(),
+            state: if engine.is_draining() { "draining" } else { "running" }.to_owned(),
+            queued: depth.queued as u64,
+            connections,
+            loop_lag_ms: engine.loop_lag_ms(),
+            outcomes: engine.outcomes(),
+            warnings,
+        }
+    }
+}
+
+fn keys(keyring: Keyring) -> Keys {
+    Keys { current: keyring.current, previous: keyring.previous }
+}
+
+impl Control for Daemon {
+    fn authenticate(&self, token: &Secret) -> Option<Principal> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.admits(token, (self.facts.clock)()).then(|| Principal::new("owner"))
+    }
+
+    fn rotate_token(&self, old: &Secret, new: &Secret) -> Result<(), String> {
+        if self.authenticate(old).is_none() {
+            return Err("unauthorized".to_owned());
+        }
+        let Some(store) = &self.store else {
+            return Err("the token is set by EXAI_WS_TOKEN; change it there and restart".to_owned());
+        };
+        let store = store.lock().unwrap_or_else(PoisonError::into_inner);
+        let rotated = store.0.rotate(Some(new.clone()), store.1, (self.facts.clock)()).map_err(|error| error.to_string())?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys(rotated);
+        Ok(())
+    }
+
+    fn health(&self) -> Health {
+        self.snapshot()
+    }
+
+    fn identity(&self) -> &ServerInfo {
+        &self.facts.server
+    }
+
+    fn shutdown(&self, drain: Duration, reason: &str) {
+        let reason = if reason.is_empty() { "asked over the wire" } else { reason };
+        self.end(drain, reason);
+    }
+}
+
+impl Vitals for Daemon {
+    fn health(&self) -> Health {
+        self.snapshot()
+    }
+
+    fn tools(&self) -> Vec<ToolEntry> {
+        self.engine().registry().snapshot().entries().cloned().collect()
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.facts.identity
+    }
+}
+
+/// The home's logs, for the tools that show them.
+pub(crate) struct HomeLogs {
+    pub(crate) home: exai_config::Home,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Logs for HomeLogs {
+    fn tail(&self, file: LogFile, lines: usize) -> Result<Vec<String>, String> {
+        let path = match file {
+            LogFile::Daemon => self.home.daemon_log(),
+            LogFile::Calls => self.home.calls_file(),
+            LogFile::Failures => self.home.failures_file(),
+            LogFile::Progress => self.home.progress_log(),
+        };
+        exai_telemetry::tail::tail(&path, lines).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    fn self_check(&self, health: &Health) -> Vec<String> {
+        let mut faults = self.warnings.clone();
+        faults.extend(health.warnings.iter().filter(|warning| !self.warnings.contains(warning)).cloned());
+        if let Some(lag) = health.loop_lag_ms.filter(|lag| *lag > 250.0) {
+            faults.push(format!("the event loop woke {lag:.0} ms late: the machine is overloaded"));
+        }
+        faults
+    }
+}

@@ -1,0 +1,176 @@
+//! The order of a daemon's life: claim the home, bind, compose, publish, serve, drain, flush,
+//! withdraw. Reads top to bottom; every step that can fail says what it was doing.
+
+use crate::{
+    compose::{self, Materials},
+    control::{Daemon, Ending},
+    exit, lifecycle::{instance::Instance, pulse, signal}, os, runner,
+};
+use anyhow::{Context, Result};
+use exai_config::{Home, Loaded, rendezvous};
+use exai_engine::{Engine, ports::recorder::Recorder};
+use exai_protocol::{endpoint::Endpoint, version::PROTOCOL};
+use exai_server::Server;
+use exai_telemetry::{
+    logging::{self, DaemonLog},
+    records::{RecordFiles, RecordWriter},
+};
+use std::{process::ExitCode, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, time::{Instant, timeout}};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How `run` was asked to behave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    /// Started by `start`: leave the terminal and everything inherited behind.
+    pub(crate) detached: bool,
+}
+
+/// Records on their way to the disk before admission waits.
+const RECORDS_IN_FLIGHT: usize = 16 * 1024;
+/// What a signal allows running calls.
+const SIGNAL_DRAIN: Duration = Duration::from_secs(30);
+/// How long connections get to take their last frames.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Runs the daemon of a home until it is asked to end.
+pub(crate) fn daemon(home: Home, loaded: Loaded, options: Options) -> Result<ExitCode> {
+    if options.detached {
+        os::detach().context("cannot leave the starting process behind")?;
+    }
+    home.prepare()?;
+    let Some(instance) = Instance::claim(&home)? else {
+        return Ok(exit::ALREADY_RUNNING.report(format!(
+            "a daemon of {} is already running (its lock is held); see `exai-daemon status`",
+            home.root().display()
+        )));
+    };
+    let descriptors = os::raise_descriptor_limit();
+    let log = logging::daemon(&home.daemon_log(), &logging_options(&loaded))?;
+    tracing::info!(descriptors, version = compose::VERSION, home = %home.root().display(), "starting");
+    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4)))
+        .max_blocking_threads(loaded.settings.limits.global_inflight + runner::SPARE_THREADS)
+        .thread_name("exai")
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let code = runtime.block_on(live(home, loaded, instance, &log));
+    // A tool that blocks its thread must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    drop(log);
+    code
+}
+
+async fn live(home: Home, loaded: Loaded, instance: Instance, log: &DaemonLog) -> Result<ExitCode> {
+    let network = &loaded.settings.network;
+    let listener = match TcpListener::bind((network.host.as_str(), network.port)).await {
+        Ok(listener) => listener,
+        Err(error) => return Ok(cannot_bind(network, &error)),
+    };
+    let port = listener.local_addr().context("the listener has no address")?.port();
+    let boot_id = compose::fresh_boot_id()?;
+    let (recorder, records) = Recorder::channel(RECORDS_IN_FLIGHT);
+    let writer = RecordWriter::spawn(records, record_files(&home, &loaded, log), boot_id.clone())?;
+    let (engine, daemon) = compose::compose(Materials {
+        home: &home,
+        settings: &loaded.settings,
+        warnings: loaded.warnings.clone(),
+        test_tools: loaded.test_tools,
+        port,
+        recorder,
+        boot_id: boot_id.clone(),
+        log_troubles: log_troubles(log, &writer),
+    })?;
+    let pid = std::process::id();
+    let endpoint = Endpoint {
+        host: network.host.clone(),
+        port,
+        pid,
+        pid_started: os::process_started(pid),
+        boot_id,
+        protocol: PROTOCOL.to_owned(),
+        version: compose::VERSION.to_owned(),
+    };
+    let instance = Arc::new(instance);
+    instance.publish(&endpoint)?;
+    rendezvous::clear_stopped(&home).context("cannot remove the stopped marker")?;
+    tracing::info!(host = endpoint.host, port, boot = %endpoint.boot_id, "listening");
+
+    let chores = TaskTracker::new();
+    let idle = CancellationToken::new();
+    let beat = pulse::health(Arc::clone(&daemon), home.health_file(), loaded.settings.logs.health_interval);
+    chores.spawn(until(idle.clone(), beat));
+    let sample = pulse::sample(Arc::clone(&engine), Arc::clone(&instance), endpoint.clone());
+    chores.spawn(until(idle.clone(), sample));
+    serve(listener, &engine, &daemon, compose::edge(&loaded.settings, port)).await;
+
+    idle.cancel();
+    chores.close();
+    chores.wait().await;
+    pulse::last(&daemon, &home.health_file());
+    drop((engine, daemon));
+    writer.finish(FAREWELL);
+    if let Some(instance) = Arc::into_inner(instance) {
+        instance.withdraw(&endpoint);
+    }
+    tracing::info!("ended");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves until asked to end, then: accept no one, drain, answer the rest, say goodbye.
+async fn serve(listener: TcpListener, engine: &Arc<Engine>, daemon: &Arc<Daemon>, edge: exai_server::Settings) {
+    let (closing, goodbye) = (CancellationToken::new(), CancellationToken::new());
+    let server = Server::new(Arc::clone(engine), Arc::clone(daemon), edge);
+    let edge = TaskTracker::new();
+    edge.spawn(exai_server::serve(listener, server, closing.clone(), goodbye.clone()));
+    edge.close();
+    let ending = asked_to_end(daemon).await;
+    closing.cancel();
+    let deadline = Instant::now() + ending.drain;
+    let hurry = signal::asked_to_end();
+    let cut = tokio::select! {
+        cut = engine.drain(deadline) => cut,
+        // A second signal means now.
+        _ = hurry => engine.drain(Instant::now()).await,
+    };
+    tracing::info!(cut, "drained");
+    goodbye.cancel();
+    if timeout(FAREWELL, edge.wait()).await.is_err() {
+        tracing::warn!("some connections did not take their farewell");
+    }
+}
+
+async fn asked_to_end(daemon: &Daemon) -> Ending {
+    let mut asked = daemon.ending();
+    tokio::select! {
+        signal = signal::asked_to_end() => {
+            let reason = signal.unwrap_or("signals cannot be received");
+            daemon.end(SIGNAL_DRAIN, reason);
+            Ending { drain: SIGNAL_DRAIN, reason: reason.to_owned() }
+        }
+        ending = asked.wait_for(Option::is_some) => {
+            let ending = ending.ok().and_then(|ending| ending.clone());
+            ending.unwrap_or(Ending { drain: SIGNAL_DRAIN, reason: "abandoned".to_owned() })
+        }
+    }
+}
+
+async fn until(stop: CancellationToken, chore: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = chore => {}
+    }
+}
+
+fn cannot_bind(network: &exai_config::settings::Network, error: &std::io::Error) -> ExitCode {
+    let (host, port) = (&network.host, network.port);
+    tracing::error!(%error, host, port, "cannot listen");
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        return exit::PORT_TAKEN.report(format!(
+            "port {port} on {host} is taken by another program; `exai-daemon doctor` names it, EXAI_WS_PORT chooses another port"
+        ));
+    }
+    exit::FAILURE.report(format!("cannot listen on {host}:{port}: {error}; EXAI_WS_HOST and EXAI_WS_PORT choose another address"))
+}
