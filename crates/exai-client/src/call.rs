@@ -4,8 +4,9 @@
 
 use crate::command::Command;
 use exai_protocol::{
-    RawValue, RequestId,
+    Code, RawValue, RequestId, WireError,
     call::{CallToolRes, Progress},
+    error::Ran,
     request::CancelMode,
 };
 use std::{
@@ -164,7 +165,18 @@ impl State {
     }
 }
 
-impl Slot {
+/// The driver's end of a slot. However it is lost (a panic, a queue that is thrown away), the
+/// caller gets an end.
+pub(crate) struct Pen {
+    id: RequestId,
+    slot: Arc<Slot>,
+}
+
+impl Pen {
+    pub(crate) fn new(id: RequestId, slot: Arc<Slot>) -> Self {
+        Self { id, slot }
+    }
+
     pub(crate) fn acknowledge(&self, timeout: Duration) {
         self.write(|state| state.acknowledged = Some(timeout));
     }
@@ -184,26 +196,30 @@ impl Slot {
         });
     }
 
-    /// The end; a second one is a bug of the driver's and is not shown.
-    pub(crate) fn finish(&self, result: CallToolRes) {
+    /// The end.
+    pub(crate) fn finish(self, result: CallToolRes) {
+        self.end(result);
+    }
+
+    pub(crate) fn fail(self, error: WireError) {
+        self.end(CallToolRes::failed(self.id.clone(), error));
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.slot.lock().abandoned
+    }
+
+    fn end(&self, result: CallToolRes) {
         self.write(|state| {
-            debug_assert!(
-                !state.ended && state.finished.is_none(),
-                "a call ended twice"
-            );
             if !state.ended && state.finished.is_none() {
                 state.finished = Some(result);
             }
         });
     }
 
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.lock().abandoned
-    }
-
     fn write(&self, change: impl FnOnce(&mut State)) {
         let waker = {
-            let mut state = self.lock();
+            let mut state = self.slot.lock();
             change(&mut state);
             state.waker.take()
         };
@@ -211,7 +227,23 @@ impl Slot {
             waker.wake();
         }
     }
+}
 
+impl Drop for Pen {
+    fn drop(&mut self) {
+        {
+            let state = self.slot.lock();
+            if state.ended || state.finished.is_some() {
+                return;
+            }
+        }
+        let message = "exai's client stopped unexpectedly; whether the call ran is not known";
+        let error = WireError::new(Code::Internal, message).ran(Ran::Unknown);
+        self.end(CallToolRes::failed(self.id.clone(), error));
+    }
+}
+
+impl Slot {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,8 +1,11 @@
 //! Every call that has not ended, and the rules by which each ends exactly once, whatever
 //! happens to the link. Sans-IO: it is told what happened and when, and says what to send.
 
+mod ending;
+mod link;
+
 use crate::{
-    call::Slot,
+    call::Pen,
     command::Submit,
     config::Times,
     explain::{self, Known},
@@ -14,18 +17,11 @@ use exai_protocol::{
     call::{CallToolAck, CallToolRes, Partial, Progress},
     control::CallState,
     error::Ran,
-    request::CancelMode,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// A repeatable call follows its daemon through this many deaths; then it may be the cause.
-const MAX_REPEATS: u8 = 3;
-/// Times an answer may be too large for us before we stop asking for it.
-const MAX_OVERSIZE: u8 = 2;
-/// Stops kept for a daemon that is away.
-const MAX_OWED: usize = 1024;
 /// Longest deadline believed.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -57,7 +53,7 @@ struct Entry {
     name: Arc<str>,
     frame: Option<Utf8Bytes>,
     repeatable: bool,
-    slot: Arc<Slot>,
+    pen: Pen,
     known: Known,
     place: Place,
     boot: Option<BootId>,
@@ -118,22 +114,25 @@ impl Calls {
     }
 
     pub(crate) fn submit(&mut self, submit: Submit, turn: &mut Turn<'_>) {
-        let refuse = |error| submit.slot.finish(explain::failed(&submit.id, error));
         let length = submit.frame.as_ref().map_or(0, |frame| frame.len());
         if self.entries.contains_key(&submit.id) {
             let message = "a call with this request_id is already in flight in this client";
-            return refuse(WireError::new(Code::InvalidArgument, message).ran(Ran::No));
+            return submit
+                .pen
+                .fail(WireError::new(Code::InvalidArgument, message).ran(Ran::No));
         }
         if self.entries.len() >= self.max {
             let message = format!("{} calls are already pending in this client", self.max);
             let error = WireError::new(Code::OverCapacity, message);
-            return refuse(error.retry_after(1).ran(Ran::No));
+            return submit.pen.fail(error.retry_after(1).ran(Ran::No));
         }
         if length > self.max_frame {
-            return refuse(explain::too_large(length, self.max_frame));
+            return submit.pen.fail(explain::too_large(length, self.max_frame));
         }
         if matches!(turn.link, LinkState::Refused(_)) {
-            return refuse(explain::unavailable(turn.link, Duration::ZERO));
+            return submit
+                .pen
+                .fail(explain::unavailable(turn.link, Duration::ZERO));
         }
         let budget = submit.timeout_ms.map_or(LONGEST, Duration::from_millis);
         let wait = match turn.link {
@@ -144,7 +143,7 @@ impl Calls {
             name: submit.name,
             frame: submit.frame,
             repeatable: submit.repeatable,
-            slot: submit.slot,
+            pen: submit.pen,
             known: Known::NotSent,
             place: Place::Waiting,
             boot: None,
@@ -160,48 +159,6 @@ impl Calls {
         self.entries.insert(submit.id.clone(), entry);
         if turn.link.is_ready() {
             self.send(&submit.id, turn);
-        }
-    }
-
-    /// A daemon said welcome: everything that waits for one goes on.
-    pub(crate) fn link_up(&mut self, turn: &mut Turn<'_>) {
-        let Some(session) = turn.session() else {
-            return;
-        };
-        let boot = session.boot_id();
-        for owed in self.owed.drain(..).filter(|owed| Some(&owed.boot) == boot) {
-            turn.out.push(outbound::cancel(
-                &owed.id,
-                CancelMode::Stop,
-                "the caller is gone",
-            ));
-        }
-        for id in self.ids(|entry| entry.place == Place::Waiting) {
-            self.resume(&id, &session, turn);
-        }
-    }
-
-    fn resume(&mut self, id: &RequestId, session: &Session, turn: &mut Turn<'_>) {
-        let Some(entry) = self.entries.get_mut(id) else {
-            return;
-        };
-        let same_boot = entry.boot.is_some() && entry.boot.as_ref() == session.boot_id();
-        if entry.known == Known::NotSent {
-            if !(entry.held.is_some() && same_boot) {
-                self.send(id, turn);
-            }
-        } else if same_boot {
-            self.ask_about(id, turn);
-        } else if !entry.repeatable || entry.frame.is_none() {
-            let what = "The exai daemon was restarted";
-            self.give_up(id, what);
-        } else if entry.repeats >= MAX_REPEATS {
-            let what = format!("The exai daemon went away {} times", entry.repeats + 1);
-            self.give_up(id, &what);
-        } else {
-            entry.repeats += 1;
-            tracing::info!(%id, tool = %entry.name, "sent again to a new daemon");
-            self.send(id, turn);
         }
     }
 
@@ -301,7 +258,7 @@ impl Calls {
             .min(LONGEST);
         entry.known = entry.known.max(Known::Acknowledged);
         entry.acknowledged = true;
-        entry.slot.acknowledge(timeout);
+        entry.pen.acknowledge(timeout);
         if !entry.stopping {
             let wait = timeout + self.times.ack_grace;
             self.place(&ack.request_id, Place::OnWire, wait, turn.now);
@@ -316,13 +273,13 @@ impl Calls {
             Known::Started
         };
         if let Some(entry) = self.heard(&progress.request_id, known, turn) {
-            entry.slot.progress(progress);
+            entry.pen.progress(progress);
         }
     }
 
     pub(crate) fn partial(&mut self, partial: &Partial, turn: &Turn<'_>) {
         if let Some(entry) = self.heard(&partial.request_id, Known::Started, turn) {
-            entry.slot.partial(&partial.text);
+            entry.pen.partial(&partial.text);
         }
     }
 
@@ -354,7 +311,7 @@ impl Calls {
             return self.place(&id, Place::Waiting, self.times.connect_wait, turn.now);
         }
         if let Some(entry) = self.entries.remove(&result.request_id) {
-            entry.slot.finish(result);
+            entry.pen.finish(result);
         }
     }
 
@@ -376,161 +333,6 @@ impl Calls {
         true
     }
 
-    /// The link broke; `oversize` when it broke over a frame larger than we accept.
-    pub(crate) fn link_lost(&mut self, oversize: bool, now: Instant) {
-        for id in self.ids(|entry| entry.place != Place::Waiting) {
-            let Some(entry) = self.entries.get_mut(&id) else {
-                continue;
-            };
-            entry.oversize += u8::from(oversize);
-            if entry.stopping {
-                self.owe(&id);
-                self.end(
-                    &id,
-                    explain::let_go("stopped while the link broke", Ran::Unknown),
-                );
-            } else if entry.oversize >= MAX_OVERSIZE {
-                let message = "The answer is larger than this client accepts \
-                               (EXAI_WS_MAX_BYTES). Ask for less.";
-                self.end(&id, WireError::new(Code::TooLarge, message).ran(Ran::Yes));
-            } else {
-                let left = entry.due.saturating_duration_since(now);
-                self.place(&id, Place::Waiting, left.min(self.times.reattach_wait), now);
-            }
-        }
-    }
-
-    /// An attempt failed in a way that waiting will not mend soon.
-    pub(crate) fn link_failed(&mut self, turn: &Turn<'_>) {
-        let wait = match turn.link {
-            LinkState::Refused(_) => Duration::ZERO,
-            LinkState::Stopped(_) => self.times.stopped_wait,
-            _ => return,
-        };
-        for id in self.ids(|entry| entry.known == Known::NotSent) {
-            let Some(entry) = self.entries.get_mut(&id) else {
-                continue;
-            };
-            entry.due = entry.due.min(turn.now + wait);
-            let due = entry.due;
-            self.note_due(due);
-        }
-    }
-
-    /// The caller lets go. Returns whether the call was one of ours.
-    pub(crate) fn let_go(
-        &mut self,
-        id: &RequestId,
-        mode: CancelMode,
-        reason: &str,
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        let Some(entry) = self.entries.get_mut(id) else {
-            return false;
-        };
-        let legacy = turn.session().is_none_or(|session| session.is_legacy());
-        match (entry.place, mode) {
-            (Place::Waiting, _) if entry.known == Known::NotSent => {
-                self.end(id, explain::let_go("cancelled before it was sent", Ran::No));
-            }
-            (Place::Waiting, CancelMode::Stop) => {
-                self.owe(id);
-                self.end(
-                    id,
-                    explain::let_go("cancelled while the link was down", Ran::Unknown),
-                );
-            }
-            (_, CancelMode::Detach) => {
-                if entry.place != Place::Waiting && !legacy {
-                    turn.out.push(outbound::cancel(id, mode, reason));
-                }
-                let message = "detached: the daemon finishes the call and keeps its result for \
-                               a while";
-                self.end(id, explain::let_go(message, Ran::Unknown));
-            }
-            (_, CancelMode::Stop) if legacy => {
-                let message = "let go of; this daemon cannot stop a call";
-                self.end(id, explain::let_go(message, Ran::Unknown));
-            }
-            (place, CancelMode::Stop) => {
-                entry.stopping = true;
-                turn.out.push(outbound::cancel(id, mode, reason));
-                self.place(id, place, self.times.stop_wait, turn.now);
-            }
-        }
-        true
-    }
-
-    /// Ends what has waited long enough.
-    pub(crate) fn sweep(&mut self, turn: &mut Turn<'_>) {
-        if self.due.is_none_or(|due| due > turn.now) {
-            return;
-        }
-        let now = turn.now;
-        for id in self.ids(|entry| entry.due <= now || entry.slot.is_abandoned()) {
-            self.overdue(&id, turn);
-        }
-        self.due = self.entries.values().map(|entry| entry.due).min();
-    }
-
-    fn overdue(&mut self, id: &RequestId, turn: &mut Turn<'_>) {
-        let Some(entry) = self.entries.get_mut(id) else {
-            return;
-        };
-        let waited = turn.now - entry.waiting_since;
-        if entry.slot.is_abandoned() && entry.due > turn.now {
-            self.let_go(id, CancelMode::Detach, "the caller is gone", turn);
-        } else if let Some(refusal) = entry.held.take() {
-            entry.slot.finish(refusal);
-            self.entries.remove(id);
-        } else if entry.known == Known::NotSent && entry.place == Place::Waiting {
-            self.end(id, explain::unavailable(turn.link, waited));
-        } else if entry.place == Place::Waiting {
-            let what = format!("The exai daemon was lost and is {}", turn.link.describe());
-            self.give_up(id, &what);
-        } else if entry.stopping {
-            self.end(
-                id,
-                explain::let_go("stopped; the daemon did not confirm", Ran::Unknown),
-            );
-        } else {
-            let error = explain::silent(&entry.name, waited);
-            turn.out.push(outbound::cancel(
-                id,
-                CancelMode::Detach,
-                "the client stopped waiting",
-            ));
-            self.end(id, error);
-        }
-    }
-
-    /// Nobody will serve us any more.
-    pub(crate) fn close(&mut self) {
-        for id in self.ids(|_| true) {
-            let Some(entry) = self.entries.get(&id) else {
-                continue;
-            };
-            if entry.known == Known::NotSent {
-                self.end(
-                    &id,
-                    explain::unavailable(&LinkState::Closed, Duration::ZERO),
-                );
-            } else {
-                self.give_up(&id, "The client was closed");
-            }
-        }
-    }
-
-    fn owe(&mut self, id: &RequestId) {
-        let boot = self.entries.get(id).and_then(|entry| entry.boot.clone());
-        if let Some(boot) = boot.filter(|_| self.owed.len() < MAX_OWED) {
-            self.owed.push(Owed {
-                id: id.clone(),
-                boot,
-            });
-        }
-    }
-
     fn give_up(&mut self, id: &RequestId, what: &str) {
         if let Some(entry) = self.entries.get(id) {
             let error =
@@ -541,7 +343,7 @@ impl Calls {
 
     fn end(&mut self, id: &RequestId, error: WireError) {
         if let Some(entry) = self.entries.remove(id) {
-            entry.slot.finish(explain::failed(id, error));
+            entry.pen.fail(error);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     asks::{Ask, Reply, RequestError},
-    call::{CallSpec, CallStream, Slot},
+    call::{CallSpec, CallStream, Pen, Slot},
     command::{Command, Submit},
     config::ClientConfig,
     dial::Dial,
@@ -130,13 +130,13 @@ impl Client {
             frame,
             timeout_ms,
             repeatable,
-            slot,
+            pen: Pen::new(stream.id().clone(), slot),
         };
         if let Err(mpsc::error::SendError(Command::Submit(submit))) =
             self.commands.send(Command::Submit(submit)).await
         {
             let error = explain::unavailable(&LinkState::Closed, Duration::ZERO);
-            submit.slot.finish(explain::failed(&submit.id, error));
+            submit.pen.fail(error);
         }
         stream
     }

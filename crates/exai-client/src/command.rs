@@ -1,6 +1,6 @@
 //! What handles may ask of the driver.
 
-use crate::{asks::Ask, call::Slot, events::EventSink};
+use crate::{asks::Ask, call::Pen, events::EventSink};
 use exai_protocol::{
     RequestId,
     hello::ClientInfo,
@@ -39,5 +39,5 @@ pub(crate) struct Submit {
     pub(crate) frame: Option<Utf8Bytes>,
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) repeatable: bool,
-    pub(crate) slot: Arc<Slot>,
+    pub(crate) pen: Pen,
 }

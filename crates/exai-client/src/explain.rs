@@ -2,7 +2,7 @@
 //! happened, whether it ran, what to do next.
 
 use crate::state::LinkState;
-use exai_protocol::{Code, RawValue, RequestId, WireError, call::CallToolRes, error::Ran};
+use exai_protocol::{Code, RawValue, RequestId, WireError, error::Ran};
 use std::time::Duration;
 
 /// What is known of a call whose link broke.
@@ -115,10 +115,6 @@ pub(crate) fn too_large(length: usize, limit: usize) -> WireError {
 /// A call its caller let go of.
 pub(crate) fn let_go(message: &str, ran: Ran) -> WireError {
     WireError::new(Code::Cancelled, message).ran(ran)
-}
-
-pub(crate) fn failed(id: &RequestId, error: WireError) -> CallToolRes {
-    CallToolRes::failed(id.clone(), error)
 }
 
 /// `[{"type":"text","text":…}]`.

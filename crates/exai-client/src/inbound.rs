@@ -118,6 +118,11 @@ fn wire_error(raw: &RawValue) -> WireError {
                 .to_owned();
             error.retry_after.get_or_insert(5);
         }
+        if error.code == Code::ExecError
+            && let Some(odd) = odd_code(raw)
+        {
+            error.message = format!("{odd}: {}", error.message);
+        }
         return error;
     }
     let plain = |message: String| WireError::new(Code::ExecError, message);
@@ -127,16 +132,20 @@ fn wire_error(raw: &RawValue) -> WireError {
     let Ok(object) = from_str::<RawObject<'_>>(raw.get()) else {
         return plain(raw.get().to_owned());
     };
-    let field = |key| object.string(key).ok().flatten().unwrap_or_default();
-    let (code, message) = (field("code"), field("message"));
-    let known = from_str::<Code>(&format!("{code:?}")).ok();
-    WireError {
-        retry_after: object.typed("retry_after").ok().flatten(),
-        ..match known {
-            Some(code) => WireError::new(code, message),
-            None => plain(format!("{code}: {message}")),
-        }
-    }
+    let message = object.string("message").ok().flatten().unwrap_or_default();
+    let mut error = match object.typed::<Code>("code") {
+        Ok(Some(code)) => WireError::new(code, message),
+        _ => plain(message.into_owned()),
+    };
+    error.retry_after = object.typed("retry_after").ok().flatten();
+    error
+}
+
+/// A code we have no word for; it reads as `EXEC_ERROR` and must not be lost.
+fn odd_code(raw: &RawValue) -> Option<String> {
+    let object = from_str::<RawObject<'_>>(raw.get()).ok()?;
+    let code = object.string("code").ok()??;
+    (code != Code::ExecError.as_str()).then(|| code.into_owned())
 }
 
 #[cfg(test)]

@@ -29,13 +29,24 @@ pub struct WriteError {
 /// # Errors
 /// [`WriteError`]; also when the target is a symbolic link, which is never followed.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteError> {
-    let failed = |doing| move |source| WriteError { path: path.to_owned(), doing, source };
-    if path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_symlink()) {
+    let failed = |doing| {
+        move |source| WriteError {
+            path: path.to_owned(),
+            doing,
+            source,
+        }
+    };
+    if path
+        .symlink_metadata()
+        .is_ok_and(|meta| meta.file_type().is_symlink())
+    {
         let source = io::Error::other("it is a symbolic link; remove it and try again");
         return Err(failed("replace")(source));
     }
     let staged = stage(path, bytes, mode).map_err(failed("write"))?;
-    staged.persist(path).map_err(|error| failed("replace")(error.error))?;
+    staged
+        .persist(path)
+        .map_err(|error| failed("replace")(error.error))?;
     sync_directory(path).map_err(failed("sync the directory of"))
 }
 
@@ -44,15 +55,27 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteError> {
 /// # Errors
 /// [`WriteError`]; its source is of kind `AlreadyExists` when somebody was faster.
 pub fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteError> {
-    let failed = |doing| move |source| WriteError { path: path.to_owned(), doing, source };
+    let failed = |doing| {
+        move |source| WriteError {
+            path: path.to_owned(),
+            doing,
+            source,
+        }
+    };
     let staged = stage(path, bytes, mode).map_err(failed("write"))?;
-    staged.persist_noclobber(path).map_err(|error| failed("create")(error.error))?;
+    staged
+        .persist_noclobber(path)
+        .map_err(|error| failed("create")(error.error))?;
     sync_directory(path).map_err(failed("sync the directory of"))
 }
 
 fn stage(path: &Path, bytes: &[u8], mode: u32) -> io::Result<tempfile::NamedTempFile> {
-    let directory = path.parent().ok_or_else(|| io::Error::other("it has no directory"))?;
-    let mut staged = tempfile::Builder::new().prefix(".exai-").tempfile_in(directory)?;
+    let directory = path
+        .parent()
+        .ok_or_else(|| io::Error::other("it has no directory"))?;
+    let mut staged = tempfile::Builder::new()
+        .prefix(".exai-")
+        .tempfile_in(directory)?;
     staged.write_all(bytes)?;
     owner::set_mode(staged.as_file(), mode)?;
     staged.as_file().sync_all()?;
@@ -64,7 +87,9 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     if cfg!(not(unix)) {
         return Ok(());
     }
-    let Some(directory) = path.parent() else { return Ok(()) };
+    let Some(directory) = path.parent() else {
+        return Ok(());
+    };
     match File::open(directory)?.sync_all() {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
         other => other,
@@ -103,18 +128,29 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let victim = dir.path().join("victim");
         write(&victim, b"precious", 0o640).unwrap();
-        assert_eq!(victim.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(
+            victim.metadata().unwrap().permissions().mode() & 0o777,
+            0o640
+        );
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&victim, &link).unwrap();
         let error = write(&link, b"evil", PRIVATE).unwrap_err().to_string();
-        assert!(error.contains("symbolic link") && error.contains("link"), "{error}");
+        assert!(
+            error.contains("symbolic link") && error.contains("link"),
+            "{error}"
+        );
         assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn r42_a_place_that_cannot_be_written_is_named() {
-        let error = write(Path::new("/proc/exai-test"), b"x", PRIVATE).unwrap_err().to_string();
-        assert!(error.starts_with("cannot write /proc/exai-test: "), "{error}");
+        let error = write(Path::new("/proc/exai-test"), b"x", PRIVATE)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("cannot write /proc/exai-test: "),
+            "{error}"
+        );
     }
 }

@@ -14,7 +14,11 @@ pub(crate) fn read(path: &Path, faults: &mut Vec<Fault>) -> Option<BTreeMap<Stri
             Some(line) => format!("{}:{line}", path.display()),
             None => path.display().to_string(),
         };
-        faults.push(Fault { place, value: String::new(), expected });
+        faults.push(Fault {
+            place,
+            value: String::new(),
+            expected,
+        });
     };
     let text = match file::read_settings(path, MAX_BYTES) {
         Ok(text) => text?,
@@ -45,7 +49,9 @@ pub(crate) fn read(path: &Path, faults: &mut Vec<Fault>) -> Option<BTreeMap<Stri
 
 fn line_of(text: &str, content: &str) -> Option<usize> {
     let first = content.lines().next()?.trim_end();
-    text.lines().position(|line| line.trim_end() == first).map(|index| index + 1)
+    text.lines()
+        .position(|line| line.trim_end() == first)
+        .map(|index| index + 1)
 }
 
 #[cfg(test)]
@@ -63,7 +69,8 @@ mod tests {
     #[test]
     fn names_quotes_comments_and_marks() {
         let (strings, faults) = read_text(
-            "\u{feff}A=1\r\n# note\nexport B=\"two words\" # why\nC='$A'\nA=3\nD= \nE=x ".as_bytes(),
+            "\u{feff}A=1\r\n# note\nexport B=\"two words\" # why\nC='$A'\nA=3\nD= \nE=x "
+                .as_bytes(),
         );
         let strings = strings.unwrap();
         assert!(faults.is_empty(), "{faults:?}");
@@ -79,7 +86,10 @@ mod tests {
         assert_eq!(strings.unwrap()["B"], "2");
         assert_eq!(faults.len(), 1);
         let shown = faults[0].to_string();
-        assert!(shown.contains(".env:2: ") && !shown.contains("sk-very"), "{shown}");
+        assert!(
+            shown.contains(".env:2: ") && !shown.contains("sk-very"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -20,7 +20,11 @@ impl fmt::Display for Fault {
         if self.value.is_empty() {
             return write!(f, "{}: {}", self.place, self.expected);
         }
-        write!(f, "{}: `{}` is not allowed; expected {}", self.place, self.value, self.expected)
+        write!(
+            f,
+            "{}: `{}` is not allowed; expected {}",
+            self.place, self.value, self.expected
+        )
     }
 }
 
@@ -35,7 +39,10 @@ pub struct Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, plural) = (self.faults.len(), if self.faults.len() == 1 { "" } else { "s" });
+        let (count, plural) = (
+            self.faults.len(),
+            if self.faults.len() == 1 { "" } else { "s" },
+        );
         write!(f, "{count} setting{plural} cannot be used:")?;
         for fault in &self.faults {
             write!(f, "\n  {fault}")?;
@@ -55,6 +62,14 @@ impl std::error::Error for Faults {}
 
 /// Cuts a value for a message.
 pub(crate) fn short(value: &str) -> String {
-    let cut: String = value.chars().take(80).flat_map(char::escape_debug).collect();
-    if value.chars().count() > 80 { format!("{cut}…") } else { cut }
+    let cut: String = value
+        .chars()
+        .take(80)
+        .flat_map(char::escape_debug)
+        .collect();
+    if value.chars().count() > 80 {
+        format!("{cut}…")
+    } else {
+        cut
+    }
 }

@@ -27,13 +27,18 @@ pub(crate) fn read_own(path: &Path, limit: u64) -> io::Result<Option<Own>> {
         return Err(io::Error::other("it is not a regular file; remove it"));
     }
     if let Some(uid) = owner::foreign(&meta) {
-        return Err(io::Error::other(format!("it belongs to another user (id {uid}); remove it")));
+        return Err(io::Error::other(format!(
+            "it belongs to another user (id {uid}); remove it"
+        )));
     }
     let was_open = owner::open_to_others(&meta);
     if was_open {
         owner::set_mode(&file, crate::atomic::PRIVATE)?;
     }
-    Ok(Some(Own { text: bounded_text(file, limit)?, was_open }))
+    Ok(Some(Own {
+        text: bounded_text(file, limit)?,
+        was_open,
+    }))
 }
 
 /// Reads a settings file; `None` when there is none.
@@ -50,7 +55,8 @@ pub(crate) fn read_settings(path: &Path, limit: u64) -> io::Result<Option<String
 
 /// Whether users other than the owner can read a file.
 pub(crate) fn readable_by_others(path: &Path) -> bool {
-    path.metadata().is_ok_and(|meta| owner::open_to_others(&meta))
+    path.metadata()
+        .is_ok_and(|meta| owner::open_to_others(&meta))
 }
 
 fn bounded_text(file: File, limit: u64) -> io::Result<String> {
@@ -61,11 +67,17 @@ fn bounded_text(file: File, limit: u64) -> io::Result<String> {
     }
     let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))?;
     // Editors on Windows put a byte-order mark first; it is never part of the content.
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    Ok(text
+        .strip_prefix('\u{feff}')
+        .map(str::to_owned)
+        .unwrap_or(text))
 }
 
 fn explain_link(path: &Path, error: io::Error) -> io::Error {
-    if path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_symlink()) {
+    if path
+        .symlink_metadata()
+        .is_ok_and(|meta| meta.file_type().is_symlink())
+    {
         return io::Error::other("it is a symbolic link; remove it");
     }
     error

@@ -93,14 +93,19 @@ impl Home {
     pub fn locate(flag: Option<&Path>, env: &dyn Strings) -> Result<Self, HomeError> {
         if let Some(given) = flag.filter(|path| !path.as_os_str().is_empty()) {
             // Typed by a person in a directory of theirs: the one relative path that has a meaning.
-            let root = std::path::absolute(given)
-                .map_err(|source| HomeError::Io { path: given.to_owned(), doing: "find", source })?;
+            let root = std::path::absolute(given).map_err(|source| HomeError::Io {
+                path: given.to_owned(),
+                doing: "find",
+                source,
+            })?;
             return Ok(Self { root });
         }
         match env.path("EXAI_HOME") {
             Some(given) if !given.is_absolute() => Err(HomeError::Relative { given }),
             Some(root) => Ok(Self { root }),
-            None => platform::state_dir(env).map(|root| Self { root }).ok_or(HomeError::Nowhere),
+            None => platform::state_dir(env)
+                .map(|root| Self { root })
+                .ok_or(HomeError::Nowhere),
         }
     }
 
@@ -149,7 +154,10 @@ impl Home {
     /// `ENV_FILE`, else `.env`; a relative `ENV_FILE` is meant from the home.
     #[must_use]
     pub fn env_file(&self, env: &dyn Strings) -> PathBuf {
-        self.root.join(env.path("ENV_FILE").unwrap_or_else(|| PathBuf::from(".env")))
+        self.root.join(
+            env.path("ENV_FILE")
+                .unwrap_or_else(|| PathBuf::from(".env")),
+        )
     }
 
     /// `EXAI_CONFIG` (relative: from the home), else `exai.toml` in the user's own settings.
@@ -169,14 +177,23 @@ impl Home {
     pub fn prepare(&self) -> Result<(), HomeError> {
         let failed = |path: &Path, doing| {
             let path = path.to_owned();
-            move |source| HomeError::Io { path, doing, source }
+            move |source| HomeError::Io {
+                path,
+                doing,
+                source,
+            }
         };
         if !self.root.is_dir() {
             let above = self.root.parent().unwrap_or(&self.root);
             std::fs::create_dir_all(above).map_err(failed(above, "create"))?;
             make_private(&self.root)?;
         }
-        for dir in [self.logs(), self.root.join(".exai"), self.data_dir(), self.run_dir()] {
+        for dir in [
+            self.logs(),
+            self.root.join(".exai"),
+            self.data_dir(),
+            self.run_dir(),
+        ] {
             make_private(&dir)?;
         }
         let run = self.run_dir();
@@ -234,7 +251,13 @@ files! {
 }
 
 fn make_private(path: &Path) -> Result<(), HomeError> {
-    let failed = |doing| move |source| HomeError::Io { path: path.to_owned(), doing, source };
+    let failed = |doing| {
+        move |source| HomeError::Io {
+            path: path.to_owned(),
+            doing,
+            source,
+        }
+    };
     match owner::create_private_dir(path) {
         // Several processes prepare one home at once; the check below judges what is there.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -242,13 +265,20 @@ fn make_private(path: &Path) -> Result<(), HomeError> {
     }
     let meta = path.symlink_metadata().map_err(failed("look at"))?;
     if meta.file_type().is_symlink() {
-        return Err(HomeError::Link { path: path.to_owned() });
+        return Err(HomeError::Link {
+            path: path.to_owned(),
+        });
     }
     if !meta.is_dir() {
-        return Err(HomeError::NotADirectory { path: path.to_owned() });
+        return Err(HomeError::NotADirectory {
+            path: path.to_owned(),
+        });
     }
     if let Some(owner) = owner::foreign(&meta) {
-        return Err(HomeError::Foreign { path: path.to_owned(), owner });
+        return Err(HomeError::Foreign {
+            path: path.to_owned(),
+            owner,
+        });
     }
     if owner::open_to_others(&meta) {
         owner::close_dir(path).map_err(failed("make private"))?;
@@ -258,7 +288,9 @@ fn make_private(path: &Path) -> Result<(), HomeError> {
 
 /// Writes and removes a small file: finds a full disk and a read-only mount before work begins.
 fn probe(dir: &Path) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".exai-probe-").tempfile_in(dir)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".exai-probe-")
+        .tempfile_in(dir)?;
     file.write_all(&[b'.'; 512])?;
     file.flush()
 }

@@ -8,7 +8,10 @@ use crate::strings::fixed;
 fn the_flag_beats_the_variable_beats_the_platform() {
     let env = fixed([("EXAI_HOME", "/from/env"), ("HOME", "/h")]);
     let located = |flag: Option<&str>, env| {
-        Home::locate(flag.map(Path::new), env).unwrap().root().to_owned()
+        Home::locate(flag.map(Path::new), env)
+            .unwrap()
+            .root()
+            .to_owned()
     };
     assert_eq!(located(Some("/from/flag"), &env), Path::new("/from/flag"));
     assert_eq!(located(None, &env), Path::new("/from/env"));
@@ -21,8 +24,13 @@ fn the_flag_beats_the_variable_beats_the_platform() {
 
 #[test]
 fn a_relative_or_missing_home_is_refused_with_a_remedy() {
-    let relative = Home::locate(None, &fixed([("EXAI_HOME", "~/exai")])).unwrap_err().to_string();
-    assert!(relative.contains("~/exai") && relative.contains("absolute"), "{relative}");
+    let relative = Home::locate(None, &fixed([("EXAI_HOME", "~/exai")]))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        relative.contains("~/exai") && relative.contains("absolute"),
+        "{relative}"
+    );
     let nowhere = Home::locate(None, &fixed([])).unwrap_err().to_string();
     assert!(nowhere.contains("set EXAI_HOME"), "{nowhere}");
 }
@@ -32,8 +40,14 @@ fn a_relative_or_missing_home_is_refused_with_a_remedy() {
 fn files_named_in_variables_are_meant_from_the_home() {
     let home = Home::at("/h");
     assert_eq!(home.env_file(&fixed([])), Path::new("/h/.env"));
-    assert_eq!(home.env_file(&fixed([("ENV_FILE", "x.env")])), Path::new("/h/x.env"));
-    assert_eq!(home.env_file(&fixed([("ENV_FILE", "/e/x.env")])), Path::new("/e/x.env"));
+    assert_eq!(
+        home.env_file(&fixed([("ENV_FILE", "x.env")])),
+        Path::new("/h/x.env")
+    );
+    assert_eq!(
+        home.env_file(&fixed([("ENV_FILE", "/e/x.env")])),
+        Path::new("/e/x.env")
+    );
     let given = home.user_config_file(&fixed([("EXAI_CONFIG", "mine.toml")]));
     assert_eq!(given.as_deref(), Some(Path::new("/h/mine.toml")));
     assert_eq!(home.user_config_file(&fixed([])), None);
@@ -59,7 +73,12 @@ fn s07_private_directories_are_made_private_and_the_home_is_left_alone() {
     home.prepare().unwrap();
     home.prepare().unwrap();
     assert_eq!(mode(&root), 0o755);
-    for path in [home.logs(), home.run_dir(), home.data_dir(), root.join(".exai")] {
+    for path in [
+        home.logs(),
+        home.run_dir(),
+        home.data_dir(),
+        root.join(".exai"),
+    ] {
         assert_eq!(mode(&path), 0o700, "{}", path.display());
         assert!(path == root.join(".exai") || path.read_dir().unwrap().next().is_none());
     }
@@ -82,7 +101,10 @@ fn s07_a_link_in_place_of_a_private_directory_is_refused() {
         let elsewhere = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(elsewhere.path(), dir.path().join(name)).unwrap();
         let error = Home::at(dir.path()).prepare().unwrap_err();
-        assert!(matches!(&error, HomeError::Link { path } if path.ends_with(name)), "{error}");
+        assert!(
+            matches!(&error, HomeError::Link { path } if path.ends_with(name)),
+            "{error}"
+        );
         assert!(error.to_string().contains("EXAI_HOME"));
     }
 }
@@ -108,7 +130,10 @@ fn s07_a_directory_of_another_user_is_refused() {
     std::fs::create_dir(&logs).unwrap();
     std::os::unix::fs::chown(&logs, Some(12_345), None).unwrap();
     let error = Home::at(dir.path()).prepare().unwrap_err();
-    assert!(matches!(error, HomeError::Foreign { owner: 12_345, .. }), "{error}");
+    assert!(
+        matches!(error, HomeError::Foreign { owner: 12_345, .. }),
+        "{error}"
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -118,6 +143,11 @@ fn r42_a_home_that_cannot_be_written_is_explained() {
     assert!(error.starts_with("cannot create /proc/exai"), "{error}");
     assert!(error.contains("EXAI_HOME"), "{error}");
     let full = io::Error::from(io::ErrorKind::StorageFull);
-    let full = HomeError::Io { path: "/x".into(), doing: "write to", source: full }.to_string();
+    let full = HomeError::Io {
+        path: "/x".into(),
+        doing: "write to",
+        source: full,
+    }
+    .to_string();
     assert!(full.contains("free some space"), "{full}");
 }

@@ -2,15 +2,26 @@
 //! `.env.example`, `config/exai.toml` and the table in `config/README.md` are drawn from it, so
 //! that a setting cannot be documented and unread, or read and undocumented.
 
+mod daemon;
 mod kind;
-mod table;
+mod names;
+mod shim;
 
 pub use kind::Refused;
 pub(crate) use kind::{Kind, parse_switch};
-pub use table::{KEYS, OTHER_NAMES, RETIRED};
+pub use names::{OTHER_NAMES, RETIRED};
 
 use crate::Settings;
 use std::fmt;
+
+const KIB: u64 = 1 << 10;
+const GIB: u64 = 1 << 30;
+const DAY: f64 = 86_400.0;
+
+/// Every setting there is, in the order of the generated files.
+pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
+    daemon::KEYS.iter().chain(shim::KEYS)
+}
 
 /// Which process a setting is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +94,40 @@ impl Key {
     }
 }
 
+const fn key(
+    path: &'static str,
+    env: &'static [&'static str],
+    default: &'static str,
+    reader: Reader,
+    kind: Kind,
+    doc: &'static str,
+) -> Key {
+    Key {
+        path,
+        env,
+        default,
+        reader,
+        kind,
+        env_only: false,
+        doc,
+    }
+}
+
+const fn env_only(key: Key) -> Key {
+    Key {
+        env_only: true,
+        ..key
+    }
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 /// The key of that TOML path or environment name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.path == name || key.env.contains(&name))
+    all().find(|key| key.path == name || key.env.contains(&name))
 }
 
 #[cfg(test)]
@@ -96,16 +137,20 @@ mod tests {
 
     #[test]
     fn every_default_is_one_its_own_key_accepts() {
-        for key in KEYS {
+        for key in all() {
             let mut settings = Settings::default();
-            assert!(key.apply(&mut settings, key.default).is_ok(), "{}", key.path);
+            assert!(
+                key.apply(&mut settings, key.default).is_ok(),
+                "{}",
+                key.path
+            );
         }
     }
 
     #[test]
     fn no_name_stands_for_two_settings() {
         let mut seen = BTreeSet::new();
-        for key in KEYS {
+        for key in all() {
             assert!(!key.doc.is_empty() && !key.env.is_empty(), "{}", key.path);
             for name in key.env.iter().chain([&key.path]) {
                 assert!(seen.insert(*name), "{name} stands twice");
@@ -121,14 +166,19 @@ mod tests {
     fn p20_every_setting_changes_something_and_something_of_its_own() {
         let defaults = Settings::defaults();
         let mut seen: Vec<(&str, Settings)> = Vec::new();
-        for key in KEYS {
+        for key in all() {
             let mut settings = Settings::defaults();
-            key.apply(&mut settings, key.kind.another(key.default)).unwrap();
+            key.apply(&mut settings, key.kind.another(key.default))
+                .unwrap();
             assert!(settings != defaults, "{} has no effect", key.path);
             for (other, changed) in &seen {
                 let mut back = changed.clone();
                 key.apply(&mut back, key.kind.another(key.default)).unwrap();
-                assert!(&back != changed, "{} and {other} write the same field", key.path);
+                assert!(
+                    &back != changed,
+                    "{} and {other} write the same field",
+                    key.path
+                );
             }
             seen.push((key.path, settings));
         }

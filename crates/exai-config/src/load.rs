@@ -7,9 +7,9 @@ mod check;
 mod layers;
 mod unknown;
 
-use crate::{Faults, Home, Settings, Strings, faults::Fault, keys::KEYS};
+use crate::{Faults, Home, Settings, Strings, faults::Fault, keys};
 use layers::Layering;
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{fmt, path::PathBuf};
 
 /// The settings with their history.
 #[derive(Clone)]
@@ -86,34 +86,39 @@ pub fn load(
     if let Some(path) = home.user_config_file(env) {
         let found = layering.toml_file(&path);
         if !found && let Some(name) = env.path("EXAI_CONFIG") {
-            layering.warn(format!("EXAI_CONFIG names {}, which does not exist", name.display()));
+            layering.warn(format!(
+                "EXAI_CONFIG names {}, which does not exist",
+                name.display()
+            ));
         }
     }
     let env_file = home.env_file(env);
-    let from_file = layering.env_file(&env_file);
-    if from_file.is_none() && env.path("ENV_FILE").is_some() {
-        layering.warn(format!("ENV_FILE names {}, which does not exist", env_file.display()));
+    let found = layering.env_file(&env_file);
+    if !found && env.path("ENV_FILE").is_some() {
+        layering.warn(format!(
+            "ENV_FILE names {}, which does not exist",
+            env_file.display()
+        ));
     }
     layering.environment(env);
     layering.flags(overrides);
-    let test_tools = test_tools(env, from_file.as_ref(), &mut layering);
+    let test_tools = test_tools(env, &mut layering);
     layering.finish(test_tools)
 }
 
-/// `EXAI_TEST_TOOLS` from the process environment; elsewhere it is only pointed at.
-fn test_tools(
-    env: &dyn Strings,
-    from_file: Option<&BTreeMap<String, String>>,
-    layering: &mut Layering,
-) -> bool {
+/// `EXAI_TEST_TOOLS`, from the process environment and nowhere else.
+fn test_tools(env: &dyn Strings, layering: &mut Layering) -> bool {
     const NAME: &str = "EXAI_TEST_TOOLS";
-    if from_file.is_some_and(|strings| strings.contains_key(NAME)) {
-        layering.warn(format!("{NAME} in a file has no effect; set it in the environment"));
-    }
-    let Some(text) = env.get(NAME).filter(|text| !text.is_empty()) else { return false };
+    let Some(text) = env.get(NAME).filter(|text| !text.is_empty()) else {
+        return false;
+    };
     crate::keys::parse_switch(&text).unwrap_or_else(|| {
         let value = crate::faults::short(&text);
-        layering.fault(Fault { place: NAME.to_owned(), value, expected: "true or false".to_owned() });
+        layering.fault(Fault {
+            place: NAME.to_owned(),
+            value,
+            expected: "true or false".to_owned(),
+        });
         false
     })
 }
@@ -125,7 +130,7 @@ fn default_origins() -> Vec<Origin> {
         value_shown: key.shown(key.default),
         origin: Source::Default,
     };
-    KEYS.iter().map(default).collect()
+    keys::all().map(default).collect()
 }
 
 #[cfg(test)]

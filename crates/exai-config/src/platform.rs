@@ -24,20 +24,40 @@ struct Rule {
 }
 
 #[cfg(target_os = "macos")]
-const STATE: Rule = Rule { named: "", below: "HOME", path: "Library/Application Support" };
+const STATE: Rule = Rule {
+    named: "",
+    below: "HOME",
+    path: "Library/Application Support",
+};
 #[cfg(target_os = "macos")]
 const CONFIG: Rule = STATE;
 
 // Not run here: Windows is written from its documentation.
 #[cfg(windows)]
-const STATE: Rule = Rule { named: "LOCALAPPDATA", below: "USERPROFILE", path: "AppData\\Local" };
+const STATE: Rule = Rule {
+    named: "LOCALAPPDATA",
+    below: "USERPROFILE",
+    path: "AppData\\Local",
+};
 #[cfg(windows)]
-const CONFIG: Rule = Rule { named: "APPDATA", below: "USERPROFILE", path: "AppData\\Roaming" };
+const CONFIG: Rule = Rule {
+    named: "APPDATA",
+    below: "USERPROFILE",
+    path: "AppData\\Roaming",
+};
 
 #[cfg(not(any(windows, target_os = "macos")))]
-const STATE: Rule = Rule { named: "XDG_STATE_HOME", below: "HOME", path: ".local/state" };
+const STATE: Rule = Rule {
+    named: "XDG_STATE_HOME",
+    below: "HOME",
+    path: ".local/state",
+};
 #[cfg(not(any(windows, target_os = "macos")))]
-const CONFIG: Rule = Rule { named: "XDG_CONFIG_HOME", below: "HOME", path: ".config" };
+const CONFIG: Rule = Rule {
+    named: "XDG_CONFIG_HOME",
+    below: "HOME",
+    path: ".config",
+};
 
 fn base(env: &dyn Strings, rule: &Rule) -> Option<PathBuf> {
     let absolute = |name: &str| env.path(name).filter(|path| path.is_absolute());
@@ -51,7 +71,11 @@ mod tests {
 
     #[test]
     fn the_named_directory_wins_when_it_is_absolute() {
-        let env = fixed([("XDG_STATE_HOME", "/s"), ("HOME", "/h"), ("XDG_CONFIG_HOME", "rel")]);
+        let env = fixed([
+            ("XDG_STATE_HOME", "/s"),
+            ("HOME", "/h"),
+            ("XDG_CONFIG_HOME", "rel"),
+        ]);
         assert_eq!(state_dir(&env), Some(PathBuf::from("/s/exai")));
         assert_eq!(config_dir(&env), Some(PathBuf::from("/h/.config/exai")));
     }

@@ -2,7 +2,7 @@
 //! `config/README.md`. A test holds the committed files to these functions; run it with
 //! `UPDATE_RENDERED=1` to rewrite them after a change of the table.
 
-use crate::keys::{KEYS, Key, Kind, OTHER_NAMES};
+use crate::keys::{self, Key, Kind, OTHER_NAMES};
 use std::fmt::Write as _;
 
 const WIDTH: usize = 96;
@@ -17,12 +17,16 @@ pub fn render_example_env() -> String {
          # crates/exai-config/src/keys/table.rs.\n",
     );
     let mut section = "";
-    for key in KEYS {
-        heading(&mut out, &mut section, key, |name| format!("# --- {name} ---"));
+    for key in keys::all() {
+        heading(&mut out, &mut section, key, |name| {
+            format!("# --- {name} ---")
+        });
         comment(&mut out, &about(key));
         let _ = writeln!(out, "#{}={}", key.env[0], quoted(key.default));
     }
-    out.push_str("\n# --- where settings come from: process environment only, never this file ---\n");
+    out.push_str(
+        "\n# --- where settings come from: process environment only, never this file ---\n",
+    );
     for (name, doc) in OTHER_NAMES {
         comment(&mut out, &format!("{name}: {doc}"));
     }
@@ -38,12 +42,15 @@ pub fn render_default_toml() -> String {
          # config/README.md. Made from the table in crates/exai-config/src/keys/table.rs.\n",
     );
     let mut section = "";
-    for key in KEYS {
+    for key in keys::all() {
         heading(&mut out, &mut section, key, |name| format!("[{name}]"));
         comment(&mut out, &about(key));
         let (_, name) = key.split();
         if key.env_only {
-            comment(&mut out, &format!("`{name}` is set with {} only, never here.", key.env[0]));
+            comment(
+                &mut out,
+                &format!("`{name}` is set with {} only, never here.", key.env[0]),
+            );
         } else {
             let _ = writeln!(out, "#{name} = {}", toml_literal(key));
         }
@@ -57,7 +64,7 @@ pub fn render_settings_table() -> String {
     let mut out = String::from(
         "| setting | environment | default | allowed | for | meaning |\n|---|---|---|---|---|---|\n",
     );
-    for key in KEYS {
+    for key in keys::all() {
         let names: Vec<String> = key.env.iter().map(|name| format!("`{name}`")).collect();
         let default = match key.default {
             "" => "not set".to_owned(),
@@ -95,12 +102,7 @@ fn about(key: &Key) -> String {
     format!("{} Allowed: {}.{old}", key.doc, key.allowed())
 }
 
-fn heading(
-    out: &mut String,
-    section: &mut &'static str,
-    key: &Key,
-    line: impl Fn(&str) -> String,
-) {
+fn heading(out: &mut String, section: &mut &'static str, key: &Key, line: impl Fn(&str) -> String) {
     let (name, _) = key.split();
     if *section != name {
         *section = name;
@@ -121,7 +123,11 @@ fn comment(out: &mut String, text: &str) {
 }
 
 fn quoted(value: &str) -> String {
-    if value.contains(' ') { format!("\"{value}\"") } else { value.to_owned() }
+    if value.contains(' ') {
+        format!("\"{value}\"")
+    } else {
+        value.to_owned()
+    }
 }
 
 fn toml_literal(key: &Key) -> String {
@@ -130,7 +136,13 @@ fn toml_literal(key: &Key) -> String {
     match (&key.kind, key.default) {
         (Kind::Names { .. }, names) => {
             let quoted = names.split(',').filter(|name| !name.is_empty());
-            format!("[{}]", quoted.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "))
+            format!(
+                "[{}]",
+                quoted
+                    .map(|name| format!("\"{name}\""))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
         }
         (_, default) if bare => default.to_owned(),
         (_, default) => format!("\"{default}\""),

@@ -11,7 +11,9 @@ fn repository() -> PathBuf {
 /// Compares a committed file with what it should be; with `UPDATE_RENDERED=1`, rewrites it.
 fn committed(path: &str, expected: &str) {
     let path = repository().join(path);
-    let current = std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
+    let current = std::fs::read_to_string(&path)
+        .unwrap_or_default()
+        .replace("\r\n", "\n");
     if current == expected {
         return;
     }
@@ -19,7 +21,10 @@ fn committed(path: &str, expected: &str) {
         crate::atomic::write(&path, expected.as_bytes(), 0o644).unwrap();
         return;
     }
-    let differs = current.lines().zip(expected.lines()).position(|(a, b)| a != b);
+    let differs = current
+        .lines()
+        .zip(expected.lines())
+        .position(|(a, b)| a != b);
     panic!(
         "{} differs from the table of settings from line {:?} on; run \
          `UPDATE_RENDERED=1 cargo test -p exai-config rendered` and look at the difference",
@@ -41,7 +46,9 @@ fn rendered_toml_is_committed() {
 #[test]
 fn rendered_tables_stand_in_the_readme() {
     let path = "config/README.md";
-    let readme = std::fs::read_to_string(repository().join(path)).unwrap().replace("\r\n", "\n");
+    let readme = std::fs::read_to_string(repository().join(path))
+        .unwrap()
+        .replace("\r\n", "\n");
     let readme = between(&readme, "settings", &render_settings_table());
     committed(path, &between(&readme, "names", &render_other_names()));
 }
@@ -49,18 +56,30 @@ fn rendered_tables_stand_in_the_readme() {
 /// The text with what stands between `<!-- table: name -->` and `<!-- end -->` replaced.
 fn between(text: &str, name: &str, table: &str) -> String {
     let opening = format!("<!-- table: {name} -->\n");
-    let (before, rest) = text.split_once(&opening).expect("the README has the opening mark");
-    let (_, after) = rest.split_once("<!-- end -->").expect("the README has the closing mark");
+    let (before, rest) = text
+        .split_once(&opening)
+        .expect("the README has the opening mark");
+    let (_, after) = rest
+        .split_once("<!-- end -->")
+        .expect("the README has the closing mark");
     format!("{before}{opening}{table}<!-- end -->{after}")
 }
 
 #[test]
 fn every_setting_is_in_both_files() {
     let (env, toml) = (render_example_env(), render_default_toml());
-    for key in KEYS {
-        assert!(env.contains(&format!("\n#{}=", key.env[0])), "{} in .env.example", key.env[0]);
+    for key in keys::all() {
+        assert!(
+            env.contains(&format!("\n#{}=", key.env[0])),
+            "{} in .env.example",
+            key.env[0]
+        );
         let (_, name) = key.split();
-        let line = if key.env_only { format!("`{name}`") } else { format!("\n#{name} = ") };
+        let line = if key.env_only {
+            format!("`{name}`")
+        } else {
+            format!("\n#{name} = ")
+        };
         assert!(toml.contains(&line), "{} in exai.toml", key.path);
     }
 }

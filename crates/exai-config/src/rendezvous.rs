@@ -68,7 +68,10 @@ pub struct Stopped {
 /// # Errors
 /// [`WriteError`].
 pub fn mark_stopped(home: &Home, reason: &str, now: UnixMillis) -> Result<(), WriteError> {
-    let stopped = Stopped { reason: reason.to_owned(), t: now.as_secs_f64() };
+    let stopped = Stopped {
+        reason: reason.to_owned(),
+        t: now.as_secs_f64(),
+    };
     write_json(home.stopped_file(), &stopped)
 }
 
@@ -76,7 +79,10 @@ pub fn mark_stopped(home: &Home, reason: &str, now: UnixMillis) -> Result<(), Wr
 #[must_use]
 pub fn stopped(home: &Home) -> Option<Stopped> {
     read_json(home.stopped_file()).unwrap_or_else(|error| {
-        Some(Stopped { reason: format!("unknown ({error})"), t: 0.0 })
+        Some(Stopped {
+            reason: format!("unknown ({error})"),
+            t: 0.0,
+        })
     })
 }
 
@@ -101,11 +107,19 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: PathBuf) -> Result<Option<T>, R
     let text = match file::read_own(&path, MAX_FILE) {
         Ok(Some(own)) => own.text,
         Ok(None) => return Ok(None),
-        Err(error) => return Err(RecordError { path, fault: error.to_string() }),
+        Err(error) => {
+            return Err(RecordError {
+                path,
+                fault: error.to_string(),
+            });
+        }
     };
     match serde_json::from_str(&text) {
         Ok(value) => Ok(Some(value)),
-        Err(error) => Err(RecordError { path, fault: error.to_string() }),
+        Err(error) => Err(RecordError {
+            path,
+            fault: error.to_string(),
+        }),
     }
 }
 
@@ -148,7 +162,12 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = home.endpoint_file().metadata().unwrap().permissions().mode();
+            let mode = home
+                .endpoint_file()
+                .metadata()
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
         }
     }
@@ -186,7 +205,10 @@ mod tests {
         let (_dir, home) = home();
         assert_eq!(stopped(&home), None);
         mark_stopped(&home, "exai-daemon stop", UnixMillis(1_500)).unwrap();
-        let wish = Stopped { reason: "exai-daemon stop".to_owned(), t: 1.5 };
+        let wish = Stopped {
+            reason: "exai-daemon stop".to_owned(),
+            t: 1.5,
+        };
         assert_eq!(stopped(&home), Some(wish));
         atomic::write(&home.stopped_file(), b"garbage", 0o600).unwrap();
         assert!(stopped(&home).is_some());

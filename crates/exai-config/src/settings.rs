@@ -56,7 +56,9 @@ impl Network {
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// Who may come in. No `Debug`: it holds the token.
@@ -211,7 +213,7 @@ impl Settings {
     #[must_use]
     pub fn defaults() -> Self {
         let mut settings = Self::default();
-        for key in crate::keys::KEYS {
+        for key in crate::keys::all() {
             // A default that its own key refuses is caught by a test of the table.
             let _ = key.apply(&mut settings, key.default);
         }
@@ -233,10 +235,24 @@ mod tests {
 
     #[test]
     fn loopback_is_recognised() {
-        for host in ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LocalHost", "::ffff:127.0.0.1"] {
+        for host in [
+            "127.0.0.1",
+            "127.8.8.8",
+            "::1",
+            "localhost",
+            "LocalHost",
+            "::ffff:127.0.0.1",
+        ] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["0.0.0.0", "::", "10.0.0.1", "example.test", "127.0.0.1.example.test", ""] {
+        for host in [
+            "0.0.0.0",
+            "::",
+            "10.0.0.1",
+            "example.test",
+            "127.0.0.1.example.test",
+            "",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }
@@ -244,8 +260,14 @@ mod tests {
     #[test]
     fn the_defaults_are_the_documented_numbers() {
         let settings = Settings::defaults();
-        assert_eq!((settings.network.host.as_str(), settings.network.port), ("127.0.0.1", 8765));
-        assert_eq!(settings.network.max_frame_bytes, exai_protocol::limits::MAX_FRAME_BYTES);
+        assert_eq!(
+            (settings.network.host.as_str(), settings.network.port),
+            ("127.0.0.1", 8765)
+        );
+        assert_eq!(
+            settings.network.max_frame_bytes,
+            exai_protocol::limits::MAX_FRAME_BYTES
+        );
         assert_eq!(settings.network.ping_interval, Duration::from_secs(25));
         assert_eq!(settings.network.ping_timeout, Duration::from_secs(10));
         assert_eq!(settings.calls.call_timeout, Duration::from_secs(600));

@@ -1,10 +1,7 @@
 //! Where named strings come from. Everything that reads a variable is given one of these, so
 //! that parsing is pure, tests need no process environment, and the real one is read in one place.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Named strings, such as environment variables.
 pub trait Strings {
@@ -16,7 +13,9 @@ pub trait Strings {
 
     /// A path, which need not be Unicode; empty counts as absent.
     fn path(&self, name: &str) -> Option<PathBuf> {
-        self.get(name).filter(|text| !text.is_empty()).map(PathBuf::from)
+        self.get(name)
+            .filter(|text| !text.is_empty())
+            .map(PathBuf::from)
     }
 }
 
@@ -30,11 +29,15 @@ impl Strings for ProcessEnv {
     }
 
     fn names(&self) -> Vec<String> {
-        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+        std::env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .collect()
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {
-        std::env::var_os(name).filter(|text| !text.is_empty()).map(PathBuf::from)
+        std::env::var_os(name)
+            .filter(|text| !text.is_empty())
+            .map(PathBuf::from)
     }
 }
 
@@ -51,7 +54,10 @@ impl Strings for BTreeMap<String, String> {
 /// A fixed set of strings, for tests and for reading a `.env` file as a layer.
 #[must_use]
 pub fn fixed<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -69,7 +75,12 @@ mod tests {
 
     #[test]
     fn the_process_environment_can_be_read() {
-        assert!(ProcessEnv.names().iter().any(|name| name.eq_ignore_ascii_case("PATH")));
+        assert!(
+            ProcessEnv
+                .names()
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case("PATH"))
+        );
         assert_eq!(ProcessEnv.get("EXAI_SURELY_NOT_SET"), None);
     }
 }

@@ -27,12 +27,18 @@ impl Keyring {
     /// A ring with one token, as given by the owner.
     #[must_use]
     pub fn only(current: Secret) -> Self {
-        Self { current, previous: None }
+        Self {
+            current,
+            previous: None,
+        }
     }
 
     /// The tokens that open at that moment, to be compared in constant time.
     pub fn valid(&self, now: UnixMillis) -> impl Iterator<Item = &Secret> {
-        let previous = self.previous.as_ref().filter(move |(_, until)| now < *until);
+        let previous = self
+            .previous
+            .as_ref()
+            .filter(move |(_, until)| now < *until);
         std::iter::once(&self.current).chain(previous.map(|(token, _)| token))
     }
 }
@@ -94,7 +100,10 @@ impl TokenStore {
     /// The store of a home, whose directories are prepared.
     #[must_use]
     pub fn new(home: &Home) -> Self {
-        Self { current: home.token_file(), previous: home.previous_token_file() }
+        Self {
+            current: home.token_file(),
+            previous: home.previous_token_file(),
+        }
     }
 
     /// Reads the token, or makes it. Two processes that do so at once end up with the same one.
@@ -109,7 +118,11 @@ impl TokenStore {
         match atomic::create(&self.current, token.expose().as_bytes(), atomic::PRIVATE) {
             Ok(()) => {
                 let keyring = Keyring::only(token);
-                Ok(Found { keyring, warnings: Vec::new(), created: true })
+                Ok(Found {
+                    keyring,
+                    warnings: Vec::new(),
+                    created: true,
+                })
             }
             Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {
                 let gone = || TokenError::Garbage {
@@ -128,21 +141,35 @@ impl TokenStore {
     /// [`TokenError`], when there is something that is no token or is not ours.
     pub fn read(&self) -> Result<Option<Found>, TokenError> {
         let mut warnings = Vec::new();
-        let Some(text) = self.text(&self.current, &mut warnings)? else { return Ok(None) };
+        let Some(text) = self.text(&self.current, &mut warnings)? else {
+            return Ok(None);
+        };
         let token = text.trim();
         if let Some(fault) = unfit(token) {
-            return Err(TokenError::Garbage { path: self.current.clone(), fault });
+            return Err(TokenError::Garbage {
+                path: self.current.clone(),
+                fault,
+            });
         }
         let previous = match self.text(&self.previous, &mut warnings) {
             Ok(text) => text.as_deref().and_then(parse_previous),
             // The old token is a convenience; its loss must not keep anyone out.
             Err(error) => {
-                warnings.push(format!("the token before the last rotation is ignored: {error}"));
+                warnings.push(format!(
+                    "the token before the last rotation is ignored: {error}"
+                ));
                 None
             }
         };
-        let keyring = Keyring { current: Secret::new(token), previous };
-        Ok(Some(Found { keyring, warnings, created: false }))
+        let keyring = Keyring {
+            current: Secret::new(token),
+            previous,
+        };
+        Ok(Some(Found {
+            keyring,
+            warnings,
+            created: false,
+        }))
     }
 
     /// Replaces the token by `new`, or by a random one; the old one opens until the overlap ends.
@@ -163,10 +190,16 @@ impl TokenStore {
             None => random()?,
         };
         // A token file that cannot be read is what rotation repairs: it has no overlap then.
-        let old = self.read().ok().flatten().map(|found| found.keyring.current);
+        let old = self
+            .read()
+            .ok()
+            .flatten()
+            .map(|found| found.keyring.current);
         let overlap = u64::try_from(overlap.as_millis()).unwrap_or(u64::MAX);
         let until = UnixMillis(now.0.saturating_add(overlap));
-        let previous = old.filter(|old| overlap > 0 && *old != current).map(|old| (old, until));
+        let previous = old
+            .filter(|old| overlap > 0 && *old != current)
+            .map(|old| (old, until));
         // Written first: a crash in between leaves the old token current and previous at once.
         self.write_previous(previous.as_ref())?;
         atomic::write(&self.current, current.expose().as_bytes(), atomic::PRIVATE)?;
@@ -185,8 +218,10 @@ impl TokenStore {
     }
 
     fn text(&self, path: &Path, warnings: &mut Vec<String>) -> Result<Option<String>, TokenError> {
-        let found = file::read_own(path, MAX_FILE)
-            .map_err(|source| TokenError::Unreadable { path: path.to_owned(), source })?;
+        let found = file::read_own(path, MAX_FILE).map_err(|source| TokenError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(found.map(|own| {
             if own.was_open {
                 let path = path.display();
@@ -215,14 +250,19 @@ fn unfit(token: &str) -> Option<&'static str> {
 fn parse_previous(text: &str) -> Option<(Secret, UnixMillis)> {
     let (until, token) = text.trim().split_once(' ')?;
     let until = until.parse().ok()?;
-    unfit(token).is_none().then(|| (Secret::new(token), UnixMillis(until)))
+    unfit(token)
+        .is_none()
+        .then(|| (Secret::new(token), UnixMillis(until)))
 }
 
 fn random() -> Result<Secret, TokenError> {
     let mut bytes = [0u8; RANDOM_BYTES];
     getrandom::fill(&mut bytes).map_err(TokenError::NoRandomness)?;
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    let hex: String = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+    let hex: String = bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect();
     Ok(Secret::new(hex))
 }
 

@@ -44,13 +44,26 @@ fn s07_many_first_starts_agree_on_one_token() {
             .map(|_| {
                 scope.spawn(|| {
                     start.wait();
-                    store.load_or_create().unwrap().keyring.current.expose().to_owned()
+                    store
+                        .load_or_create()
+                        .unwrap()
+                        .keyring
+                        .current
+                        .expose()
+                        .to_owned()
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
-    assert!(tokens.iter().all(|token| *token == tokens[0]), "{}", tokens.len());
+    assert!(
+        tokens.iter().all(|token| *token == tokens[0]),
+        "{}",
+        tokens.len()
+    );
 }
 
 #[test]
@@ -70,9 +83,13 @@ fn s12_rotation_persists_and_the_old_token_opens_until_the_overlap_ends() {
 fn s12_rotation_without_overlap_shuts_the_old_token_out() {
     let (_dir, _home, store) = store();
     store.load_or_create().unwrap();
-    store.rotate(None, Duration::from_secs(60), UnixMillis(1)).unwrap();
+    store
+        .rotate(None, Duration::from_secs(60), UnixMillis(1))
+        .unwrap();
     let given = Secret::new("chosen-by-the-owner");
-    store.rotate(Some(given.clone()), Duration::ZERO, UnixMillis(2)).unwrap();
+    store
+        .rotate(Some(given.clone()), Duration::ZERO, UnixMillis(2))
+        .unwrap();
     let ring = store.read().unwrap().unwrap().keyring;
     assert!(ring == Keyring::only(given));
 }
@@ -94,9 +111,14 @@ fn garbage_in_the_token_file_is_explained_and_rotation_repairs_it() {
     for garbage in [&b""[..], b" \n", b"\xff\xfe", b"a b", &[b'x'; 10_000]] {
         atomic::write(&home.token_file(), garbage, atomic::PRIVATE).unwrap();
         let error = error_of(store.read());
-        assert!(error.contains("token") && error.contains("restart the daemon"), "{error}");
+        assert!(
+            error.contains("token") && error.contains("restart the daemon"),
+            "{error}"
+        );
         assert!(store.load_or_create().is_err());
-        store.rotate(None, Duration::from_secs(60), UnixMillis(1)).unwrap();
+        store
+            .rotate(None, Duration::from_secs(60), UnixMillis(1))
+            .unwrap();
         assert!(store.read().unwrap().unwrap().keyring.previous.is_none());
     }
 }
@@ -120,7 +142,11 @@ fn s07_a_token_open_to_others_is_closed_and_reported() {
     let path = home.token_file();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let found = store.read().unwrap().unwrap();
-    assert!(found.warnings[0].contains("token rotate"), "{:?}", found.warnings);
+    assert!(
+        found.warnings[0].contains("token rotate"),
+        "{:?}",
+        found.warnings
+    );
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(store.read().unwrap().unwrap().warnings.is_empty());
 }

@@ -4,15 +4,19 @@
 use crate::{
     compose::{self, Materials},
     control::{Daemon, Ending},
-    exit, lifecycle::{instance::Instance, pulse, signal}, os, runner,
+    exit,
+    lifecycle::{instance::Instance, pulse, signal},
+    os, runner,
 };
 use anyhow::{Context, Result};
 use exai_config::{Home, Loaded, rendezvous};
 use exai_engine::{Engine, ports::recorder::Recorder};
-use exai_protocol::{endpoint::Endpoint, version::PROTOCOL};
+use exai_protocol::{BootId, endpoint::Endpoint, version::PROTOCOL};
 use exai_server::Server;
 use exai_telemetry::{
-    logging::{self, DaemonLog},
+    RotateLimits, RotatingFile, SharedFile,
+    lines::Boot,
+    logging::{self, LogGuard},
     records::{RecordFiles, RecordWriter},
 };
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -46,7 +50,9 @@ pub(crate) fn daemon(home: Home, loaded: Loaded, options: Options) -> Result<Exi
         )));
     };
     let descriptors = os::raise_descriptor_limit();
-    let log = logging::daemon(&home.daemon_log(), &logging_options(&loaded))?;
+    let file = SharedFile::new(RotatingFile::open(home.daemon_log(), rotation(&loaded)));
+    let log = Arc::new(logging::daemon(file.clone(), loaded.settings.logs.level.as_str())?);
+    logging::panics_to_log();
     tracing::info!(descriptors, version = compose::VERSION, home = %home.root().display(), "starting");
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -56,14 +62,15 @@ pub(crate) fn daemon(home: Home, loaded: Loaded, options: Options) -> Result<Exi
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let code = runtime.block_on(live(home, loaded, instance, &log));
+    let code = runtime.block_on(live(home, loaded, instance, file, Arc::clone(&log)));
     // A tool that blocks its thread must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(200));
+    // Last, so that the last lines are written.
     drop(log);
     code
 }
 
-async fn live(home: Home, loaded: Loaded, instance: Instance, log: &DaemonLog) -> Result<ExitCode> {
+async fn live(home: Home, loaded: Loaded, instance: Instance, file: SharedFile, log: Arc<LogGuard>) -> Result<ExitCode> {
     let network = &loaded.settings.network;
     let listener = match TcpListener::bind((network.host.as_str(), network.port)).await {
         Ok(listener) => listener,
@@ -72,7 +79,9 @@ async fn live(home: Home, loaded: Loaded, instance: Instance, log: &DaemonLog) -
     let port = listener.local_addr().context("the listener has no address")?.port();
     let boot_id = compose::fresh_boot_id()?;
     let (recorder, records) = Recorder::channel(RECORDS_IN_FLIGHT);
-    let writer = RecordWriter::spawn(records, record_files(&home, &loaded, log), boot_id.clone())?;
+    let boot = boot_line(&boot_id);
+    let files = RecordFiles::open(&home.logs(), file, rotation(&loaded));
+    let writer = RecordWriter::spawn(records, files, boot, compose::system_clock())?;
     let (engine, daemon) = compose::compose(Materials {
         home: &home,
         settings: &loaded.settings,
@@ -110,8 +119,9 @@ async fn live(home: Home, loaded: Loaded, instance: Instance, log: &DaemonLog) -
     chores.close();
     chores.wait().await;
     pulse::last(&daemon, &home.health_file());
+    engine.registry().clear();
     drop((engine, daemon));
-    writer.finish(FAREWELL);
+    flush(writer).await;
     if let Some(instance) = Arc::into_inner(instance) {
         instance.withdraw(&endpoint);
     }
@@ -155,6 +165,33 @@ async fn asked_to_end(daemon: &Daemon) -> Ending {
             ending.unwrap_or(Ending { drain: SIGNAL_DRAIN, reason: "abandoned".to_owned() })
         }
     }
+}
+
+fn rotation(loaded: &Loaded) -> RotateLimits {
+    let logs = &loaded.settings.logs;
+    RotateLimits { max_bytes: logs.max_bytes, keep: logs.keep, shared: false }
+}
+
+/// What of the logs should worry their owner.
+fn log_troubles(log: Arc<LogGuard>, writer: &RecordWriter) -> Box<dyn Fn() -> Vec<String> + Send + Sync> {
+    let files = writer.watch();
+    Box::new(move || {
+        let mut troubles: Vec<String> = files.iter().filter_map(|file| file.describe()).collect();
+        troubles.extend(log.faults());
+        troubles
+    })
+}
+
+/// Waits until every record is on disk; the channel closes with the last engine's handle.
+async fn flush(writer: RecordWriter) {
+    match tokio::task::spawn_blocking(move || writer.finish(FAREWELL)).await {
+        Ok(Ok(records)) => tracing::info!(records, "the record is complete"),
+        outcome => tracing::error!(?outcome, "the record could not be completed"),
+    }
+}
+
+fn boot_line(boot_id: &BootId) -> Boot {
+    Boot { boot_id: boot_id.clone(), pid: std::process::id(), version: compose::VERSION.to_owned() }
 }
 
 async fn until(stop: CancellationToken, chore: impl Future<Output = ()>) {

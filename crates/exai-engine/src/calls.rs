@@ -2,7 +2,9 @@
 //! the bare memory of those whose results are gone. The table answers one question, "same
 //! call already known?", and never lets an identity run twice.
 
+mod at_once;
 mod call;
+mod follow;
 mod guard;
 mod life;
 mod outcome;
@@ -100,7 +102,9 @@ impl Calls {
     /// Moves a call from running to finished; `keep` is false for what need not be kept.
     pub(crate) fn retire(&self, call: &Call, finished: &Arc<Finished>, keep: bool) {
         let mut table = self.lock();
-        table.live.remove(&call.key);
+        if table.live.get(&call.key).is_some_and(|live| std::ptr::eq(&raw const **live, call)) {
+            table.live.remove(&call.key);
+        }
         if let Some(share) = &call.share
             && table.shared.get(share).is_some_and(|leader| std::ptr::eq(&raw const **leader, call))
         {

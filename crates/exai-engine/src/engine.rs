@@ -2,14 +2,14 @@
 
 use crate::{
     admission::{Admission, Limits},
-    calls::{CallKey, Calls, RetentionLimits, Watcher},
+    calls::{Calls, Known, RetentionLimits, Stop, Watcher},
     events::{Bus, Happening},
     ports::{
         ledger::Ledger,
         recorder::Recorder,
     },
     registry::Registry,
-    sessions::{Push, Session, Sessions},
+    sessions::{Membership, Push, Sessions},
     tool::Tool,
 };
 use exai_protocol::{
@@ -136,22 +136,18 @@ impl Engine {
         }
     }
 
-    /// Lets go of a call, in one of two ways; tells the state it was in.
-    pub fn cancel(&self, session: &Session, id: &RequestId, mode: CancelMode, reason: &str) -> CallState {
-        let key = CallKey {
-            principal: session.principal.clone(),
-            scope: Arc::clone(&session.scope),
-            request_id: id.clone(),
-        };
-        let known = self.calls.look_up(&key);
+    /// Lets go of a call, in one of two ways; tells the state it was in. To stop it is to stop
+    /// it for everyone; to detach is this connection's own affair.
+    pub fn cancel(&self, member: &Membership, id: &RequestId, mode: CancelMode, reason: &str) -> CallState {
+        let known = self.calls.look_up(&self.key(&member.session, id.clone()));
         let state = known.state();
-        if let crate::calls::Known::Live(call) = known {
+        if let Known::Live(call) = known {
             match mode {
                 CancelMode::Stop => {
                     let reason = if reason.is_empty() { "cancelled by its client" } else { reason };
-                    call.stop(crate::calls::Stop::Asked(reason.to_owned()));
+                    call.stop(Stop::Asked(reason.to_owned()));
                 }
-                CancelMode::Detach => call.detach(None),
+                CancelMode::Detach => call.detach(member.peer),
             }
         }
         state
@@ -160,7 +156,7 @@ impl Engine {
     /// A connection is gone: its calls go on, unwatched by it.
     pub fn detach_peer(&self, peer: u64) {
         for call in self.calls.live() {
-            call.detach(Some(peer));
+            call.detach(peer);
         }
     }
 

@@ -17,7 +17,7 @@ use std::{
 use tokio::sync::Notify;
 
 /// Ordered events kept for replay.
-const RING: usize = 4096;
+const RING: usize = 1024;
 
 /// One numbered event.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Event {
     pub seq: u64,
     /// When.
     pub at: UnixMillis,
+    /// How many ordered events there are up to this one.
+    ordered: u64,
     what: Happening,
 }
 
@@ -62,7 +64,10 @@ pub struct Bus {
 
 struct State {
     newest: u64,
+    /// Ordered events published so far.
+    ordered: u64,
     evicted_through: u64,
+    /// Ordered events that left the ring.
     evicted: u64,
     ring: VecDeque<Arc<Event>>,
     latest: HashMap<Subject, Arc<Event>>,
@@ -74,6 +79,7 @@ impl Bus {
     pub fn new(boot_id: BootId) -> Arc<Self> {
         let state = State {
             newest: 0,
+            ordered: 0,
             evicted_through: 0,
             evicted: 0,
             ring: VecDeque::new(),
@@ -114,9 +120,9 @@ impl Bus {
         let replay = since.filter(|since| same_boot && (state.evicted_through..=state.newest).contains(since));
         let resync = since.is_some() && replay.is_none();
         let cursor = replay.unwrap_or(state.newest);
-        let seen_evictions = state.evicted;
+        let passed = state.ordered_through(cursor);
         drop(state);
-        (Subscription { bus: Arc::clone(self), topics, cursor, seen_evictions }, resync)
+        (Subscription { bus: Arc::clone(self), topics, cursor, passed }, resync)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -131,7 +137,8 @@ impl State {
             self.latest.remove(&Subject::Call(end.call.number));
         }
         let subject = what.subject();
-        let event = Arc::new(Event { seq: self.newest, at, what });
+        self.ordered += u64::from(subject.is_none());
+        let event = Arc::new(Event { seq: self.newest, at, ordered: self.ordered, what });
         if let Some(subject) = subject {
             self.latest.insert(subject, event);
             return;
@@ -143,6 +150,11 @@ impl State {
             self.evicted += 1;
         }
         self.ring.push_back(event);
+    }
+
+    /// How many ordered events there are up to `seq`, which the ring still reaches back to.
+    fn ordered_through(&self, seq: u64) -> u64 {
+        self.evicted + self.ring.partition_point(|event| event.seq <= seq) as u64
     }
 
     /// The first event after `cursor` that any of `topics` covers.
@@ -160,7 +172,8 @@ pub struct Subscription {
     bus: Arc<Bus>,
     topics: Vec<Topic>,
     cursor: u64,
-    seen_evictions: u64,
+    /// Ordered events up to the cursor.
+    passed: u64,
 }
 
 /// What a reader gets.
@@ -193,21 +206,17 @@ impl Subscription {
 
     fn poll_now(&mut self) -> Option<Delivery> {
         let state = self.bus.lock();
-        if self.cursor < state.evicted_through {
-            let kept_before = state.evicted_through - self.cursor;
-            let dropped = (state.evicted - self.seen_evictions).min(kept_before);
+        if self.passed < state.evicted {
+            let dropped = state.evicted - self.passed;
             self.cursor = state.evicted_through;
-            self.seen_evictions = state.evicted;
+            self.passed = state.evicted;
             return Some(Delivery::Lagged { dropped, next_seq: self.cursor + 1 });
         }
-        self.seen_evictions = state.evicted;
-        match state.next(self.cursor, &self.topics) {
-            Some(event) => {
-                self.cursor = event.seq;
-                Some(Delivery::Event(event))
-            }
-            None => None,
-        }
+        let event = state.next(self.cursor, &self.topics);
+        // With nothing to deliver, all there is has been passed: other topics make no lag.
+        (self.cursor, self.passed) =
+            event.as_ref().map_or((state.newest, state.ordered), |event| (event.seq, event.ordered));
+        event.map(Delivery::Event)
     }
 }
 

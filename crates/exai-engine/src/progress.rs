@@ -7,6 +7,8 @@ use tokio::sync::Notify;
 
 /// Most text kept for a slow reader before the oldest is cut; a person watching sees the tail.
 const MAX_PARTIAL_BYTES: usize = 256 * 1024;
+/// Longest message; what is longer is a result, not a sign of progress.
+const MAX_WORDS_BYTES: usize = 4 * 1024;
 
 /// A tool's pen.
 #[derive(Clone, Debug)]
@@ -43,8 +45,14 @@ impl Default for ProgressHandle {
 impl ProgressHandle {
     /// Says where the tool is; a newer message replaces one not yet delivered.
     pub fn say(&self, stage: impl Into<Arc<str>>, message: impl Into<Arc<str>>) {
-        let said = Said { stage: stage.into(), message: message.into() };
+        let said = Said { stage: bounded(stage.into()), message: bounded(message.into()) };
         self.lock().said = Some(said);
+        self.slot.changed.notify_one();
+    }
+
+    /// Keeps a message that could not be delivered yet, unless there is a newer one.
+    pub(crate) fn put_back(&self, said: Said) {
+        self.lock().said.get_or_insert(said);
         self.slot.changed.notify_one();
     }
 
@@ -55,9 +63,7 @@ impl ProgressHandle {
             pending.text.push_str(piece);
             let excess = pending.text.len().saturating_sub(MAX_PARTIAL_BYTES);
             if excess > 0 {
-                let cut = (excess..=pending.text.len())
-                    .find(|at| pending.text.is_char_boundary(*at))
-                    .unwrap_or(excess);
+                let cut = pending.text.ceil_char_boundary(excess);
                 pending.text.drain(..cut);
             }
         }
@@ -77,4 +83,11 @@ impl ProgressHandle {
     fn lock(&self) -> std::sync::MutexGuard<'_, Pending> {
         self.slot.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn bounded(words: Arc<str>) -> Arc<str> {
+    if words.len() <= MAX_WORDS_BYTES {
+        return words;
+    }
+    Arc::from(&words[..words.floor_char_boundary(MAX_WORDS_BYTES)])
 }

@@ -17,7 +17,7 @@ pub struct Registry {
 
 /// One consistent list of tools.
 pub struct Snapshot {
-    tools: BTreeMap<String, Arc<dyn Tool>>,
+    tools: BTreeMap<Arc<str>, Arc<dyn Tool>>,
     list: Arc<RawValue>,
     hash: Arc<str>,
 }
@@ -36,16 +36,24 @@ impl Registry {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Lets go of all tools. They know the process around them, which knows the engine; at the
+    /// end of a life somebody has to open that ring.
+    pub fn clear(&self) {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let empty = Arc::new(Snapshot::of(BTreeMap::new()));
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = empty;
+    }
+
     /// Replaces one source's tools; tells what changed, or nothing if the list is the same.
     /// Where two sources name a tool alike, the source first in the alphabet keeps the name.
     pub fn replace(&self, source: &str, tools: Vec<Arc<dyn Tool>>) -> Option<ToolDiscovered> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.insert(source.to_owned(), tools);
-        let mut merged: BTreeMap<String, Arc<dyn Tool>> = BTreeMap::new();
+        let mut merged: BTreeMap<Arc<str>, Arc<dyn Tool>> = BTreeMap::new();
         for (owner, tool) in sources.iter().flat_map(|(owner, tools)| tools.iter().map(move |t| (owner, t))) {
-            let name = tool.spec().name().to_owned();
+            let name: Arc<str> = Arc::from(tool.spec().name());
             if merged.contains_key(&name) {
-                tracing::warn!(source = owner.as_str(), tool = name, "name is taken; tool left out");
+                tracing::warn!(source = owner.as_str(), tool = &*name, "name is taken; tool left out");
             } else {
                 merged.insert(name, Arc::clone(tool));
             }
@@ -59,24 +67,24 @@ impl Registry {
 }
 
 impl Snapshot {
-    fn of(tools: BTreeMap<String, Arc<dyn Tool>>) -> Self {
+    fn of(tools: BTreeMap<Arc<str>, Arc<dyn Tool>>) -> Self {
         let entries: Vec<&ToolEntry> = tools.values().map(|tool| &tool.spec().entry).collect();
         let list = raw(serde_json::to_string(&entries).unwrap_or_else(|_| "[]".to_owned()));
         let hash = hex(&Sha256::digest(list.get().as_bytes())[..16]).into();
         Self { tools, list, hash }
     }
 
-    /// The tool a client means by a name, decorated or not.
+    /// The tool a client means by a name, decorated or not, with the tool's own name.
     #[must_use]
-    pub fn find(&self, asked: &str) -> Option<&Arc<dyn Tool>> {
+    pub fn find(&self, asked: &str) -> Option<(&Arc<str>, &Arc<dyn Tool>)> {
         let name = names::resolve(asked, |name| self.tools.contains_key(name))?;
-        self.tools.get(name)
+        self.tools.get_key_value(name)
     }
 
     /// The names nearest to a wrong one.
     #[must_use]
     pub fn closest(&self, asked: &str) -> Vec<&str> {
-        names::closest(asked, self.tools.keys().map(String::as_str))
+        names::closest(asked, self.tools.keys().map(|name| &**name))
     }
 
     /// The entries as listed, sorted by name.
@@ -117,13 +125,13 @@ fn difference(source: &str, old: &Snapshot, new: &Snapshot) -> Option<ToolDiscov
         snapshot.tools.get(name).and_then(|tool| serde_json::to_string(&tool.spec().entry).ok())
     };
     let only_in = |a: &Snapshot, b: &Snapshot| {
-        a.tools.keys().filter(|name| !b.tools.contains_key(*name)).cloned().collect()
+        a.tools.keys().filter(|name| !b.tools.contains_key(*name)).map(ToString::to_string).collect()
     };
     let changed = new
         .tools
         .keys()
         .filter(|name| old.tools.contains_key(*name) && entry(old, name) != entry(new, name))
-        .cloned()
+        .map(ToString::to_string)
         .collect();
     Some(ToolDiscovered {
         source: source.to_owned(),
@@ -135,11 +143,7 @@ fn difference(source: &str, old: &Snapshot, new: &Snapshot) -> Option<ToolDiscov
 }
 
 /// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('?');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

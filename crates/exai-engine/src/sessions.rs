@@ -143,14 +143,16 @@ impl Sessions {
     pub fn join(
         &self,
         principal: Principal,
-        client: ClientInfo,
+        mut client: ClientInfo,
         peer: Arc<dyn Peer>,
         fresh_id: SessionId,
         now: UnixMillis,
     ) -> Membership {
         let number = self.peers.fetch_add(1, Relaxed);
+        // An empty name is none: all who send it would share one scope.
+        client.id = client.id.filter(|id| !id.as_str().is_empty());
         let scope: Arc<str> = match &client.id {
-            Some(id) => Arc::from(id.as_str()),
+            Some(id) => Arc::from(format!("client:{id}")),
             None => Arc::from(format!("connection:{fresh_id}")),
         };
         let session = {

@@ -26,8 +26,8 @@ pub trait Tool: Send + Sync + 'static {
 pub struct ToolSpec {
     /// As listed; its annotations decide whether an interrupted call may be sent again.
     pub entry: ToolEntry,
-    /// Computes its answer without waiting, from memory: runs in place, takes no permit and,
-    /// when repeatable too, leaves no retained result.
+    /// Computes its answer without waiting, from memory. If it is repeatable too, it runs in
+    /// place, takes no permit and leaves no retained result: see [`Self::runs_at_once`].
     pub instant: bool,
     /// Equal calls that overlap share one run.
     pub coalesce: bool,
@@ -48,6 +48,12 @@ impl ToolSpec {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.entry.name
+    }
+
+    /// Running it again costs less than remembering that it ran.
+    #[must_use]
+    pub fn runs_at_once(&self) -> bool {
+        self.instant && self.repeatable()
     }
 
     /// Whether the annotations allow running it again after an interruption.

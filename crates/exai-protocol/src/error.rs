@@ -42,8 +42,6 @@ pub enum Outcome {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Code {
-    /// See [`Outcome::ToolError`].
-    ExecError,
     /// See [`Outcome::NotFound`].
     ToolNotFound,
     /// See [`Outcome::InvalidArgument`].
@@ -70,6 +68,10 @@ pub enum Code {
     Internal,
     /// Sent by predecessors only: an equal call is in flight.
     Duplicate,
+    /// See [`Outcome::ToolError`]. Also what a code we do not know reads as: predecessors put
+    /// a payload's own status here, and a newer daemon may have added one.
+    #[serde(other)]
+    ExecError,
 }
 
 impl Code {

@@ -7,47 +7,66 @@ use serde::{Deserialize, Serialize};
 /// A file older than this no longer proves a running daemon (`WS_STATUS_FRESH_SECS`).
 pub const FRESH_SECS: f64 = 20.0;
 
-/// One snapshot.
+/// One snapshot. What a V1 daemon does not send (all but `t`, `sessions` and
+/// `global_capacity`) reads as empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Health {
     /// Unix seconds.
     pub t: f64,
     /// The daemon's process.
+    #[serde(default)]
     pub pid: u32,
     /// Where it listens.
+    #[serde(default)]
     pub host: String,
     /// Where it listens.
+    #[serde(default)]
     pub port: u16,
     /// Unix seconds.
+    #[serde(default)]
     pub started_at: f64,
     /// Connected sessions.
     pub sessions: u64,
     /// Calls that may run at once.
     pub global_capacity: u64,
     /// Calls running.
+    #[serde(default)]
     pub global_inflight: u64,
     /// `H:MM:SS`.
+    #[serde(default)]
     pub uptime_human: String,
     /// Tools registered.
+    #[serde(default)]
     pub tool_count: u64,
     /// Which run this is.
+    #[serde(default = "no_boot")]
     pub boot_id: BootId,
     /// Its version.
+    #[serde(default)]
     pub version: String,
     /// `running` or `draining`.
+    #[serde(default)]
     pub state: String,
     /// Calls waiting.
+    #[serde(default)]
     pub queued: u64,
     /// Open connections.
+    #[serde(default)]
     pub connections: u64,
     /// How late the event loop last woke; null before the first sample.
+    #[serde(default)]
     pub loop_lag_ms: Option<f64>,
     /// Calls by outcome since the start.
+    #[serde(default)]
     pub outcomes: std::collections::BTreeMap<String, u64>,
     /// What an owner should look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+fn no_boot() -> BootId {
+    BootId::new("")
 }
 
 /// `3725` → `1:02:05`.

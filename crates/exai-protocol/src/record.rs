@@ -26,8 +26,8 @@ pub struct CallFacts {
     pub provider: Arc<str>,
     /// Length of the arguments.
     pub args_bytes: u64,
-    /// First 16 hex digits of their SHA-256.
-    pub args_hash: Arc<str>,
+    /// The first eight bytes of their SHA-256, shown as 16 hex digits; 0 where there are none.
+    pub args_hash: u64,
     /// The arguments themselves, only where the owner asked for it.
     pub arguments: Option<Box<RawValue>>,
     /// When it was accepted.

@@ -19,17 +19,20 @@ pub mod feature {
     pub const NOTIFY: &str = "notify";
     /// The peer may subscribe to events.
     pub const EVENTS: &str = "events";
+    /// No `call_tool_ack` for a call that is answered at once: the answer says it all.
+    pub const BRIEF: &str = "brief";
     /// The peer wants to hear when its tool list changes (`tools_changed` frames).
     pub const TOOLS_CHANGED: &str = "tools_changed";
 }
 
 /// Everything this build understands, as listed in `hello_ack.features`.
-pub const FEATURES: [&str; 6] = [
+pub const FEATURES: [&str; 7] = [
     feature::PROGRESS,
     feature::PARTIAL,
     feature::RICH_RESULTS,
     feature::NOTIFY,
     feature::EVENTS,
+    feature::BRIEF,
     feature::TOOLS_CHANGED,
 ];
 

@@ -1,14 +1,14 @@
-//! One connection: a reader that never waits for work, and a writer that alone touches the
-//! sink. Either ending ends the other; the calls go on.
+//! One connection: joins its session, is greeted, talks, leaves. Its end ends nothing else;
+//! the calls go on.
 
 use crate::{
     Control, Shared,
     handshake::{Socket, Welcomed},
-    outbox::{Outbox, Work, encode},
+    outbox::{Outbox, encode},
+    pipe::{Pipe, Reader},
     wire_in::Desk,
     wire_out::{Abilities, Voice},
 };
-use bytes::Bytes;
 use exai_engine::{
     events::Happening,
     sessions::{Membership, Peer, Push},
@@ -21,27 +21,19 @@ use exai_protocol::{
     limits::MAX_DEPTH,
     version::{FEATURES, PROTOCOL},
 };
-use futures_util::{SinkExt, StreamExt, stream::{SplitSink, SplitStream}};
 use std::{
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    future::poll_fn,
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, sleep_until, timeout},
-};
-use tokio_tungstenite::tungstenite::{
-    self, Error, Message,
-    error::CapacityError,
-    protocol::CloseFrame,
+    time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long a peer gets to answer our close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a peer gets to take its last frames and answer our close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves a welcomed peer until either side ends it.
 pub(crate) async fn run<S, C>(welcomed: Welcomed<S>, shared: Arc<Shared<C>>, goodbye: CancellationToken)
@@ -82,6 +74,7 @@ where
     announce(&shared, &desk.member.session, false, Some(reason));
 }
 
+/// Moves frames until the connection is over; returns why it ended.
 async fn converse<S, C>(
     socket: Socket<S>,
     desk: &Desk<C>,
@@ -92,124 +85,56 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Control,
 {
-    let (sink, stream) = socket.split();
-    let alive = Arc::new(AtomicBool::new(true));
+    let mut pipe = Pipe::new(socket, Arc::clone(outbox));
     let (interval, patience) = (desk.shared.settings.ping_interval, desk.shared.settings.ping_timeout);
-    let writer = Writer { sink, outbox: Arc::clone(outbox), alive: Arc::clone(&alive), interval, patience };
-    let mut writing = desk.tasks.spawn(writer.run());
-    let reading = read(stream, desk, &alive);
-    tokio::pin!(reading);
-    let reason = tokio::select! {
-        reason = &mut reading => reason,
-        reason = &mut writing => return reason.unwrap_or_else(|_| "writer ended".to_owned()),
-        () = goodbye.cancelled() => {
-            outbox.end(close::GOING_AWAY, "the daemon is shutting down".to_owned());
-            "daemon shutting down".to_owned()
-        }
-    };
-    outbox.end(tungstenite::protocol::frame::coding::CloseCode::Normal.into(), String::new());
-    // What is already answered still leaves, if the peer takes it.
-    let _ = timeout(CLOSE_TIMEOUT * 2, &mut writing).await;
-    writing.abort();
-    reason
-}
-
-async fn read<S, C>(mut stream: SplitStream<Socket<S>>, desk: &Desk<C>, alive: &AtomicBool) -> String
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-    C: Control,
-{
-    let outbox = &desk.voice.outbox;
+    let mut next = Next::Ping(Instant::now() + interval);
     loop {
-        let message = stream.next().await;
-        alive.store(true, Relaxed);
-        match message {
-            None => return "closed".to_owned(),
-            Some(Ok(Message::Text(text))) => desk.frame(&text),
-            Some(Ok(Message::Binary(_))) => {
-                let message = "invalid_message: frames must be text, not binary".to_owned();
-                outbox.answer(encode(&ErrorFrame { request_id: None, message }));
+        tokio::select! {
+            biased;
+            reason = poll_fn(|context| pipe.poll(context, desk)) => return reason,
+            () = outbox.ended() => next = Next::End(Instant::now() + CLOSE_TIMEOUT),
+            () = goodbye.cancelled(), if !matches!(next, Next::End(_)) => {
+                outbox.end(close::GOING_AWAY, "the daemon is shutting down".to_owned());
             }
-            Some(Ok(Message::Close(_))) => return "closed by the client".to_owned(),
-            Some(Ok(_)) => {}
-            Some(Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size }))) => {
-                let reason = format!("frame of {size} bytes; the limit is {max_size}");
-                outbox.end(close::TOO_BIG, reason.clone());
-                return reason;
-            }
-            Some(Err(error)) => return error.to_string(),
-        }
-    }
-}
-
-struct Writer<S> {
-    sink: SplitSink<Socket<S>, Message>,
-    outbox: Arc<Outbox>,
-    alive: Arc<AtomicBool>,
-    interval: Duration,
-    patience: Duration,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
-    /// Writes until told to close, or the peer is gone; returns why it ended.
-    async fn run(mut self) -> String {
-        let outbox = Arc::clone(&self.outbox);
-        let mut next_ping = Instant::now() + self.interval;
-        loop {
-            let step = tokio::select! {
-                biased;
-                work = outbox.work() => match work {
-                    Work::Close(end) => {
-                        let frame = CloseFrame { code: end.code.into(), reason: end.reason.clone().into() };
-                        let _ = timeout(CLOSE_TIMEOUT, self.sink.send(Message::Close(Some(frame)))).await;
-                        return end.reason;
-                    }
-                    Work::Frames(frames) => {
-                        tokio::select! {
-                            biased;
-                            written = write(&mut self.sink, frames) => written,
-                            () = outbox.aborted() => return "slow reader".to_owned(),
-                        }
-                    }
-                },
-                () = sleep_until(next_ping), if !self.interval.is_zero() => {
-                    next_ping = Instant::now() + self.interval;
-                    if !self.ping().await {
-                        return "no pong".to_owned();
-                    }
-                    Ok(())
+            () = sleep_until(next.at()), if !interval.is_zero() || matches!(next, Next::End(_)) => match next {
+                Next::End(_) => return "the peer took neither its last frames nor our close".to_owned(),
+                Next::Pong(_) if !pipe.heard => return "no pong".to_owned(),
+                Next::Pong(at) => next = Next::Ping(at + interval.saturating_sub(patience)),
+                Next::Ping(_) => {
+                    pipe.heard = false;
+                    pipe.ping();
+                    next = Next::Pong(Instant::now() + patience);
                 }
-            };
-            if let Err(error) = step {
-                return error.to_string();
-            }
+            },
         }
-    }
-
-    /// Any frame from the peer counts as its pong; answers go on leaving meanwhile.
-    async fn ping(&mut self) -> bool {
-        if self.alive.swap(false, Relaxed) {
-            return timeout(self.patience, self.sink.send(Message::Ping(Bytes::new()))).await.is_ok();
-        }
-        // Silent for a whole interval and our last ping unanswered: the patience is what is left.
-        let asked = timeout(self.patience, self.sink.send(Message::Ping(Bytes::new()))).await;
-        if asked.is_err() {
-            return false;
-        }
-        tokio::time::sleep(self.patience).await;
-        self.alive.load(Relaxed)
     }
 }
 
-/// Frames that wait together leave in one flush.
-async fn write<S>(sink: &mut SplitSink<Socket<S>, Message>, frames: Vec<tungstenite::Utf8Bytes>) -> Result<(), Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    for frame in frames {
-        sink.feed(Message::Text(frame)).await?;
+/// What the connection's timer is for.
+#[derive(Clone, Copy)]
+enum Next {
+    Ping(Instant),
+    Pong(Instant),
+    End(Instant),
+}
+
+impl Next {
+    fn at(self) -> Instant {
+        match self {
+            Self::Ping(at) | Self::Pong(at) | Self::End(at) => at,
+        }
     }
-    sink.flush().await
+}
+
+impl<C: Control> Reader for Desk<C> {
+    fn text(&self, text: &str) {
+        self.frame(text);
+    }
+
+    fn binary(&self) {
+        let message = "invalid_message: frames must be text, not binary".to_owned();
+        self.voice.outbox.answer(encode(&ErrorFrame { request_id: None, message }));
+    }
 }
 
 /// The answer to hello comes before anything else, so pushes are not taken until it is queued.

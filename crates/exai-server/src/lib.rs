@@ -10,6 +10,7 @@ mod connection;
 mod handshake;
 mod origin;
 mod outbox;
+mod pipe;
 mod wire_in;
 mod wire_out;
 

@@ -6,6 +6,7 @@ use exai_protocol::{RequestId, call::Partial, hello::close};
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
 };
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -19,9 +20,8 @@ const BATCH: usize = 256;
 
 pub(crate) struct Outbox {
     state: Mutex<State>,
-    filled: Notify,
     drained: Notify,
-    aborted: Notify,
+    ended: Notify,
     hard_bytes: usize,
 }
 
@@ -31,6 +31,8 @@ struct State {
     joined: Vec<(RequestId, String)>,
     bytes: usize,
     end: Option<End>,
+    /// The connection's task, while it waits for something to write.
+    writer: Option<Waker>,
 }
 
 /// How the connection is to end.
@@ -42,7 +44,7 @@ pub(crate) struct End {
 
 /// What the writer is to do next.
 pub(crate) enum Work {
-    Frames(Vec<Utf8Bytes>),
+    Frames(VecDeque<Utf8Bytes>),
     Close(End),
 }
 
@@ -50,9 +52,8 @@ impl Outbox {
     pub(crate) fn new(max_frame_bytes: usize) -> Self {
         Self {
             state: Mutex::default(),
-            filled: Notify::new(),
             drained: Notify::new(),
-            aborted: Notify::new(),
+            ended: Notify::new(),
             hard_bytes: max_frame_bytes.saturating_mul(2) + SOFT_BYTES,
         }
     }
@@ -70,10 +71,8 @@ impl Outbox {
         if overflown {
             let reason = "the peer does not read; reconnect and collect the results".to_owned();
             self.end(close::SLOW_READER, reason);
-            // The writer is stuck in a write that will not end by itself.
-            self.aborted.notify_one();
         }
-        self.filled.notify_one();
+        self.wake();
     }
 
     /// A sign of life: skipped while the peer reads slowly.
@@ -85,7 +84,7 @@ impl Outbox {
             }
             state.push(frame);
         }
-        self.filled.notify_one();
+        self.wake();
     }
 
     /// Streamed text: joined while the peer reads slowly.
@@ -100,7 +99,7 @@ impl Outbox {
             }
             state.push(encode(&partial));
         }
-        self.filled.notify_one();
+        self.wake();
     }
 
     /// The call's end is about to be pushed: text still waiting is contained in it.
@@ -111,7 +110,8 @@ impl Outbox {
     /// No more frames after those already waiting; then close.
     pub(crate) fn end(&self, code: u16, reason: String) {
         self.lock().end.get_or_insert(End { code, reason });
-        self.filled.notify_one();
+        self.ended.notify_one();
+        self.wake();
     }
 
     /// Waits until the peer keeps up; for events, whose readers pull.
@@ -127,38 +127,37 @@ impl Outbox {
         }
     }
 
-    /// Waits for something to write; frames that wait together come together.
-    pub(crate) async fn work(&self) -> Work {
-        loop {
-            if let Some(work) = self.take() {
-                return work;
-            }
-            self.filled.notified().await;
-        }
+    /// The connection's task is awake and will look by itself: nobody needs to wake it.
+    pub(crate) fn quiet(&self) {
+        self.lock().writer = None;
     }
 
-    /// Waits until the connection is to be dropped at once.
-    pub(crate) async fn aborted(&self) {
-        self.aborted.notified().await;
-    }
-
-    fn take(&self) -> Option<Work> {
+    /// What there is to write; frames that wait together come together.
+    pub(crate) fn poll_work(&self, context: &Context<'_>) -> Poll<Work> {
         let mut state = self.lock();
-        if state.frames.is_empty() {
-            let joined = std::mem::take(&mut state.joined);
-            for (request_id, text) in joined {
-                state.push(encode(&Partial { request_id, text }));
+        match state.take() {
+            Some(work) => {
+                drop(state);
+                self.drained.notify_waiters();
+                Poll::Ready(work)
+            }
+            None => {
+                state.writer = Some(context.waker().clone());
+                Poll::Pending
             }
         }
-        if state.frames.is_empty() {
-            return state.end.clone().map(Work::Close);
+    }
+
+    fn wake(&self) {
+        let writer = self.lock().writer.take();
+        if let Some(writer) = writer {
+            writer.wake();
         }
-        let count = state.frames.len().min(BATCH);
-        let frames: Vec<Utf8Bytes> = state.frames.drain(..count).collect();
-        state.bytes -= frames.iter().map(|frame| frame.len()).sum::<usize>();
-        drop(state);
-        self.drained.notify_waiters();
-        Some(Work::Frames(frames))
+    }
+
+    /// Waits until the connection is to end: from then on its peer has only so much time.
+    pub(crate) async fn ended(&self) {
+        self.ended.notified().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -167,6 +166,21 @@ impl Outbox {
 }
 
 impl State {
+    fn take(&mut self) -> Option<Work> {
+        if self.frames.is_empty() {
+            for (request_id, text) in std::mem::take(&mut self.joined) {
+                self.push(encode(&Partial { request_id, text }));
+            }
+        }
+        if self.frames.is_empty() {
+            return self.end.clone().map(Work::Close);
+        }
+        let rest = self.frames.split_off(self.frames.len().min(BATCH));
+        let frames = std::mem::replace(&mut self.frames, rest);
+        self.bytes -= frames.iter().map(|frame| frame.len()).sum::<usize>();
+        Some(Work::Frames(frames))
+    }
+
     fn push(&mut self, frame: String) {
         self.bytes += frame.len();
         self.frames.push_back(frame.into());
@@ -193,7 +207,7 @@ mod tests {
 
     fn drain(outbox: &Outbox) -> Vec<String> {
         let mut all = Vec::new();
-        while let Some(Work::Frames(frames)) = outbox.take() {
+        while let Some(Work::Frames(frames)) = outbox.lock().take() {
             all.extend(frames.iter().map(ToString::to_string));
         }
         all
@@ -224,9 +238,9 @@ mod tests {
     async fn r08_a_peer_that_reads_nothing_is_closed_at_the_bound() {
         let outbox = Outbox::new(100);
         outbox.answer("a".repeat(outbox.hard_bytes + 1));
-        outbox.aborted().await;
+        outbox.ended().await;
         outbox.answer("late".into());
         assert_eq!(drain(&outbox).len(), 1);
-        assert!(matches!(outbox.take(), Some(Work::Close(End { code: close::SLOW_READER, .. }))));
+        assert!(matches!(outbox.lock().take(), Some(Work::Close(End { code: close::SLOW_READER, .. }))));
     }
 }

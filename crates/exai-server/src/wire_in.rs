@@ -86,7 +86,7 @@ impl<C: Control> Desk<C> {
             }
             Op::Shutdown { drain_ms, reason } => self.shutdown(request_id, drain_ms, &reason),
             Op::Cancel { mode, reason } => self.with_id(request_id, "cancel", |id| {
-                let state = self.shared.engine.cancel(&self.member.session, &id, mode, &reason);
+                let state = self.shared.engine.cancel(&self.member, &id, mode, &reason);
                 self.reply(&CancelRes { request_id: Some(id), state });
             }),
             Op::Attach => self.with_id(request_id, "attach", |id| self.attach(id)),

@@ -23,6 +23,7 @@ pub(crate) struct Abilities {
     pub(crate) progress: bool,
     pub(crate) partial: bool,
     pub(crate) rich: bool,
+    pub(crate) brief: bool,
     pub(crate) notify: bool,
     pub(crate) events: bool,
     pub(crate) tools_changed: bool,
@@ -34,6 +35,7 @@ impl Abilities {
             progress: has(feature::PROGRESS),
             partial: has(feature::PARTIAL),
             rich: has(feature::RICH_RESULTS),
+            brief: has(feature::BRIEF),
             notify: has(feature::NOTIFY),
             events: has(feature::EVENTS),
             tools_changed: has(feature::TOOLS_CHANGED),
@@ -137,7 +139,8 @@ impl Watcher for Voice {
                 let note = Some(ADMISSION_NOTE.to_owned());
                 self.outbox.answer(encode(&Progress { note, ..self.progress(call) }));
             }
-            Update::Acknowledged(limit) => self.outbox.answer(encode(&CallToolAck {
+            Update::Acknowledged { at_once: true, .. } if self.abilities.brief => {}
+            Update::Acknowledged { limit, .. } => self.outbox.answer(encode(&CallToolAck {
                 request_id: call.request_id.clone(),
                 accepted: true,
                 timeout: limit.as_secs_f64(),

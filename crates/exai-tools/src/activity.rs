@@ -50,7 +50,11 @@ impl Wanted {
         let filter = args.text("filter")?.unwrap_or_default().to_lowercase();
         Ok(Self {
             lines: usize::try_from(args.number("lines", 200, 10..=5000)?).unwrap_or(SEARCHED),
-            needles: filter.split('|').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
+            needles: filter
+                .split('|')
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect(),
             source: args.choice("source", &["auto", "activity", "server"], "auto")?,
             since: time(&args, "since", now)?,
             until: time(&args, "until", now)?,
@@ -77,7 +81,11 @@ fn time(args: &Args, field: &str, now: f64) -> Result<Option<f64>, ToolError> {
 
 fn answer(ports: &Ports, call: &ToolCall) -> Answer {
     let wanted = Wanted::of(call, ports.vitals.health().t)?;
-    let read = if wanted.narrows() { SEARCHED } else { wanted.lines };
+    let read = if wanted.narrows() {
+        SEARCHED
+    } else {
+        wanted.lines
+    };
     let tail = |file| ports.logs.tail(file, read).map_err(ToolError::failed);
     let (source, lines) = match wanted.source {
         "server" => ("server", tail(LogFile::Daemon)?),
@@ -88,7 +96,13 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
         },
     };
     let kept = matching(lines, &wanted);
-    let shown = |line: &String| log_lines::cut(&if source == "activity" { readable(line) } else { line.clone() });
+    let shown = |line: &String| {
+        log_lines::cut(&if source == "activity" {
+            readable(line)
+        } else {
+            line.clone()
+        })
+    };
     if wanted.structured {
         let (lines, left_out) = log_lines::newest(kept);
         let lines: Vec<Value> = lines
@@ -101,7 +115,10 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
         );
     }
     let heading = format!("{source}, {} lines, oldest first:", kept.len());
-    Ok(ToolOutput::text(&log_lines::block(&heading, kept.iter().map(shown).collect())))
+    Ok(ToolOutput::text(&log_lines::block(
+        &heading,
+        kept.iter().map(shown).collect(),
+    )))
 }
 
 /// The newest lines that fit time and words. A line without a time of its own belongs to
@@ -114,10 +131,19 @@ fn matching(lines: Vec<String>, wanted: &Wanted) -> Vec<String> {
             if wanted.since.is_some() || wanted.until.is_some() {
                 time = moment::of_line(line).or(time);
             }
-            let late_enough = wanted.since.is_none_or(|since| time.is_some_and(|time| time >= since));
-            let early_enough = wanted.until.is_none_or(|until| time.is_some_and(|time| time <= until));
-            let lower = if wanted.needles.is_empty() { String::new() } else { line.to_lowercase() };
-            let named = wanted.needles.is_empty() || wanted.needles.iter().any(|needle| lower.contains(needle));
+            let late_enough = wanted
+                .since
+                .is_none_or(|since| time.is_some_and(|time| time >= since));
+            let early_enough = wanted
+                .until
+                .is_none_or(|until| time.is_some_and(|time| time <= until));
+            let lower = if wanted.needles.is_empty() {
+                String::new()
+            } else {
+                line.to_lowercase()
+            };
+            let named = wanted.needles.is_empty()
+                || wanted.needles.iter().any(|needle| lower.contains(needle));
             late_enough && early_enough && named
         })
         .collect();
@@ -127,15 +153,26 @@ fn matching(lines: Vec<String>, wanted: &Wanted) -> Vec<String> {
 
 /// A call's record in a person's words; a line that is none stays as it is.
 fn readable(line: &str) -> String {
-    let Ok(Value::Object(record)) = serde_json::from_str(line) else { return line.to_owned() };
+    let Ok(Value::Object(record)) = serde_json::from_str(line) else {
+        return line.to_owned();
+    };
     let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or("?");
-    let Some(time) = moment::of_line(line) else { return line.to_owned() };
+    let Some(time) = moment::of_line(line) else {
+        return line.to_owned();
+    };
     let outcome = match record.get("success").and_then(Value::as_bool) {
         Some(true) => "ok",
         _ => text("outcome"),
     };
-    let took = record.get("duration").and_then(Value::as_f64).unwrap_or_default();
-    let mut said = format!("{} {} {outcome} {took:.3}s", moment::show(time), text("tool"));
+    let took = record
+        .get("duration")
+        .and_then(Value::as_f64)
+        .unwrap_or_default();
+    let mut said = format!(
+        "{} {} {outcome} {took:.3}s",
+        moment::show(time),
+        text("tool")
+    );
     if let Some(error) = record.get("error").and_then(Value::as_str) {
         said.push_str(" | ");
         said.push_str(error);

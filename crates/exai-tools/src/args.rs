@@ -23,8 +23,12 @@ impl Args {
     pub(crate) fn required_text(&self, field: &str) -> Result<&str, ToolError> {
         match self.text(field)? {
             Some(text) if !text.trim().is_empty() => Ok(text),
-            Some(_) => Err(ToolError::invalid(format!("'{field}' is empty; it must hold some text"))),
-            None => Err(ToolError::invalid(format!("'{field}' is missing; send it as a string"))),
+            Some(_) => Err(ToolError::invalid(format!(
+                "'{field}' is empty; it must hold some text"
+            ))),
+            None => Err(ToolError::invalid(format!(
+                "'{field}' is missing; send it as a string"
+            ))),
         }
     }
 
@@ -53,11 +57,17 @@ impl Args {
         default: u64,
         limits: RangeInclusive<u64>,
     ) -> Result<u64, ToolError> {
-        let Some(value) = self.sent(field) else { return Ok(default) };
+        let Some(value) = self.sent(field) else {
+            return Ok(default);
+        };
         let (low, high) = (limits.start(), limits.end());
         match whole(value) {
             Some(number) if limits.contains(&number) => Ok(number),
-            _ => Err(wrong(field, &format!("a whole number from {low} to {high}"), value)),
+            _ => Err(wrong(
+                field,
+                &format!("a whole number from {low} to {high}"),
+                value,
+            )),
         }
     }
 
@@ -68,15 +78,21 @@ impl Args {
         words: &[&'static str],
         default: &'static str,
     ) -> Result<&'static str, ToolError> {
-        let Some(value) = self.sent(field) else { return Ok(default) };
+        let Some(value) = self.sent(field) else {
+            return Ok(default);
+        };
         let sent = value.as_str().unwrap_or_default();
-        words.iter().find(|word| **word == sent).copied().ok_or_else(|| {
-            let mut wanted = String::from("one of ");
-            for (at, word) in words.iter().enumerate() {
-                let _ = write!(wanted, "{}'{word}'", if at == 0 { "" } else { ", " });
-            }
-            wrong(field, &wanted, value)
-        })
+        words
+            .iter()
+            .find(|word| **word == sent)
+            .copied()
+            .ok_or_else(|| {
+                let mut wanted = String::from("one of ");
+                for (at, word) in words.iter().enumerate() {
+                    let _ = write!(wanted, "{}'{word}'", if at == 0 { "" } else { ", " });
+                }
+                wrong(field, &wanted, value)
+            })
     }
 
     /// `null` counts as not sent.
@@ -138,14 +154,35 @@ mod tests {
     #[test]
     fn refusals_name_the_field_the_limit_and_what_came() {
         let args = args(r#"{"n":0,"m":"5","x":1.5,"f":"yes","c":"z","t":[1],"e":"  "}"#);
-        assert_eq!(refusal(args.number("n", 1, 1..=9)), "'n' must be a whole number from 1 to 9; got 0");
-        assert_eq!(refusal(args.number("m", 1, 1..=9)), "'m' must be a whole number from 1 to 9; got \"5\"");
-        assert_eq!(refusal(args.number("x", 1, 1..=9)), "'x' must be a whole number from 1 to 9; got 1.5");
-        assert_eq!(refusal(args.flag("f", true)), "'f' must be true or false; got \"yes\"");
-        assert_eq!(refusal(args.choice("c", &["a", "b"], "a")), "'c' must be one of 'a', 'b'; got \"z\"");
+        assert_eq!(
+            refusal(args.number("n", 1, 1..=9)),
+            "'n' must be a whole number from 1 to 9; got 0"
+        );
+        assert_eq!(
+            refusal(args.number("m", 1, 1..=9)),
+            "'m' must be a whole number from 1 to 9; got \"5\""
+        );
+        assert_eq!(
+            refusal(args.number("x", 1, 1..=9)),
+            "'x' must be a whole number from 1 to 9; got 1.5"
+        );
+        assert_eq!(
+            refusal(args.flag("f", true)),
+            "'f' must be true or false; got \"yes\""
+        );
+        assert_eq!(
+            refusal(args.choice("c", &["a", "b"], "a")),
+            "'c' must be one of 'a', 'b'; got \"z\""
+        );
         assert_eq!(refusal(args.text("t")), "'t' must be a string; got [1]");
-        assert_eq!(refusal(args.required_text("e")), "'e' is empty; it must hold some text");
-        assert_eq!(refusal(args.required_text("gone")), "'gone' is missing; send it as a string");
+        assert_eq!(
+            refusal(args.required_text("e")),
+            "'e' is empty; it must hold some text"
+        );
+        assert_eq!(
+            refusal(args.required_text("gone")),
+            "'gone' is missing; send it as a string"
+        );
     }
 
     #[test]
@@ -169,6 +206,10 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_ignored() {
-        assert!(args(r#"{"wait_for_previous":true}"#).flag("probe", false).is_ok());
+        assert!(
+            args(r#"{"wait_for_previous":true}"#)
+                .flag("probe", false)
+                .is_ok()
+        );
     }
 }

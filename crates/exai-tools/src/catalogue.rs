@@ -77,7 +77,9 @@ pub enum CatalogueError {
     #[error("the model catalogue cannot be read: {0}")]
     Unreadable(#[from] toml::de::Error),
     /// A model at an endpoint nobody described.
-    #[error("model '{model}' names the endpoint '{endpoint}', which the catalogue does not describe")]
+    #[error(
+        "model '{model}' names the endpoint '{endpoint}', which the catalogue does not describe"
+    )]
     NoEndpoint {
         /// The model.
         model: String,
@@ -114,7 +116,11 @@ impl Catalogue {
                 match names.insert(name.clone(), &model.id) {
                     Some(first) if first != model.id => {
                         let (first, second) = (first.to_owned(), model.id.clone());
-                        return Err(CatalogueError::Ambiguous { name, first, second });
+                        return Err(CatalogueError::Ambiguous {
+                            name,
+                            first,
+                            second,
+                        });
                     }
                     _ => {}
                 }
@@ -135,7 +141,9 @@ impl Catalogue {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Model> {
         let means = |known: &String| known.to_lowercase() == name.to_lowercase();
-        self.models.iter().find(|model| means(&model.id) || model.aliases.iter().any(means))
+        self.models
+            .iter()
+            .find(|model| means(&model.id) || model.aliases.iter().any(means))
     }
 }
 
@@ -148,8 +156,17 @@ mod tests {
         let catalogue = Catalogue::shipped().unwrap();
         assert!(catalogue.models.len() > 10);
         let glm = catalogue.find("GLM-4.6").unwrap();
-        assert_eq!(glm.price, Some(Price { input: 0.60, output: 2.20 }));
-        assert_eq!(catalogue.find("kimi-k2").unwrap().id, "kimi-k2-0905-preview");
+        assert_eq!(
+            glm.price,
+            Some(Price {
+                input: 0.60,
+                output: 2.20
+            })
+        );
+        assert_eq!(
+            catalogue.find("kimi-k2").unwrap().id,
+            "kimi-k2-0905-preview"
+        );
         assert_eq!(catalogue.find("kimi-k2").unwrap().price, None);
     }
 

@@ -9,7 +9,9 @@ use exai_engine::{
     progress::ProgressHandle,
     tool::{ToolCall, ToolError, ToolOutput},
 };
-use exai_protocol::{BootId, Principal, RawValue, RequestId, SessionId, health::Health, tool::ToolEntry};
+use exai_protocol::{
+    BootId, Principal, RawValue, RequestId, SessionId, health::Health, tool::ToolEntry,
+};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +113,10 @@ pub(crate) fn call(arguments: &str) -> ToolCall {
 pub(crate) async fn run(ports: &Ports, name: &str, arguments: &str) -> Result<String, ToolError> {
     let mut tools = crate::builtin(ports);
     tools.extend(crate::test_tools());
-    let tool = tools.iter().find(|tool| tool.spec().name() == name).expect("a tool of that name");
+    let tool = tools
+        .iter()
+        .find(|tool| tool.spec().name() == name)
+        .expect("a tool of that name");
     tool.run(call(arguments)).await.map(|output| text(&output))
 }
 

@@ -31,7 +31,9 @@ pub(crate) fn from_memory<F>(spec: ToolSpec, answer: F) -> Arc<dyn Tool>
 where
     F: Fn(&ToolCall) -> Answer + Send + Sync + 'static,
 {
-    from_future(spec, move |call| Box::pin(std::future::ready(answer(&call))))
+    from_future(spec, move |call| {
+        Box::pin(std::future::ready(answer(&call)))
+    })
 }
 
 /// A tool that reads files: its thread may wait, the event loop may not.
@@ -63,7 +65,9 @@ where
         Ok(answer) => answer,
         Err(join) => Err(ToolError::new(
             Code::Internal,
-            format!("the tool's blocking part did not finish: {join}; this is a bug, please report it"),
+            format!(
+                "the tool's blocking part did not finish: {join}; this is a bug, please report it"
+            ),
         )),
     }
 }

@@ -37,7 +37,10 @@ pub(crate) fn block(heading: &str, lines: Vec<String>) -> String {
     let (lines, left_out) = newest(lines);
     let mut text = heading.to_owned();
     if left_out > 0 {
-        let _ = write!(text, " ({left_out} older lines left out: ask for fewer, or filter)");
+        let _ = write!(
+            text,
+            " ({left_out} older lines left out: ask for fewer, or filter)"
+        );
     }
     if lines.is_empty() {
         text.push_str("\n(none)");

@@ -13,18 +13,26 @@ pub(crate) fn parse(text: &str, now: f64) -> Option<f64> {
     if text.len() > 8 && text.as_bytes().get(4) == Some(&b'-') {
         return date_time(text).map(|(seconds, _)| seconds);
     }
-    text.parse().ok().filter(|seconds: &f64| seconds.is_finite())
+    text.parse()
+        .ok()
+        .filter(|seconds: &f64| seconds.is_finite())
 }
 
 /// When a log line says it was written: a JSON line's `t`, or a leading date or number.
 pub(crate) fn of_line(line: &str) -> Option<f64> {
     if line.starts_with('{') {
         let fields: serde_json::Value = serde_json::from_str(line).ok()?;
-        return fields.get("t").or_else(|| fields.get("timestamp"))?.as_f64();
+        return fields
+            .get("t")
+            .or_else(|| fields.get("timestamp"))?
+            .as_f64();
     }
     date_time(line).map(|(seconds, _)| seconds).or_else(|| {
         let (number, _) = line.split_once(':')?;
-        number.parse().ok().filter(|seconds: &f64| seconds.is_finite())
+        number
+            .parse()
+            .ok()
+            .filter(|seconds: &f64| seconds.is_finite())
     })
 }
 
@@ -87,13 +95,18 @@ fn digits(rest: &mut &str, count: usize) -> Option<i64> {
 }
 
 fn mark(rest: &mut &str, any_of: &str) -> Option<char> {
-    let first = rest.chars().next().filter(|first| any_of.contains(*first))?;
+    let first = rest
+        .chars()
+        .next()
+        .filter(|first| any_of.contains(*first))?;
     *rest = &rest[first.len_utf8()..];
     Some(first)
 }
 
 fn fraction(rest: &mut &str) -> f64 {
-    let Some(after) = rest.strip_prefix(['.', ',']) else { return 0.0 };
+    let Some(after) = rest.strip_prefix(['.', ',']) else {
+        return 0.0;
+    };
     let length = after.bytes().take_while(u8::is_ascii_digit).count();
     let part = format!("0.{}", &after[..length]).parse().unwrap_or(0.0);
     *rest = &after[length..];
@@ -130,7 +143,10 @@ fn civil(days: i64) -> (i64, i64, i64) {
     while days_from_civil(year + 1, 1, 1) <= days {
         year += 1;
     }
-    let month = (1..=12).rev().find(|month| days_from_civil(year, *month, 1) <= days).unwrap_or(1);
+    let month = (1..=12)
+        .rev()
+        .find(|month| days_from_civil(year, *month, 1) <= days)
+        .unwrap_or(1);
     (year, month, days - days_from_civil(year, month, 1) + 1)
 }
 
@@ -161,7 +177,17 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_times() {
-        for text in ["", "yesterday", "2026-13-01", "2026-03-01T25:00", "-5m", "h", "é", "nan", "inf"] {
+        for text in [
+            "",
+            "yesterday",
+            "2026-13-01",
+            "2026-03-01T25:00",
+            "-5m",
+            "h",
+            "é",
+            "nan",
+            "inf",
+        ] {
             assert_eq!(parse(text, NOW), None, "{text}");
         }
     }
@@ -181,7 +207,12 @@ mod tests {
         for day in (0..60_000).step_by(17) {
             #[expect(clippy::cast_precision_loss, reason = "small")]
             let seconds = day as f64 * DAY + 3_723.0;
-            assert_eq!(parse(&show(seconds), NOW), Some(seconds), "{}", show(seconds));
+            assert_eq!(
+                parse(&show(seconds), NOW),
+                Some(seconds),
+                "{}",
+                show(seconds)
+            );
         }
         assert_eq!(show(0.0), "1970-01-01 00:00:00");
         assert_eq!(show(951_782_400.0), "2000-02-29 00:00:00");

@@ -27,7 +27,9 @@ pub(crate) fn spec() -> ToolSpec {
 
 pub(crate) fn tool(ports: &Ports) -> Arc<dyn Tool> {
     let ports = ports.clone();
-    kind::from_memory(spec(), move |call| answer(&*ports.vitals, &ports.catalogue, call))
+    kind::from_memory(spec(), move |call| {
+        answer(&*ports.vitals, &ports.catalogue, call)
+    })
 }
 
 fn answer(vitals: &dyn Vitals, catalogue: &Catalogue, call: &ToolCall) -> Answer {
@@ -50,8 +52,9 @@ fn answer(vitals: &dyn Vitals, catalogue: &Catalogue, call: &ToolCall) -> Answer
 
 fn provider(catalogue: &Catalogue, id: &str, advanced: bool) -> Value {
     let models = || catalogue.models.iter().filter(|model| model.endpoint == id);
-    let abilities: BTreeSet<&str> =
-        models().flat_map(|model| model.abilities.iter().map(String::as_str)).collect();
+    let abilities: BTreeSet<&str> = models()
+        .flat_map(|model| model.abilities.iter().map(String::as_str))
+        .collect();
     let mut facts = json!({
         "configured": false,
         "models": models().count(),

@@ -40,7 +40,10 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
     if wanted > 0 {
         let lines = ports
             .logs
-            .tail(LogFile::Daemon, usize::try_from(wanted).unwrap_or(usize::MAX))
+            .tail(
+                LogFile::Daemon,
+                usize::try_from(wanted).unwrap_or(usize::MAX),
+            )
             .map_err(ToolError::failed)?;
         text.push('\n');
         let lines = lines.iter().map(|line| log_lines::cut(line)).collect();

@@ -41,7 +41,12 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
     let health = ports.vitals.health();
     let mut text = summary(&health, ports.vitals.identity());
     if include_tools {
-        let names: Vec<String> = ports.vitals.tools().into_iter().map(|tool| tool.name).collect();
+        let names: Vec<String> = ports
+            .vitals
+            .tools()
+            .into_iter()
+            .map(|tool| tool.name)
+            .collect();
         let _ = write!(text, "\ntools: {}", names.join(", "));
     }
     if probe {
@@ -59,7 +64,15 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
 }
 
 fn summary(health: &Health, identity: &Identity) -> String {
-    let Health { state, host, port, pid, uptime_human, boot_id, .. } = health;
+    let Health {
+        state,
+        host,
+        port,
+        pid,
+        uptime_human,
+        boot_id,
+        ..
+    } = health;
     let mut text = format!(
         "exai-daemon {} (build {}, protocol {}): {state} | ws://{host}:{port} | pid={pid} | up {uptime_human}\n\
          sessions={} connections={} inflight={}/{} queued={} tools={} boot={boot_id}\n\
@@ -101,7 +114,13 @@ pub(crate) fn faults(faults: &[String]) -> String {
 fn log(ports: &Ports, lines: u64) -> Result<String, ToolError> {
     let lines = ports
         .logs
-        .tail(LogFile::Daemon, usize::try_from(lines).unwrap_or(usize::MAX))
+        .tail(
+            LogFile::Daemon,
+            usize::try_from(lines).unwrap_or(usize::MAX),
+        )
         .map_err(ToolError::failed)?;
-    Ok(log_lines::block("log:", lines.iter().map(|line| log_lines::cut(line)).collect()))
+    Ok(log_lines::block(
+        "log:",
+        lines.iter().map(|line| log_lines::cut(line)).collect(),
+    ))
 }

@@ -44,11 +44,24 @@ enum Twin {
 
 impl Twin {
     /// The twin's spec; `names` are the two names, the plain one first.
-    fn spec(self, names: [&'static str; 2], description: &'static str, schema: &'static str) -> ToolSpec {
+    fn spec(
+        self,
+        names: [&'static str; 2],
+        description: &'static str,
+        schema: &'static str,
+    ) -> ToolSpec {
         let (name, effect) = match self {
             Self::Repeatable => (names[0], Effect::Reads),
             Self::Once => (names[1], Effect::Acts),
         };
-        spec::spec(&Words { name, title: name, description, schema }, effect)
+        spec::spec(
+            &Words {
+                name,
+                title: name,
+                description,
+                schema,
+            },
+            effect,
+        )
     }
 }

@@ -17,10 +17,15 @@ fn the_static_list_is_the_live_list() {
         .iter()
         .map(|tool| serde_json::to_string(&tool.spec().entry).unwrap())
         .collect();
-    let still: Vec<String> =
-        crate::entries().iter().map(|entry| serde_json::to_string(entry).unwrap()).collect();
+    let still: Vec<String> = crate::entries()
+        .iter()
+        .map(|entry| serde_json::to_string(entry).unwrap())
+        .collect();
     assert_eq!(live, still);
-    let names: Vec<String> = crate::entries().into_iter().map(|entry| entry.name).collect();
+    let names: Vec<String> = crate::entries()
+        .into_iter()
+        .map(|entry| entry.name)
+        .collect();
     assert!(names.is_sorted(), "{names:?}");
     assert_eq!(names.len(), 9);
 }
@@ -43,15 +48,30 @@ fn r15_names_and_schemas_suit_every_known_client() {
         let name = entry.name.as_str();
         // The longest prefix a client puts before a name of ours takes 24 of its 64 letters.
         assert!(name.len() <= 32 && seen.insert(name.to_owned()), "{name}");
-        assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b)));
+        assert!(
+            name.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b))
+        );
         let schema: Value = serde_json::from_str(entry.input_schema.get()).unwrap();
         assert_eq!(schema["type"], "object", "{name}");
-        for banned in ["$schema", "$ref", "oneOf", "anyOf", "allOf", "additionalProperties"] {
+        for banned in [
+            "$schema",
+            "$ref",
+            "oneOf",
+            "anyOf",
+            "allOf",
+            "additionalProperties",
+        ] {
             assert!(schema.get(banned).is_none(), "{name}: {banned}");
         }
         for (field, property) in schema["properties"].as_object().expect(name) {
-            let kind = property["type"].as_str().unwrap_or_else(|| panic!("{name}.{field} has no type"));
-            assert!(property.get("enum").is_none() || kind == "string", "{name}.{field}");
+            let kind = property["type"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{name}.{field} has no type"));
+            assert!(
+                property.get("enum").is_none() || kind == "string",
+                "{name}.{field}"
+            );
         }
     }
 }
@@ -70,15 +90,29 @@ fn hints_are_true() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_marked_instant_needs_no_turn_of_the_loop() {
-    let ports = ports(FakeLogs { broken: true, ..FakeLogs::default() });
+    let ports = ports(FakeLogs {
+        broken: true,
+        ..FakeLogs::default()
+    });
     for tool in crate::builtin(&ports) {
-        let marked = tool.spec().entry.meta.as_ref().is_some_and(|meta| meta.get().contains("instant"));
+        let marked = tool
+            .spec()
+            .entry
+            .meta
+            .as_ref()
+            .is_some_and(|meta| meta.get().contains("instant"));
         assert_eq!(marked, tool.spec().instant);
         if tool.spec().instant {
             let mut run = tool.run(call(r#"{"prompt":"x"}"#));
             let waker = std::task::Waker::noop();
-            let polled = run.as_mut().poll(&mut std::task::Context::from_waker(waker));
-            assert!(matches!(polled, std::task::Poll::Ready(Ok(_))), "{}", tool.spec().name());
+            let polled = run
+                .as_mut()
+                .poll(&mut std::task::Context::from_waker(waker));
+            assert!(
+                matches!(polled, std::task::Poll::Ready(Ok(_))),
+                "{}",
+                tool.spec().name()
+            );
         }
     }
 }
@@ -87,7 +121,12 @@ async fn what_is_marked_instant_needs_no_turn_of_the_loop() {
 async fn every_tool_ignores_unknown_arguments() {
     let ports = ports(FakeLogs::default());
     for entry in crate::entries() {
-        let answer = run(&ports, &entry.name, r#"{"prompt":"x","wait_for_previous":[1],"model":7}"#).await;
+        let answer = run(
+            &ports,
+            &entry.name,
+            r#"{"prompt":"x","wait_for_previous":[1],"model":7}"#,
+        )
+        .await;
         assert!(answer.is_ok(), "{}: {answer:?}", entry.name);
     }
 }
@@ -96,19 +135,63 @@ async fn every_tool_ignores_unknown_arguments() {
 async fn wrong_arguments_are_named_with_their_limits() {
     let ports = ports(FakeLogs::default());
     for (tool, arguments, expected) in [
-        ("status", r#"{"tail_lines":501}"#, "'tail_lines' must be a whole number from 0 to 500; got 501"),
-        ("status", r#"{"doctor":"yes"}"#, "'doctor' must be true or false; got \"yes\""),
-        ("activity", r#"{"lines":9}"#, "'lines' must be a whole number from 10 to 5000; got 9"),
-        ("activity", r#"{"source":"all"}"#, "'source' must be one of 'auto', 'activity', 'server'; got \"all\""),
-        ("toolcall_log_tail", r#"{"n":0}"#, "'n' must be a whole number from 1 to 200; got 0"),
-        ("self-check", r#"{"log_lines":-1}"#, "'log_lines' must be a whole number from 0 to 500; got -1"),
-        ("provider_capabilities", r#"{"show_advanced":1}"#, "'show_advanced' must be true or false; got 1"),
-        ("challenge", "{}", "'prompt' is missing; send it as a string"),
-        ("test_sleep", r#"{"ms":3600001}"#, "'ms' must be a whole number from 0 to 3600000; got 3600001"),
-        ("test_count", r#"{"file":"here"}"#, "'file' must be an absolute path; got here"),
+        (
+            "status",
+            r#"{"tail_lines":501}"#,
+            "'tail_lines' must be a whole number from 0 to 500; got 501",
+        ),
+        (
+            "status",
+            r#"{"doctor":"yes"}"#,
+            "'doctor' must be true or false; got \"yes\"",
+        ),
+        (
+            "activity",
+            r#"{"lines":9}"#,
+            "'lines' must be a whole number from 10 to 5000; got 9",
+        ),
+        (
+            "activity",
+            r#"{"source":"all"}"#,
+            "'source' must be one of 'auto', 'activity', 'server'; got \"all\"",
+        ),
+        (
+            "toolcall_log_tail",
+            r#"{"n":0}"#,
+            "'n' must be a whole number from 1 to 200; got 0",
+        ),
+        (
+            "self-check",
+            r#"{"log_lines":-1}"#,
+            "'log_lines' must be a whole number from 0 to 500; got -1",
+        ),
+        (
+            "provider_capabilities",
+            r#"{"show_advanced":1}"#,
+            "'show_advanced' must be true or false; got 1",
+        ),
+        (
+            "challenge",
+            "{}",
+            "'prompt' is missing; send it as a string",
+        ),
+        (
+            "test_sleep",
+            r#"{"ms":3600001}"#,
+            "'ms' must be a whole number from 0 to 3600000; got 3600001",
+        ),
+        (
+            "test_count",
+            r#"{"file":"here"}"#,
+            "'file' must be an absolute path; got here",
+        ),
     ] {
         let error = run(&ports, tool, arguments).await.unwrap_err();
-        assert_eq!((error.code, error.message.as_str()), (Code::InvalidArgument, expected), "{tool}");
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            (Code::InvalidArgument, expected),
+            "{tool}"
+        );
     }
 }
 
@@ -125,10 +208,21 @@ async fn version_and_health_tell_the_facts() {
 
 #[tokio::test(start_paused = true)]
 async fn listmodels_says_what_is_known_and_that_nothing_is_configured() {
-    let text = run(&ports(FakeLogs::default()), "listmodels", r#"{"model":"any"}"#).await.unwrap();
+    let text = run(
+        &ports(FakeLogs::default()),
+        "listmodels",
+        r#"{"model":"any"}"#,
+    )
+    .await
+    .unwrap();
     let list = json(&text);
     assert_eq!(list["configured"], false);
-    assert!(list["note"].as_str().unwrap().starts_with("No provider is configured"));
+    assert!(
+        list["note"]
+            .as_str()
+            .unwrap()
+            .starts_with("No provider is configured")
+    );
     let models = list["models"].as_array().unwrap();
     let by_id = |id: &str| models.iter().find(|model| model["id"] == id).unwrap();
     assert_eq!(by_id("glm-4.6")["price"]["in"], 0.6);
@@ -141,11 +235,23 @@ async fn listmodels_says_what_is_known_and_that_nothing_is_configured() {
 #[tokio::test(start_paused = true)]
 async fn provider_capabilities_grow_on_request() {
     let ports = ports(FakeLogs::default());
-    let short = json(&run(&ports, "provider_capabilities", r#"{"include_tools":false}"#).await.unwrap());
+    let short = json(
+        &run(
+            &ports,
+            "provider_capabilities",
+            r#"{"include_tools":false}"#,
+        )
+        .await
+        .unwrap(),
+    );
     assert!(short.get("tools").is_none());
     assert!(short["providers"]["glm"].get("base_url").is_none());
     assert_eq!(short["providers"]["glm"]["largest_context"], 200_000);
-    let long = json(&run(&ports, "provider_capabilities", r#"{"show_advanced":true}"#).await.unwrap());
+    let long = json(
+        &run(&ports, "provider_capabilities", r#"{"show_advanced":true}"#)
+            .await
+            .unwrap(),
+    );
     assert_eq!(long["tools"].as_array().unwrap().len(), 9);
     assert_eq!(long["providers"]["kimi"]["max_inflight"], 6);
 }
@@ -158,7 +264,13 @@ async fn status_tells_load_warnings_test_tools_and_the_log() {
         ..FakeLogs::default()
     };
     let ports = ports(logs);
-    let text = run(&ports, "status", r#"{"doctor":true,"probe":true,"include_tools":true}"#).await.unwrap();
+    let text = run(
+        &ports,
+        "status",
+        r#"{"doctor":true,"probe":true,"include_tools":true}"#,
+    )
+    .await
+    .unwrap();
     for part in [
         "running | ws://127.0.0.1:8765 | pid=123",
         "inflight=1/24",
@@ -173,7 +285,10 @@ async fn status_tells_load_warnings_test_tools_and_the_log() {
         assert!(text.contains(part), "{part:?} in {text}");
     }
     let short = run(&ports, "status", r#"{"tail_lines":0}"#).await.unwrap();
-    assert!(!short.contains("line 39") && !short.contains("doctor"), "{short}");
+    assert!(
+        !short.contains("line 39") && !short.contains("doctor"),
+        "{short}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,13 +298,21 @@ async fn self_check_is_silent_about_nothing() {
     assert_eq!(text, "doctor: 1 found\n- the token is empty");
     logs.faults = vec!["disk full".to_owned()];
     logs.daemon = vec!["last words".to_owned()];
-    let text = run(&ports(logs), "self-check", r#"{"log_lines":5}"#).await.unwrap();
-    assert_eq!(text, "doctor: 2 found\n- disk full\n- the token is empty\nlog:\nlast words");
+    let text = run(&ports(logs), "self-check", r#"{"log_lines":5}"#)
+        .await
+        .unwrap();
+    assert_eq!(
+        text,
+        "doctor: 2 found\n- disk full\n- the token is empty\nlog:\nlast words"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_log_that_cannot_be_read_is_an_error_with_its_cause() {
-    let ports = ports(FakeLogs { broken: true, ..FakeLogs::default() });
+    let ports = ports(FakeLogs {
+        broken: true,
+        ..FakeLogs::default()
+    });
     for tool in ["status", "activity", "toolcall_log_tail"] {
         let error = run(&ports, tool, "{}").await.unwrap_err();
         assert_eq!(error.code, Code::ExecError, "{tool}");
@@ -200,31 +323,64 @@ async fn a_log_that_cannot_be_read_is_an_error_with_its_cause() {
 #[tokio::test(start_paused = true)]
 async fn the_call_log_comes_whole_and_bounded() {
     let mut logs = FakeLogs::default();
-    let text = run(&ports(logs.clone()), "toolcall_log_tail", "{}").await.unwrap();
+    let text = run(&ports(logs.clone()), "toolcall_log_tail", "{}")
+        .await
+        .unwrap();
     assert_eq!(text, "No tool call has finished yet.");
-    logs.calls = (0..300).map(|n| format!(r#"{{"t":{n},"tool":"chat"}}"#)).collect();
-    let text = run(&ports(logs.clone()), "toolcall_log_tail", "{}").await.unwrap();
+    logs.calls = (0..300)
+        .map(|n| format!(r#"{{"t":{n},"tool":"chat"}}"#))
+        .collect();
+    let text = run(&ports(logs.clone()), "toolcall_log_tail", "{}")
+        .await
+        .unwrap();
     assert_eq!(text.lines().count(), 20);
     assert!(text.ends_with(r#"{"t":299,"tool":"chat"}"#));
-    logs.calls = (0..300).map(|n| format!(r#"{{"t":{n},"error":"{}"}}"#, "x".repeat(900))).collect();
-    let text = run(&ports(logs), "toolcall_log_tail", r#"{"n":200}"#).await.unwrap();
-    assert!(text.len() < 50_000 && text.contains("older records left out"), "{} bytes", text.len());
+    logs.calls = (0..300)
+        .map(|n| format!(r#"{{"t":{n},"error":"{}"}}"#, "x".repeat(900)))
+        .collect();
+    let text = run(&ports(logs), "toolcall_log_tail", r#"{"n":200}"#)
+        .await
+        .unwrap();
+    assert!(
+        text.len() < 50_000 && text.contains("older records left out"),
+        "{} bytes",
+        text.len()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn challenge_keeps_the_statement_word_for_word() {
     let ports = ports(FakeLogs::default());
-    let answer = json(&run(&ports, "challenge", r#"{"prompt":"Rust is \"slow\"."}"#).await.unwrap());
+    let answer = json(
+        &run(&ports, "challenge", r#"{"prompt":"Rust is \"slow\"."}"#)
+            .await
+            .unwrap(),
+    );
     let keys: Vec<&String> = answer.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["status", "original_statement", "challenge_prompt", "instructions"]);
+    assert_eq!(
+        keys,
+        [
+            "status",
+            "original_statement",
+            "challenge_prompt",
+            "instructions"
+        ]
+    );
     assert_eq!(answer["original_statement"], "Rust is \"slow\".");
-    assert!(answer["challenge_prompt"].as_str().unwrap().contains("Rust is \"slow\"."));
+    assert!(
+        answer["challenge_prompt"]
+            .as_str()
+            .unwrap()
+            .contains("Rust is \"slow\".")
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn test_sleep_waits_as_long_as_asked() {
     let start = Instant::now();
-    let text = run(&ports(FakeLogs::default()), "test_sleep", r#"{"ms":90000}"#).await.unwrap();
+    let text = run(&ports(FakeLogs::default()), "test_sleep", r#"{"ms":90000}"#)
+        .await
+        .unwrap();
     assert_eq!(text, "slept 90000 ms");
     assert_eq!(start.elapsed(), Duration::from_secs(90));
 }
@@ -235,7 +391,9 @@ async fn test_count_leaves_one_line_a_run() {
     let file = home.path().join("runs");
     let arguments = serde_json::json!({ "file": file, "ms": 5 }).to_string();
     for _ in 0..3 {
-        let text = run(&ports(FakeLogs::default()), "test_count_once", &arguments).await.unwrap();
+        let text = run(&ports(FakeLogs::default()), "test_count_once", &arguments)
+            .await
+            .unwrap();
         assert_eq!(text, "counted");
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "r-1\nr-1\nr-1\n");
@@ -245,7 +403,9 @@ async fn test_count_leaves_one_line_a_run() {
 async fn test_bulk_is_exactly_as_long_as_asked() {
     for bytes in [0, 1, 36, 37, 38, 100_000] {
         let arguments = format!(r#"{{"bytes":{bytes}}}"#);
-        let text = run(&ports(FakeLogs::default()), "test_bulk", &arguments).await.unwrap();
+        let text = run(&ports(FakeLogs::default()), "test_bulk", &arguments)
+            .await
+            .unwrap();
         assert_eq!(text.len(), bytes);
     }
 }
@@ -253,9 +413,17 @@ async fn test_bulk_is_exactly_as_long_as_asked() {
 #[tokio::test(start_paused = true)]
 async fn test_flood_ends_and_test_block_blocks() {
     let ports = ports(FakeLogs::default());
-    assert_eq!(run(&ports, "test_flood", r#"{"count":1000}"#).await.unwrap(), "said 1000 messages");
+    assert_eq!(
+        run(&ports, "test_flood", r#"{"count":1000}"#)
+            .await
+            .unwrap(),
+        "said 1000 messages"
+    );
     let start = std::time::Instant::now();
-    assert_eq!(run(&ports, "test_block", r#"{"ms":20}"#).await.unwrap(), "blocked 20 ms");
+    assert_eq!(
+        run(&ports, "test_block", r#"{"ms":20}"#).await.unwrap(),
+        "blocked 20 ms"
+    );
     assert!(start.elapsed() >= Duration::from_millis(20));
 }
 
@@ -263,8 +431,16 @@ async fn test_flood_ends_and_test_block_blocks() {
 #[should_panic(expected = "test_panic was called")]
 fn test_panic_panics() {
     let tools = crate::test_tools();
-    let tool = tools.iter().find(|tool| tool.spec().name() == "test_panic").unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let output = runtime.block_on(async { tool.run(call("{}")).await }).unwrap();
+    let tool = tools
+        .iter()
+        .find(|tool| tool.spec().name() == "test_panic")
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let output = runtime
+        .block_on(async { tool.run(call("{}")).await })
+        .unwrap();
     unreachable!("{}", text(&output));
 }

@@ -33,7 +33,10 @@ pub(crate) fn tool(ports: &Ports) -> Arc<dyn Tool> {
 fn answer(ports: &Ports, call: &ToolCall) -> Answer {
     let wanted = Args::of(call)?.number("n", 20, 1..=200)?;
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-    let lines = ports.logs.tail(LogFile::Calls, wanted).map_err(ToolError::failed)?;
+    let lines = ports
+        .logs
+        .tail(LogFile::Calls, wanted)
+        .map_err(ToolError::failed)?;
     if lines.is_empty() {
         return Ok(ToolOutput::text("No tool call has finished yet."));
     }
@@ -41,7 +44,9 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
     let (lines, left_out) = log_lines::newest(lines);
     let mut text = lines.join("\n");
     if left_out > 0 {
-        text.push_str(&format!("\n({left_out} older records left out: ask for fewer)"));
+        text.push_str(&format!(
+            "\n({left_out} older records left out: ask for fewer)"
+        ));
     }
     Ok(ToolOutput::text(&text))
 }

@@ -54,18 +54,25 @@ pub(crate) fn graph(root: &Path) -> anyhow::Result<Graph> {
         Ok(text) => (text, false),
         // Crates of other platforms may never have been fetched here.
         Err(_) => {
-            let host = run(root, &["rustc", "--", "--print", "host-tuple"]).or_else(|_| host(root))?;
+            let host =
+                run(root, &["rustc", "--", "--print", "host-tuple"]).or_else(|_| host(root))?;
             let filtered = [&METADATA[..], &["--filter-platform", host.trim()]].concat();
             (run(root, &filtered)?, true)
         }
     };
     let metadata: Value = serde_json::from_str(&text).context("cargo metadata is not JSON")?;
-    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
+    let packages = metadata["packages"]
+        .as_array()
+        .context("cargo metadata lists no packages")?;
     let (ours, others) = packages
         .iter()
         .map(|package| read_package(root, package))
         .partition(|package: &Package| package.source.is_none());
-    Ok(Graph { ours, others, host_only })
+    Ok(Graph {
+        ours,
+        others,
+        host_only,
+    })
 }
 
 /// External crates a package of ours is built from.
@@ -73,14 +80,27 @@ pub(crate) fn closure(root: &Path, package: &str) -> anyhow::Result<BTreeSet<Str
     let tree = run(
         root,
         &[
-            "tree", "--offline", "--locked", "--package", package, "--edges", "normal,build",
-            "--prefix", "none", "--target", COUNTED_PLATFORM, "--format", "{p}",
+            "tree",
+            "--offline",
+            "--locked",
+            "--package",
+            package,
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+            "--target",
+            COUNTED_PLATFORM,
+            "--format",
+            "{p}",
         ],
     )?;
     Ok(tree
         .lines()
         // Our own crates are shown with their folder in parentheses.
-        .filter(|line| !line.contains('(') || line.ends_with("(proc-macro)") || line.ends_with("(*)"))
+        .filter(|line| {
+            !line.contains('(') || line.ends_with("(proc-macro)") || line.ends_with("(*)")
+        })
         .filter_map(|line| line.split(" (").next())
         .filter(|line| !line.is_empty() && !line.starts_with("exai-"))
         .map(str::to_owned)
@@ -94,10 +114,17 @@ fn host(root: &Path) -> anyhow::Result<String> {
 }
 
 fn run(root: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    start(root, &std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), arguments)
+    start(
+        root,
+        &std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()),
+        arguments,
+    )
 }
 
-#[expect(clippy::disallowed_methods, reason = "xtask's one door to other programs")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "xtask's one door to other programs"
+)]
 fn start(root: &Path, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let output = Command::new(program)
         .args(arguments)
@@ -120,7 +147,10 @@ fn read_package(root: &Path, package: &Value) -> Package {
         version: text("version"),
         source: optional("source"),
         license: optional("license"),
-        manifest: manifest.strip_prefix(root).map(Path::to_path_buf).unwrap_or(manifest),
+        manifest: manifest
+            .strip_prefix(root)
+            .map(Path::to_path_buf)
+            .unwrap_or(manifest),
         dependencies: package["dependencies"]
             .as_array()
             .map(|all| all.iter().map(read_dependency).collect())
@@ -138,7 +168,12 @@ fn read_dependency(dependency: &Value) -> Dependency {
         },
         features: dependency["features"]
             .as_array()
-            .map(|all| all.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+            .map(|all| {
+                all.iter()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect()
+            })
             .unwrap_or_default(),
     }
 }

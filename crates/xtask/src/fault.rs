@@ -20,13 +20,23 @@ impl Fault {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { file: file.into(), line, what: what.into(), remedy: remedy.into() }
+        Self {
+            file: file.into(),
+            line,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, what, remedy } = self;
+        let Self {
+            file,
+            line,
+            what,
+            remedy,
+        } = self;
         write!(f, "{}:{line}: {what}\n    remedy: {remedy}", file.display())
     }
 }

@@ -19,12 +19,19 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
-        Self { path: path.into(), code: code_of(&text), text }
+        Self {
+            path: path.into(),
+            code: code_of(&text),
+            text,
+        }
     }
 
     /// Lines of code, numbered from 1.
     pub(crate) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.code.lines().enumerate().map(|(at, line)| (at + 1, line))
+        self.code
+            .lines()
+            .enumerate()
+            .map(|(at, line)| (at + 1, line))
     }
 
     /// Full paths of everything the file imports, braces unfolded, each with its line.
@@ -36,7 +43,10 @@ impl Source {
             line += rest[..at].matches('\n').count();
             let statement = &rest[at + 3..];
             let end = statement.find(';').unwrap_or(statement.len());
-            let tree: String = statement[..end].split_whitespace().collect::<Vec<_>>().join(" ");
+            let tree: String = statement[..end]
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ");
             unfold("", &tree, &mut |path| found.push((line, path)));
             line += statement[..end].matches('\n').count();
             rest = &statement[end..];
@@ -55,19 +65,28 @@ pub(crate) fn read(root: &Path, folders: &[&str]) -> anyhow::Result<Vec<Source>>
     files
         .into_iter()
         .map(|file| {
-            let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let path = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+            let text = fs::read_to_string(&file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
+            let path = file
+                .strip_prefix(root)
+                .unwrap_or(&file)
+                .to_string_lossy()
+                .replace('\\', "/");
             Ok(Source::new(path, text))
         })
         .collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
         if path.is_dir() {
-            if path.file_name().is_none_or(|name| name != "target" && name != "node_modules") {
+            if path
+                .file_name()
+                .is_none_or(|name| name != "target" && name != "node_modules")
+            {
                 collect(&path, files)?;
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -88,7 +107,9 @@ fn unfold(prefix: &str, tree: &str, each: &mut impl FnMut(String)) {
         return;
     };
     let prefix = format!("{prefix}{}", tree[..open].trim());
-    let inside = tree[open + 1..].strip_suffix('}').unwrap_or(&tree[open + 1..]);
+    let inside = tree[open + 1..]
+        .strip_suffix('}')
+        .unwrap_or(&tree[open + 1..]);
     let mut depth = 0;
     let mut start = 0;
     for (at, letter) in inside.char_indices() {
@@ -107,7 +128,8 @@ fn unfold(prefix: &str, tree: &str, each: &mut impl FnMut(String)) {
 
 /// The first place where `word` stands by itself.
 pub(crate) fn find_word(text: &str, word: &str) -> Option<usize> {
-    let part_of_word = |letter: Option<char>| letter.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let part_of_word =
+        |letter: Option<char>| letter.is_some_and(|c| c.is_alphanumeric() || c == '_');
     text.match_indices(word).map(|(at, _)| at).find(|at| {
         !part_of_word(text[..*at].chars().next_back())
             && !part_of_word(text[at + word.len()..].chars().next())
@@ -132,7 +154,11 @@ fn code_of(text: &str) -> String {
             code.push(bytes[at]);
             at += 1;
         } else {
-            code.extend(bytes[at..end].iter().map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }));
+            code.extend(
+                bytes[at..end]
+                    .iter()
+                    .map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }),
+            );
             at = end;
         }
     }
@@ -144,7 +170,10 @@ fn starts_word(bytes: &[u8], at: usize) -> bool {
 }
 
 fn line_end(bytes: &[u8], at: usize) -> usize {
-    bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| at + length)
+    bytes[at..]
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(bytes.len(), |length| at + length)
 }
 
 fn comment_end(bytes: &[u8], mut at: usize) -> usize {
@@ -208,7 +237,11 @@ fn char_end(bytes: &[u8], at: usize) -> usize {
         0xe0..=0xef => 3,
         _ => 4,
     });
-    if width > 0 && bytes.get(at + 1 + width) == Some(&b'\'') { at + width + 2 } else { at }
+    if width > 0 && bytes.get(at + 1 + width) == Some(&b'\'') {
+        at + width + 2
+    } else {
+        at
+    }
 }
 
 #[cfg(test)]
@@ -221,16 +254,26 @@ mod tests {
             "a.rs",
             "// std::fs\n/* std::net /* nested */ std::net */ let a = \"std::fs \\\" std\"; b(r#\"tokio::fs\"\"#);\nlet c = '\"'; x::<'a>(b'\\'', br\"std::fs\"); real();",
         );
-        assert!(!source.code.contains("std::") && !source.code.contains("tokio"), "{}", source.code);
+        assert!(
+            !source.code.contains("std::") && !source.code.contains("tokio"),
+            "{}",
+            source.code
+        );
         assert!(source.code.contains("real();") && source.code.contains("x::<'a>("));
         assert_eq!(source.code.lines().count(), source.text.lines().count());
     }
 
     #[test]
     fn imports_are_unfolded() {
-        let source = Source::new("a.rs", "\nuse std::{\n  fs as f, io::{self, Write},\n};\nuse x::y;\nlet user = 1;");
+        let source = Source::new(
+            "a.rs",
+            "\nuse std::{\n  fs as f, io::{self, Write},\n};\nuse x::y;\nlet user = 1;",
+        );
         let imports: Vec<String> = source.imports().into_iter().map(|(_, path)| path).collect();
-        assert_eq!(imports, ["std::fs", "std::io::self", "std::io::Write", "x::y"]);
+        assert_eq!(
+            imports,
+            ["std::fs", "std::io::self", "std::io::Write", "x::y"]
+        );
         assert_eq!(source.imports()[3].0, 5);
     }
 

@@ -37,7 +37,9 @@ pub(crate) fn run(drift: Drift) -> anyhow::Result<ExitCode> {
     let sources = source::read(&root, &FOLDERS)?;
     let graph = cargo::graph(&root)?;
     if graph.host_only {
-        say("note: crates of other platforms are not on this machine; licences are checked for this one")?;
+        say(
+            "note: crates of other platforms are not on this machine; licences are checked for this one",
+        )?;
     }
 
     let mut faults = Vec::new();
@@ -72,5 +74,8 @@ fn report(mut faults: Vec<Fault>) -> anyhow::Result<ExitCode> {
 fn root() -> anyhow::Result<PathBuf> {
     let here = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    here.parent().and_then(Path::parent).map(Path::to_path_buf).context("xtask is not inside a workspace")
+    here.parent()
+        .and_then(Path::parent)
+        .map(Path::to_path_buf)
+        .context("xtask is not inside a workspace")
 }

@@ -166,7 +166,7 @@ impl World {
     pub(super) async fn daemon(&mut self, boot: &str) -> Peer {
         let mut peer = self.accept().await;
         peer.send(ack(boot)).await;
-        self.client.ready(Duration::from_secs(60)).await.unwrap();
+        self.link(LinkState::is_ready).await;
         peer
     }
 

@@ -16,35 +16,64 @@ pub(crate) enum Kind {
     /// Any text.
     Text { set: fn(&mut Settings, String) },
     /// Any text, or nothing.
-    MaybeText { set: fn(&mut Settings, Option<String>) },
+    MaybeText {
+        set: fn(&mut Settings, Option<String>),
+    },
     /// A comma-separated list.
     Names { set: fn(&mut Settings, Vec<String>) },
     /// A whole number.
-    Whole { min: u64, max: u64, set: fn(&mut Settings, u64) },
+    Whole {
+        min: u64,
+        max: u64,
+        set: fn(&mut Settings, u64),
+    },
     /// A number of bytes, with KiB, MiB or GiB allowed.
-    Bytes { min: u64, max: u64, set: fn(&mut Settings, u64) },
+    Bytes {
+        min: u64,
+        max: u64,
+        set: fn(&mut Settings, u64),
+    },
     /// Seconds, fractions allowed.
-    Seconds { min: f64, max: f64, set: fn(&mut Settings, Duration) },
+    Seconds {
+        min: f64,
+        max: f64,
+        set: fn(&mut Settings, Duration),
+    },
     /// Seconds, or nothing.
-    MaybeSeconds { min: f64, max: f64, set: fn(&mut Settings, Option<Duration>) },
+    MaybeSeconds {
+        min: f64,
+        max: f64,
+        set: fn(&mut Settings, Option<Duration>),
+    },
     /// On or off.
     Switch { set: fn(&mut Settings, bool) },
     /// On, off, or decided by the rest.
-    MaybeSwitch { set: fn(&mut Settings, Option<bool>) },
+    MaybeSwitch {
+        set: fn(&mut Settings, Option<bool>),
+    },
     /// A log level.
     Level { set: fn(&mut Settings, Level) },
     /// A secret.
-    Secret { set: fn(&mut Settings, Option<Secret>) },
+    Secret {
+        set: fn(&mut Settings, Option<Secret>),
+    },
 }
 
-/// Longest text of any setting, in bytes.
-const MAX_TEXT: usize = 4096;
+/// Longest value of any setting, in bytes.
+const MAX_VALUE: usize = 4096;
+/// Longest name of a client or token; both travel in the hello, which is bounded.
+const MAX_TEXT: usize = 512;
 
 impl Kind {
     pub(super) fn apply(&self, settings: &mut Settings, text: &str) -> Result<(), Refused> {
         let text = text.trim();
         let refused = || Refused(self.allowed());
-        if text.len() > MAX_TEXT || text.chars().any(char::is_control) {
+        let named = matches!(
+            self,
+            Self::Text { .. } | Self::MaybeText { .. } | Self::Secret { .. }
+        );
+        let longest = if named { MAX_TEXT } else { MAX_VALUE };
+        if text.len() > longest || text.chars().any(char::is_control) {
             return Err(refused());
         }
         match self {
@@ -94,11 +123,15 @@ impl Kind {
                 format!("a number of bytes from {} to {}", size(*min), size(*max))
             }
             Self::Seconds { min, max, .. } => format!("seconds from {min} to {max}"),
-            Self::MaybeSeconds { min, max, .. } => format!("seconds from {min} to {max}, or nothing"),
+            Self::MaybeSeconds { min, max, .. } => {
+                format!("seconds from {min} to {max}, or nothing")
+            }
             Self::Switch { .. } => "true or false".to_owned(),
             Self::MaybeSwitch { .. } => "true, false or auto".to_owned(),
             Self::Level { .. } => "error, warn, info, debug or trace".to_owned(),
-            Self::Secret { .. } => "printable ASCII without spaces".to_owned(),
+            Self::Secret { .. } => {
+                format!("at most {MAX_TEXT} printable ASCII characters, no spaces")
+            }
         }
     }
 
@@ -128,7 +161,11 @@ impl Kind {
             Self::Switch { .. } | Self::MaybeSwitch { .. } => ["false", "true"],
             Self::Level { .. } => ["debug", "trace"],
         };
-        if candidates[0] == than { candidates[1] } else { candidates[0] }
+        if candidates[0] == than {
+            candidates[1]
+        } else {
+            candidates[0]
+        }
     }
 }
 
@@ -137,7 +174,10 @@ fn some(text: &str) -> Option<&str> {
 }
 
 fn host(text: &str) -> Option<String> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
     if bare.parse::<std::net::IpAddr>().is_ok() {
         return Some(bare.to_owned());
     }
@@ -146,12 +186,19 @@ fn host(text: &str) -> Option<String> {
 }
 
 fn names(text: &str) -> Vec<String> {
-    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    text.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn whole(text: &str, min: u64, max: u64) -> Option<u64> {
     let digits = text.replace('_', "");
-    digits.parse().ok().filter(|number| (min..=max).contains(number))
+    digits
+        .parse()
+        .ok()
+        .filter(|number| (min..=max).contains(number))
 }
 
 fn bytes(text: &str, min: u64, max: u64) -> Option<u64> {
@@ -165,7 +212,12 @@ fn bytes(text: &str, min: u64, max: u64) -> Option<u64> {
 }
 
 fn seconds(text: &str, min: f64, max: f64) -> Option<Duration> {
-    let number: f64 = text.strip_suffix('s').unwrap_or(text).trim_end().parse().ok()?;
+    let number: f64 = text
+        .strip_suffix('s')
+        .unwrap_or(text)
+        .trim_end()
+        .parse()
+        .ok()?;
     ((min..=max).contains(&number)).then(|| Duration::try_from_secs_f64(number).ok())?
 }
 
@@ -185,8 +237,13 @@ pub(crate) fn parse_switch(text: &str) -> Option<bool> {
 /// `33554432` → `32 MiB`, where it comes out even.
 fn size(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let even = units.into_iter().find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift));
-    even.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{} {unit}", bytes >> shift))
+    let even = units
+        .into_iter()
+        .find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift));
+    even.map_or_else(
+        || bytes.to_string(),
+        |(shift, unit)| format!("{} {unit}", bytes >> shift),
+    )
 }
 
 #[cfg(test)]
@@ -197,7 +254,15 @@ mod tests {
     fn hosts() {
         assert_eq!(host("[::1]").as_deref(), Some("::1"));
         assert_eq!(host("my-box.local").as_deref(), Some("my-box.local"));
-        for wrong in ["", "ws://127.0.0.1", "a b", "127.0.0.1:8765", "[x]", "a/b", "ü"] {
+        for wrong in [
+            "",
+            "ws://127.0.0.1",
+            "a b",
+            "127.0.0.1:8765",
+            "[x]",
+            "a/b",
+            "ü",
+        ] {
             assert_eq!(host(wrong), None, "{wrong}");
         }
     }
@@ -207,11 +272,22 @@ mod tests {
         assert_eq!(bytes("64 MiB", 0, u64::MAX), Some(64 << 20));
         assert_eq!(bytes("1_024", 0, u64::MAX), Some(1024));
         assert_eq!(bytes("10KiB", 0, u64::MAX), Some(10 << 10));
-        for wrong in ["", "-1", "1.5 MiB", "MiB", "99999999999999999999", "9999999999999 GiB", "1MB"] {
+        for wrong in [
+            "",
+            "-1",
+            "1.5 MiB",
+            "MiB",
+            "99999999999999999999",
+            "9999999999999 GiB",
+            "1MB",
+        ] {
             assert_eq!(bytes(wrong, 0, u64::MAX), None, "{wrong}");
         }
         assert_eq!(bytes("1", 2, 9), None);
-        assert_eq!((size(32 << 20), size(1000)), ("32 MiB".to_owned(), "1000".to_owned()));
+        assert_eq!(
+            (size(32 << 20), size(1000)),
+            ("32 MiB".to_owned(), "1000".to_owned())
+        );
     }
 
     #[test]
@@ -227,12 +303,17 @@ mod tests {
     fn lists_and_switches() {
         assert_eq!(names(" a, b ,,c"), ["a", "b", "c"]);
         assert!(names("").is_empty());
-        assert_eq!((switch("YES"), switch("0"), switch("maybe")), (Some(true), Some(false), None));
+        assert_eq!(
+            (switch("YES"), switch("0"), switch("maybe")),
+            (Some(true), Some(false), None)
+        );
     }
 
     #[test]
     fn text_that_would_break_a_log_line_is_refused() {
-        let kind = Kind::MaybeText { set: |settings, value| settings.shim.session_id = value };
+        let kind = Kind::MaybeText {
+            set: |settings, value| settings.shim.session_id = value,
+        };
         let mut settings = Settings::default();
         assert!(kind.apply(&mut settings, "a\nb").is_err());
         assert!(kind.apply(&mut settings, &"x".repeat(5000)).is_err());

@@ -20,7 +20,13 @@ fn exposure(layering: &mut Layering) {
         return;
     }
     let host = network.host.clone();
-    match layering.settings.auth.token.as_ref().map(|token| token.expose().len()) {
+    match layering
+        .settings
+        .auth
+        .token
+        .as_ref()
+        .map(|token| token.expose().len())
+    {
         None => fault(
             layering,
             "network.host",
@@ -37,23 +43,34 @@ fn exposure(layering: &mut Layering) {
 }
 
 fn times(layering: &mut Layering) {
-    let (calls, logs) = (layering.settings.calls.clone(), layering.settings.logs.clone());
+    let (calls, logs) = (
+        layering.settings.calls.clone(),
+        layering.settings.logs.clone(),
+    );
     let network = layering.settings.network.clone();
     if calls.progress_interval >= calls.call_timeout {
-        let given = calls.progress_interval.as_secs_f64();
-        let less = format!("less than calls.call_timeout_secs ({})", calls.call_timeout.as_secs_f64());
-        fault(layering, "calls.progress_interval_secs", &given.to_string(), &less);
+        layering.warn(format!(
+            "calls.progress_interval_secs ({}) is not less than calls.call_timeout_secs ({}): \
+             a call ends before its first heartbeat",
+            calls.progress_interval.as_secs_f64(),
+            calls.call_timeout.as_secs_f64()
+        ));
     }
     if logs.health_interval >= logs.status_fresh {
-        let given = logs.health_interval.as_secs_f64();
-        let less = format!(
-            "less than logs.status_fresh_secs ({}), or a running daemon would look dead",
+        layering.warn(format!(
+            "logs.health_interval_secs ({}) is not less than logs.status_fresh_secs ({}): \
+             by its file alone, a running daemon will look dead",
+            logs.health_interval.as_secs_f64(),
             logs.status_fresh.as_secs_f64()
-        );
-        fault(layering, "logs.health_interval_secs", &given.to_string(), &less);
+        ));
     }
     if network.ping_timeout > network.ping_interval {
-        odd(layering, "network.ping_timeout_secs", "network.ping_interval_secs", "is longer than");
+        odd(
+            layering,
+            "network.ping_timeout_secs",
+            "network.ping_interval_secs",
+            "is longer than",
+        );
     }
     if calls.result_ttl < calls.unwatched {
         odd(
@@ -63,7 +80,12 @@ fn times(layering: &mut Layering) {
             "makes results expire sooner than unwatched calls are stopped: it is less than",
         );
     }
-    if layering.settings.shim.rpc_timeout.is_some_and(|limit| limit < calls.call_timeout) {
+    if layering
+        .settings
+        .shim
+        .rpc_timeout
+        .is_some_and(|limit| limit < calls.call_timeout)
+    {
         odd(
             layering,
             "shim.rpc_timeout_secs",
@@ -78,21 +100,41 @@ fn sizes(layering: &mut Layering) {
     let frame = layering.settings.network.max_frame_bytes;
     if limits.client_inflight > limits.global_inflight {
         let (inner, outer) = ("limits.client_inflight", "limits.global_inflight");
-        odd(layering, inner, outer, "can never be reached: it is more than");
+        odd(
+            layering,
+            inner,
+            outer,
+            "can never be reached: it is more than",
+        );
     }
     for (provider, limit) in &limits.providers {
         if *limit > limits.global_inflight {
             let inner = format!("limits.providers.{provider}");
-            odd(layering, &inner, "limits.global_inflight", "can never be reached: it is more than");
+            odd(
+                layering,
+                &inner,
+                "limits.global_inflight",
+                "can never be reached: it is more than",
+            );
         }
     }
     if limits.queue_bytes < frame {
         let outer = "network.max_frame_bytes";
-        odd(layering, "limits.queue_bytes", outer, "keeps the largest calls from waiting: it is less than");
+        odd(
+            layering,
+            "limits.queue_bytes",
+            outer,
+            "keeps the largest calls from waiting: it is less than",
+        );
     }
     if layering.settings.calls.retained_bytes < frame {
         let outer = "network.max_frame_bytes";
-        odd(layering, "calls.retained_bytes", outer, "keeps the largest results from being collected: it is less than");
+        odd(
+            layering,
+            "calls.retained_bytes",
+            outer,
+            "keeps the largest results from being collected: it is less than",
+        );
     }
 }
 
@@ -101,7 +143,11 @@ fn fault(layering: &mut Layering, key: &str, value: &str, expected: &str) {
         Source::Default => key.to_owned(),
         source => format!("{source}: {key}"),
     };
-    layering.fault(Fault { place, value: value.to_owned(), expected: expected.to_owned() });
+    layering.fault(Fault {
+        place,
+        value: value.to_owned(),
+        expected: expected.to_owned(),
+    });
 }
 
 /// Warns about two settings at odds, unless the inner one is merely a default in a world that

@@ -4,10 +4,10 @@ use super::{Loaded, Origin, Source, check, default_origins, unknown};
 use crate::{
     Faults, Settings, Strings, dotenv,
     faults::{Fault, short},
-    file, keys,
-    keys::{KEYS, Key, Kind},
+    file,
+    keys::{self, Key, Kind},
 };
-use std::{collections::BTreeMap, path::{Path, PathBuf}};
+use std::path::{Path, PathBuf};
 
 /// Larger files are no settings.
 const MAX_BYTES: u64 = 1 << 20;
@@ -49,7 +49,11 @@ impl Layering {
             Ok(None) => return false,
             Err(error) => {
                 let expected = format!("cannot be read: {error}");
-                self.fault(Fault { place: place(), value: String::new(), expected });
+                self.fault(Fault {
+                    place: place(),
+                    value: String::new(),
+                    expected,
+                });
                 return true;
             }
         };
@@ -58,7 +62,12 @@ impl Layering {
             Ok(table) => self.table(path, "", table),
             Err(error) => {
                 let start = error.span().map_or(0, |span| span.start);
-                let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+                let line = text
+                    .bytes()
+                    .take(start)
+                    .filter(|byte| *byte == b'\n')
+                    .count()
+                    + 1;
                 self.fault(Fault {
                     place: format!("{}:{line}", place()),
                     value: String::new(),
@@ -83,7 +92,7 @@ impl Layering {
 
     fn toml_value(&mut self, path: &Path, full: &str, value: &toml::Value) {
         let place = format!("{}: {full}", path.display());
-        let Some(key) = KEYS.iter().find(|key| key.path == full) else {
+        let Some(key) = keys::all().find(|key| key.path == full) else {
             if !self.provider_limit(&place, full, value, path) {
                 self.warn(unknown::key(&path.display().to_string(), full));
             }
@@ -92,7 +101,11 @@ impl Layering {
         if key.env_only {
             let name = key.env[0];
             let expected = format!("does not belong in a TOML file; set {name} instead");
-            return self.fault(Fault { place, value: String::new(), expected });
+            return self.fault(Fault {
+                place,
+                value: String::new(),
+                expected,
+            });
         }
         match text_of(value, &key.kind) {
             Some(text) => self.apply(key, &text, &place, Source::File(path.to_owned())),
@@ -105,9 +118,21 @@ impl Layering {
     }
 
     /// Providers beyond the table's own: their names are the owner's.
-    fn provider_limit(&mut self, place: &str, full: &str, value: &toml::Value, path: &Path) -> bool {
-        let Some(name) = full.strip_prefix(PROVIDERS) else { return false };
-        match value.as_integer().and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0) {
+    fn provider_limit(
+        &mut self,
+        place: &str,
+        full: &str,
+        value: &toml::Value,
+        path: &Path,
+    ) -> bool {
+        let Some(name) = full.strip_prefix(PROVIDERS) else {
+            return false;
+        };
+        match value
+            .as_integer()
+            .and_then(|n| u64::try_from(n).ok())
+            .filter(|n| *n > 0)
+        {
             Some(limit) => {
                 self.settings.limits.set_provider(name, limit);
                 self.origins.retain(|origin| origin.key != full);
@@ -126,20 +151,36 @@ impl Layering {
         true
     }
 
-    /// Reads a `.env` file; its strings, if it was there.
-    pub(super) fn env_file(&mut self, path: &Path) -> Option<BTreeMap<String, String>> {
-        let strings = dotenv::read(path, &mut self.faults)?;
+    /// Reads a `.env` file; whether it was there.
+    pub(super) fn env_file(&mut self, path: &Path) -> bool {
+        let before = self.faults.len();
+        let Some(strings) = dotenv::read(path, &mut self.faults) else {
+            return self.faults.len() > before;
+        };
         self.files.push(path.to_owned());
         let shown = path.display().to_string();
-        if strings.get("EXAI_WS_TOKEN").is_some_and(|token| !token.is_empty())
+        if strings
+            .get("EXAI_WS_TOKEN")
+            .is_some_and(|token| !token.is_empty())
             && file::readable_by_others(path)
         {
-            self.warn(format!("{shown} holds a token and others can read it; chmod 600 it"));
+            self.warn(format!(
+                "{shown} holds a token and others can read it; chmod 600 it"
+            ));
         }
-        self.strings(&strings, |name| format!("{shown}: {name}"), |name| {
-            Source::DotEnv(path.to_owned(), name.to_owned())
-        });
-        Some(strings)
+        self.strings(
+            &strings,
+            |name| format!("{shown}: {name}"),
+            |name| Source::DotEnv(path.to_owned(), name.to_owned()),
+        );
+        for (name, _) in keys::OTHER_NAMES {
+            if strings.contains_key(*name) {
+                self.warn(format!(
+                    "{shown}: {name} has no effect in a file; set it in the environment"
+                ));
+            }
+        }
+        true
     }
 
     pub(super) fn environment(&mut self, env: &dyn Strings) {
@@ -152,8 +193,10 @@ impl Layering {
         place: impl Fn(&str) -> String,
         source: impl Fn(&str) -> Source,
     ) {
-        for key in KEYS {
-            let Some((name, text)) = first_set(key, strings) else { continue };
+        for key in keys::all() {
+            let Some((name, text)) = first_set(key, strings) else {
+                continue;
+            };
             if text.trim().is_empty() {
                 self.empty(key, &place(name), source(name));
             } else {
@@ -161,14 +204,17 @@ impl Layering {
             }
         }
         for name in strings.names() {
-            self.warnings.extend(unknown::variable(&place(&name), &name));
+            self.warnings
+                .extend(unknown::variable(&place(&name), &name));
         }
     }
 
     /// MCP configurations are full of `"NAME": ""`: that is nobody's wish, except for a list.
     fn empty(&mut self, key: &Key, place: &str, source: Source) {
         if matches!(key.kind, Kind::Secret { .. }) {
-            self.warn(format!("{place} is set but empty; it counts as unset, not as no token"));
+            self.warn(format!(
+                "{place} is set but empty; it counts as unset, not as no token"
+            ));
         }
         if matches!(key.kind, Kind::Names { .. }) {
             self.apply(key, "", place, source);
@@ -192,10 +238,18 @@ impl Layering {
         if let Err(refused) = key.apply(&mut self.settings, text) {
             let secret = matches!(key.kind, Kind::Secret { .. });
             let value = if secret { key.shown(text) } else { short(text) };
-            return self.fault(Fault { place: place.to_owned(), value, expected: refused.0 });
+            return self.fault(Fault {
+                place: place.to_owned(),
+                value,
+                expected: refused.0,
+            });
         }
         let value_shown = short(&key.shown(text.trim()));
-        if let Some(slot) = self.origins.iter_mut().find(|origin| origin.key == key.path) {
+        if let Some(slot) = self
+            .origins
+            .iter_mut()
+            .find(|origin| origin.key == key.path)
+        {
             slot.origin = origin;
             slot.value_shown = value_shown;
         }
@@ -210,22 +264,46 @@ impl Layering {
 
     pub(super) fn finish(mut self, test_tools: bool) -> Result<Loaded, Faults> {
         let own = |key| matches!(self.source(key), Source::Env(_) | Source::Flag);
-        let by_address = ["network.host", "network.port", "auth.token"].into_iter().all(own);
+        let by_address = ["network.host", "network.port", "auth.token"]
+            .into_iter()
+            .all(own);
         self.settings.settle(by_address);
         check::together(&mut self);
         self.note_autostart();
-        let Self { settings, origins, faults, warnings, files } = self;
-        let loaded = Loaded { settings, origins, warnings, files, test_tools };
+        let Self {
+            settings,
+            origins,
+            faults,
+            warnings,
+            files,
+        } = self;
+        let loaded = Loaded {
+            settings,
+            origins,
+            warnings,
+            files,
+            test_tools,
+        };
         if faults.is_empty() {
             return Ok(loaded);
         }
-        Err(Faults { faults, rest: Box::new(loaded) })
+        Err(Faults {
+            faults,
+            rest: Box::new(loaded),
+        })
     }
 
     fn note_autostart(&mut self) {
-        let decided = if self.settings.shim.autostart { "true" } else { "false" };
+        let decided = if self.settings.shim.autostart {
+            "true"
+        } else {
+            "false"
+        };
         if self.settings.shim.autostart_asked.is_none()
-            && let Some(slot) = self.origins.iter_mut().find(|origin| origin.key == "shim.autostart")
+            && let Some(slot) = self
+                .origins
+                .iter_mut()
+                .find(|origin| origin.key == "shim.autostart")
         {
             slot.value_shown = format!("auto ({decided})");
         }
@@ -237,7 +315,9 @@ fn first_set<'k>(key: &'k Key, strings: &dyn Strings) -> Option<(&'k str, String
     let mut all = key.env.iter().filter_map(set);
     let first = all.next()?;
     if first.1.trim().is_empty() {
-        return all.find(|(_, text)| !text.trim().is_empty()).or(Some(first));
+        return all
+            .find(|(_, text)| !text.trim().is_empty())
+            .or(Some(first));
     }
     Some(first)
 }

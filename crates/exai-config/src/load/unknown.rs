@@ -1,13 +1,15 @@
 //! Names nobody reads. A misspelt setting that is silently ignored costs its owner an evening,
 //! so each is named together with what was probably meant.
 
-use crate::keys::{KEYS, OTHER_NAMES, RETIRED};
+use crate::keys::{self, OTHER_NAMES, RETIRED};
 use exai_protocol::names::closest;
 
 /// The warning for an environment name, unless it is known or not ours.
 pub(super) fn variable(place: &str, name: &str) -> Option<String> {
     if let Some((_, why)) = RETIRED.iter().find(|(retired, _)| *retired == name) {
-        return Some(format!("{place} is a setting of the predecessor without effect here: {why}"));
+        return Some(format!(
+            "{place} is a setting of the predecessor without effect here: {why}"
+        ));
     }
     if !name.starts_with("EXAI_") || all().any(|known| known == name) {
         return None;
@@ -25,8 +27,10 @@ pub(super) fn variable(place: &str, name: &str) -> Option<String> {
 
 /// The warning for a TOML path or a flag.
 pub(super) fn key(place: &str, path: &str) -> String {
-    let meant = KEYS.iter().find(|key| key.env.contains(&path)).map(|key| key.path);
-    let near = closest(path, KEYS.iter().map(|key| key.path));
+    let meant = keys::all()
+        .find(|key| key.env.contains(&path))
+        .map(|key| key.path);
+    let near = closest(path, keys::all().map(|key| key.path));
     let path: String = crate::faults::short(path);
     match meant.or(near.first().copied()) {
         Some(near) => format!("{place}: `{path}` is not a setting; did you mean `{near}`?"),
@@ -35,6 +39,6 @@ pub(super) fn key(place: &str, path: &str) -> String {
 }
 
 fn all() -> impl Iterator<Item = &'static str> {
-    let table = KEYS.iter().flat_map(|key| key.env.iter().copied());
+    let table = keys::all().flat_map(|key| key.env.iter().copied());
     table.chain(OTHER_NAMES.iter().map(|(name, _)| *name))
 }

@@ -31,6 +31,15 @@ pub(crate) async fn health(daemon: Arc<Daemon>, path: PathBuf, interval: Duratio
     }
 }
 
+/// The last file of a life, so that nobody takes the one before for a sign of it.
+pub(crate) fn last(daemon: &Daemon, path: &std::path::Path) {
+    let mut health = daemon.snapshot();
+    health.state = "stopped".to_owned();
+    if let Err(error) = health_file::write(path, &health) {
+        tracing::warn!(%error, "cannot write the last health file");
+    }
+}
+
 fn changes(engine: &Engine) -> Subscription {
     let topics = vec![Topic::ConnectionStatus, Topic::ToolCallStarted, Topic::ToolCallResult, Topic::ToolDiscovered];
     engine.bus().subscribe(topics, None, None).0

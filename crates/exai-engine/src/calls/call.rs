@@ -1,7 +1,10 @@
 //! One call that is queued or running: who watches it, and what others have asked of it.
 //! Only its own task ends it; others leave a wish and wake the task.
 
-use super::{CallKey, Finished, ShareKey, outcome::Asked};
+use super::{
+    CallKey, Finished, ShareKey,
+    outcome::{Asked, End},
+};
 use crate::{progress::ProgressHandle, sessions::Session};
 use exai_protocol::record::CallFacts;
 use std::{
@@ -27,8 +30,13 @@ pub trait Watcher: Send + Sync {
 pub enum Update<'a> {
     /// It is known and will be answered.
     Accepted,
-    /// It may run; it will be ended after this long, counted from acceptance.
-    Acknowledged(Duration),
+    /// It may run.
+    Acknowledged {
+        /// It will be ended after this long, counted from acceptance.
+        limit: Duration,
+        /// Its end follows in the same breath.
+        at_once: bool,
+    },
     /// A sign of life, with words where there are any.
     Progress {
         /// Counts within the call.
@@ -60,7 +68,7 @@ pub(crate) struct Call {
     pub(crate) share: Option<ShareKey>,
     pub(crate) progress: ProgressHandle,
     pub(crate) accepted_at: Instant,
-    pub(crate) limit: Duration,
+    pub(crate) limit: Limit,
     /// Wakes the call's task when a wish was left.
     pub(crate) wake: Notify,
     /// Wakes equal calls that wait for this one's end.
@@ -72,10 +80,54 @@ pub(crate) struct Call {
 
 struct State {
     watchers: Vec<(Arc<dyn Watcher>, bool)>,
-    acknowledged: bool,
+    told: Told,
+    words: Option<Arc<str>>,
     unwatched_since: Option<Instant>,
     stop: Option<Stop>,
     finished: Option<Arc<Finished>>,
+}
+
+/// What every watcher has heard by now, whenever it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    Nothing,
+    Accepted,
+    Acknowledged,
+}
+
+/// What a late watcher has to be told first.
+enum Missed {
+    Acceptance,
+    Acknowledgement,
+    End(Arc<Finished>),
+}
+
+impl State {
+    fn note(&mut self, update: &Update<'_>) {
+        match update {
+            Update::Accepted => self.told = Told::Accepted,
+            Update::Acknowledged { .. } => self.told = Told::Acknowledged,
+            Update::Progress { message, .. } if !message.is_empty() => self.words = Some(Arc::from(*message)),
+            Update::Progress { .. } | Update::Partial(_) | Update::Finished { .. } => {}
+        }
+    }
+}
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    /// Counted from acceptance.
+    pub(crate) after: Duration,
+    /// Who set it, because that is who can change it.
+    pub(crate) whose: Whose,
+}
+
+/// Who set a limit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Whose {
+    Client,
+    Tool,
+    Daemon,
 }
 
 /// A wish that the call should end.
@@ -92,7 +144,7 @@ pub(crate) struct Parts {
     pub(crate) session: Arc<Session>,
     pub(crate) asked: Asked,
     pub(crate) share: Option<ShareKey>,
-    pub(crate) limit: Duration,
+    pub(crate) limit: Limit,
 }
 
 impl Call {
@@ -100,7 +152,8 @@ impl Call {
         let Parts { key, facts, session, asked, share, limit } = parts;
         let state = State {
             watchers: vec![(watcher, false)],
-            acknowledged: false,
+            told: Told::Nothing,
+            words: None,
             unwatched_since: None,
             stop: None,
             finished: None,
@@ -123,7 +176,12 @@ impl Call {
     }
 
     pub(crate) fn deadline(&self) -> Instant {
-        self.accepted_at + self.limit
+        self.accepted_at + self.limit.after
+    }
+
+    /// The end of a call whose deadline has passed.
+    pub(crate) fn out_of_time(&self, started: bool) -> End {
+        End::Deadline { limit: self.limit, started, said: self.lock().words.clone() }
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -143,38 +201,57 @@ impl Call {
         self.said.fetch_add(1, Relaxed) + 1
     }
 
-    /// Another peer waits for this call too. Told at once what it missed, or its end.
-    pub(crate) fn attach(&self, watcher: Arc<dyn Watcher>) {
-        let (acknowledged, finished) = {
-            let mut state = self.lock();
-            if state.finished.is_none() {
-                state.watchers.push((Arc::clone(&watcher), true));
-                state.unwatched_since = None;
+    /// Another peer waits for this call too. It hears what it missed before it is entered, so
+    /// that it hears everything in the call's order; a peer that waits already goes on waiting.
+    pub(crate) fn attach(&self, watcher: &Arc<dyn Watcher>) {
+        let mut told = Told::Nothing;
+        while let Some(missed) = self.enter(watcher, told) {
+            match missed {
+                Missed::Acceptance => {
+                    watcher.update(&self.facts, &Update::Accepted);
+                    told = Told::Accepted;
+                }
+                Missed::Acknowledgement => {
+                    let limit = self.limit.after;
+                    watcher.update(&self.facts, &Update::Acknowledged { limit, at_once: false });
+                    told = Told::Acknowledged;
+                }
+                Missed::End(end) => {
+                    let replay = Update::Finished { end: &end, attached: false, replayed: true };
+                    return watcher.update(&self.facts, &replay);
+                }
             }
-            (state.acknowledged, state.finished.clone())
-        };
-        if let Some(end) = finished {
-            watcher.update(&self.facts, &Update::Finished { end: &end, attached: false, replayed: true });
-            return;
-        }
-        watcher.update(&self.facts, &Update::Accepted);
-        if acknowledged {
-            watcher.update(&self.facts, &Update::Acknowledged(self.limit));
         }
         self.wake.notify_one();
     }
 
-    /// A connection no longer waits, or (with `None`) nobody does.
-    pub(crate) fn detach(&self, peer: Option<u64>) {
+    /// Enters a watcher that has heard so much already, or says what it missed.
+    fn enter(&self, watcher: &Arc<dyn Watcher>, told: Told) -> Option<Missed> {
+        let mut state = self.lock();
+        if let Some(end) = &state.finished {
+            return Some(Missed::End(Arc::clone(end)));
+        }
+        if state.watchers.iter().any(|(known, _)| known.peer() == watcher.peer()) {
+            return None;
+        }
+        if told < state.told {
+            let missed_both = told == Told::Nothing;
+            return Some(if missed_both { Missed::Acceptance } else { Missed::Acknowledgement });
+        }
+        state.watchers.push((Arc::clone(watcher), true));
+        state.unwatched_since = None;
+        None
+    }
+
+    /// A connection no longer waits.
+    pub(crate) fn detach(&self, peer: u64) {
         {
             let mut state = self.lock();
-            match peer {
-                Some(peer) => state.watchers.retain(|(watcher, _)| watcher.peer() != peer),
-                None => state.watchers.clear(),
+            state.watchers.retain(|(watcher, _)| watcher.peer() != peer);
+            if !state.watchers.is_empty() || state.unwatched_since.is_some() {
+                return;
             }
-            if state.watchers.is_empty() && state.unwatched_since.is_none() {
-                state.unwatched_since = Some(Instant::now());
-            }
+            state.unwatched_since = Some(Instant::now());
         }
         self.wake.notify_one();
     }
@@ -192,12 +269,14 @@ impl Call {
 
     /// Tells everyone attached; the end is told by [`Self::finish`] alone.
     pub(crate) fn tell(&self, update: &Update<'_>) {
-        let watchers: Vec<Arc<dyn Watcher>> = {
+        let (first, others) = {
             let mut state = self.lock();
-            state.acknowledged |= matches!(update, Update::Acknowledged(_));
-            state.watchers.iter().map(|(watcher, _)| Arc::clone(watcher)).collect()
+            state.note(update);
+            let mut all = state.watchers.iter().map(|(watcher, _)| Arc::clone(watcher));
+            // One watcher is the rule, and needs no list.
+            (all.next(), all.collect::<Vec<_>>())
         };
-        for watcher in watchers {
+        for watcher in first.iter().chain(&others) {
             watcher.update(&self.facts, update);
         }
     }

@@ -21,23 +21,22 @@ struct Armed {
     call: Arc<Call>,
     reserved: Reserved,
     started_at: Option<Instant>,
-    keep: bool,
+    remembered: bool,
     in_ledger: bool,
 }
 
 impl Guard {
-    /// Takes responsibility for a call whose records have their room reserved.
-    pub(crate) fn new(engine: &Arc<Engine>, call: &Arc<Call>, reserved: Reserved) -> Self {
+    /// Takes responsibility for a call whose records have their room reserved; `remembered`
+    /// calls are in the table, and leave their result there.
+    pub(crate) fn new(engine: &Arc<Engine>, call: &Arc<Call>, reserved: Reserved, remembered: bool) -> Self {
         let (engine, call) = (Arc::clone(engine), Arc::clone(call));
-        let armed = Armed { engine, call, reserved, started_at: None, keep: true, in_ledger: true };
-        Self { armed: Some(armed) }
+        Self { armed: Some(Armed { engine, call, reserved, started_at: None, remembered, in_ledger: false }) }
     }
 
-    /// Instant repeatable tools: running again costs less than remembering.
-    pub(crate) fn leave_nothing(&mut self) {
+    /// The ledger is about to hear of the call, so it must hear of its end.
+    pub(crate) fn in_ledger(&mut self) {
         if let Some(armed) = &mut self.armed {
-            armed.keep = false;
-            armed.in_ledger = false;
+            armed.in_ledger = true;
         }
     }
 
@@ -54,6 +53,14 @@ impl Guard {
             armed.conclude(end).await;
         }
     }
+
+    /// The ordinary end of a call that nothing remembers.
+    pub(crate) fn finish_at_once(mut self, end: End) {
+        if let Some(armed) = self.armed.take() {
+            let (finished, record) = armed.settle(&end);
+            armed.close(&finished, record, false);
+        }
+    }
 }
 
 impl Drop for Guard {
@@ -67,9 +74,20 @@ impl Drop for Guard {
 }
 
 impl Armed {
-    /// The one way out of a call. Permits are already back.
+    /// The way out of a call. Permits are already back.
     async fn conclude(self, end: End) {
-        let Self { engine, call, reserved, started_at, keep, in_ledger } = self;
+        let (finished, record) = self.settle(&end);
+        if self.in_ledger && let Err(error) = self.engine.ledger().finish(&record).await {
+            let call = self.call.facts.number;
+            tracing::error!(call, %error, "the end of a call is not in the ledger");
+        }
+        // What was refused at the door has not been: the same id may knock again.
+        self.close(&finished, record, !end.is_refusal());
+    }
+
+    /// What the end is, in words and numbers.
+    fn settle(&self, end: &End) -> (Arc<Finished>, Arc<FinishedRecord>) {
+        let Self { engine, call, started_at, .. } = self;
         let now = Instant::now();
         let queue_us = micros(started_at.unwrap_or(now).duration_since(call.accepted_at));
         let run_us = started_at.map(|started| micros(now.duration_since(started)));
@@ -96,15 +114,20 @@ impl Armed {
             progress: call.said(),
             watchers: call.watching(),
         });
-        if in_ledger && let Err(error) = engine.ledger().finish(&record).await {
-            tracing::error!(call = call.facts.number, %error, "the end of a call is not in the ledger");
-        }
+        (finished, record)
+    }
+
+    /// Everyone is told: the record, the bus, the table, the watchers.
+    fn close(self, finished: &Arc<Finished>, record: Arc<FinishedRecord>, keep: bool) {
+        let Self { engine, call, reserved, remembered, .. } = self;
         engine.count(record.outcome);
         reserved.finish(Record::Finished(Arc::clone(&record)));
         engine.bus().publish(record.finished_at, Happening::Finished(record));
         call.session.call_ended(engine.now());
-        engine.calls().retire(&call, &finished, keep);
-        call.finish(&finished);
+        if remembered {
+            engine.calls().retire(&call, finished, keep);
+        }
+        call.finish(finished);
     }
 }
 

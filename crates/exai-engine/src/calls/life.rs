@@ -4,6 +4,7 @@
 use super::{
     Update,
     call::{Call, Stop},
+    follow,
     guard::Guard,
     outcome::End,
     run,
@@ -20,6 +21,7 @@ use exai_protocol::{
     record::{ProgressRecord, Record},
 };
 use std::sync::Arc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn live(
@@ -38,10 +40,10 @@ pub(super) async fn live(
         // The writer of records is gone: the process is past its flush and about to end.
         return engine.abandon(&call);
     };
-    let mut guard = Guard::new(&engine, &call, reserved);
+    let mut guard = Guard::new(&engine, &call, reserved, true);
     let end = match tool {
         None => End::Refused(unknown_tool(&engine, &asked_name)),
-        Some(tool) => through(&engine, &call, &*tool, arguments, &mut guard).await,
+        Some(tool) => through(&engine, &call, tool, arguments, &mut guard).await,
     };
     guard.finish(end).await;
 }
@@ -49,31 +51,30 @@ pub(super) async fn live(
 async fn through(
     engine: &Arc<Engine>,
     call: &Arc<Call>,
-    tool: &dyn Tool,
+    tool: Arc<dyn Tool>,
     arguments: Arc<RawValue>,
     guard: &mut Guard,
 ) -> End {
-    let spec = tool.spec();
-    let forgettable = spec.instant && spec.repeatable();
-    if forgettable {
-        guard.leave_nothing();
-    }
     if engine.is_draining() {
         return End::Drained { started: false };
     }
-    if !forgettable && let Err(error) = engine.ledger().accept(&call.facts).await {
+    guard.in_ledger();
+    if let Err(error) = engine.ledger().accept(&call.facts).await {
         return End::Refused(WireError::new(Code::Unavailable, error.to_string()).ran(Ran::No));
     }
     call.tell(&Update::Accepted);
-    if let Some(end) = run::follow_leader(engine, call).await {
+    if let Some(end) = follow::leader(engine, call).await {
         return end;
     }
-    let permit = match permit(engine, call, spec, arguments.get().len()).await {
+    let permit = match permit(engine, call, tool.spec(), arguments.get().len()).await {
         Ok(permit) => permit,
         Err(end) => return end,
     };
-    if !forgettable && let Err(error) = engine.ledger().start(&call.facts).await {
+    if let Err(error) = engine.ledger().start(&call.facts).await {
         return End::Refused(WireError::new(Code::Unavailable, error.to_string()).ran(Ran::No));
+    }
+    if let Some(end) = unwanted(engine, call) {
+        return end;
     }
     guard.started();
     announce_start(engine, call);
@@ -84,19 +85,16 @@ async fn through(
 
 fn announce_start(engine: &Engine, call: &Call) {
     call.now_running();
-    call.tell(&Update::Acknowledged(call.limit));
+    call.tell(&Update::Acknowledged { limit: call.limit.after, at_once: false });
     let waited = u64::try_from(call.accepted_at.elapsed().as_micros()).unwrap_or(u64::MAX);
     engine.bus().publish(engine.now(), Happening::Started(Arc::clone(&call.facts), waited));
 }
 
 /// The right to run: at once, after waiting in turn, or not.
-async fn permit(engine: &Engine, call: &Call, spec: &ToolSpec, bytes: usize) -> Result<Option<Permit>, End> {
-    if spec.instant {
-        return Ok(None);
-    }
+async fn permit(engine: &Engine, call: &Call, spec: &ToolSpec, bytes: usize) -> Result<Permit, End> {
     let claim = Claim { client: Arc::clone(&call.session.scope), provider: spec.provider.clone(), bytes };
     let mut waiting = match engine.admission().claim(claim) {
-        Admitted::Now(permit) => return Ok(Some(permit)),
+        Admitted::Now(permit) => return Ok(permit),
         Admitted::Queued(waiting) => waiting,
         Admitted::Full(depth) => return Err(End::Refused(over_capacity(engine, depth))),
     };
@@ -106,23 +104,29 @@ async fn permit(engine: &Engine, call: &Call, spec: &ToolSpec, bytes: usize) -> 
     loop {
         tokio::select! {
             biased;
-            permit = waiting.granted() => return permit.map(Some).ok_or(End::Lost),
+            permit = waiting.granted() => return permit.ok_or(End::Lost),
             () = call.wake.notified() => {
                 if let Some(end) = wish_of(engine, call, false) {
                     return Err(end);
                 }
             }
-            () = &mut deadline => return Err(End::Deadline { limit: call.limit, started: false }),
+            () = &mut deadline => return Err(call.out_of_time(false)),
             _ = heartbeat.tick() => {
                 if let Some(end) = wish_of(engine, call, false) {
                     return Err(end);
                 }
                 let (ahead, all) = waiting.position();
                 let message = format!("waiting for capacity: position {} of {all}", ahead + 1);
-                say(engine, call, "queued", &message).await;
+                beat(engine, call, "queued", &message);
             }
         }
     }
+}
+
+/// The last look before the tool starts: what was asked, or ran out, on the way here.
+fn unwanted(engine: &Engine, call: &Call) -> Option<End> {
+    wish_of(engine, call, false)
+        .or_else(|| (Instant::now() >= call.deadline()).then(|| call.out_of_time(false)))
 }
 
 /// What others have asked of the call meanwhile.
@@ -137,24 +141,36 @@ pub(super) fn wish_of(engine: &Engine, call: &Call, started: bool) -> Option<End
     unwatched_since.filter(|since| since.elapsed() >= after).map(|_| End::Unwatched { after, started })
 }
 
-/// One progress message: to the record, the bus and everyone attached.
-pub(super) async fn say(engine: &Engine, call: &Call, stage: &str, message: &str) {
-    let seq = call.next_seq();
-    if !message.is_empty() {
+/// One progress message: to the record, the bus and everyone attached. What is said is
+/// recorded, so at the record's bound it is not said: false, to be tried again.
+pub(super) fn say(engine: &Engine, call: &Call, stage: &str, message: &str) -> bool {
+    let mut said = None;
+    let make = || {
         let progress = Arc::new(ProgressRecord {
             call: Arc::clone(&call.facts),
             at: engine.now(),
-            seq,
+            seq: call.next_seq(),
             stage: Arc::from(stage),
             message: Arc::from(message),
         });
-        engine.recorder().record(Record::Progress(Arc::clone(&progress))).await;
+        Record::Progress(Arc::clone(said.insert(progress)))
+    };
+    let recorded = engine.recorder().try_record(make);
+    if let Some(progress) = said {
+        call.tell(&Update::Progress { seq: progress.seq, stage, message });
         engine.bus().publish(progress.at, Happening::Progress(progress));
     }
-    call.tell(&Update::Progress { seq, stage, message });
+    recorded
 }
 
-fn tool_call(call: &Call, arguments: Arc<RawValue>) -> ToolCall {
+/// A sign of life, with words where there are any and room to record them.
+pub(super) fn beat(engine: &Engine, call: &Call, stage: &str, message: &str) {
+    if message.is_empty() || !say(engine, call, stage, message) {
+        call.tell(&Update::Progress { seq: call.next_seq(), stage, message: "" });
+    }
+}
+
+pub(super) fn tool_call(call: &Call, arguments: Arc<RawValue>) -> ToolCall {
     ToolCall {
         principal: call.key.principal.clone(),
         session_id: call.session.id.clone(),

@@ -1,10 +1,13 @@
 //! How a call ended, in the engine's own terms, and the one place where each way of ending
 //! gets its words.
 
-use super::call::Call;
+use super::call::{Call, Limit, Whose};
 use crate::tool::{ToolError, ToolOutput};
 use exai_protocol::{Code, Outcome, RawValue, WireError, error::Ran, record::CallFacts};
 use std::{sync::Arc, time::Duration};
+
+/// Longest error text; more than this belongs into outputs.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// The end of a call, shared by everyone who waits for it.
 #[derive(Debug)]
@@ -32,6 +35,13 @@ pub struct Finished {
 pub(crate) struct Asked {
     pub(crate) tool: Arc<str>,
     pub(crate) arguments: [u8; 32],
+}
+
+impl Asked {
+    /// Enough of the hash to tell calls apart in a log.
+    pub(crate) fn short_hash(&self) -> u64 {
+        u64::from_be_bytes(self.arguments.first_chunk().copied().unwrap_or_default())
+    }
 }
 
 impl Finished {
@@ -85,7 +95,7 @@ pub(crate) enum End {
     Panicked(String),
     Refused(WireError),
     Stopped { reason: String, started: bool },
-    Deadline { limit: Duration, started: bool },
+    Deadline { limit: Limit, started: bool, said: Option<Arc<str>> },
     Unwatched { after: Duration, started: bool },
     Drained { started: bool },
     /// The engine itself lost the call's task.
@@ -98,6 +108,11 @@ impl End {
             Self::Returned(Ok(output)) => Some(output),
             _ => None,
         }
+    }
+
+    /// Turned away before anything happened, for a reason that may pass.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Drained { started: false })
     }
 
     /// The error a person or a model will read: what happened, whether it ran, what to do.
@@ -115,14 +130,9 @@ impl End {
             Self::Stopped { reason, started } => {
                 WireError::new(Code::Cancelled, format!("{tool} was stopped: {reason}")).ran(ran(*started))
             }
-            Self::Deadline { limit, started } => {
-                let limit = limit.as_secs_f64();
-                let place = if *started { "while it ran" } else { "while it waited for capacity" };
-                WireError::new(
-                    Code::Timeout,
-                    format!("call_tool exceeded {limit}s: {tool} reached its deadline {place}; split the work, or raise EXAI_WS_CALL_TIMEOUT"),
-                )
-                .ran(ran(*started))
+            Self::Deadline { limit, started, said } => {
+                WireError::new(Code::Timeout, out_of_time(tool, *limit, *started, said.as_deref()))
+                    .ran(ran(*started))
             }
             Self::Unwatched { after, started } => WireError::new(
                 Code::Cancelled,
@@ -149,8 +159,26 @@ impl End {
     }
 }
 
+/// Names the limit that fired, and the last thing known to be done.
+fn out_of_time(tool: &str, limit: Limit, started: bool, said: Option<&str>) -> String {
+    let seconds = limit.after.as_secs_f64();
+    let place = if started { "while it ran" } else { "before it started" };
+    let whose = match limit.whose {
+        Whose::Client => "the client gave it no longer (timeout_ms); split the work, or let the client wait longer",
+        Whose::Tool => "that is the tool's own limit; split the work",
+        Whose::Daemon => "split the work, or raise EXAI_WS_CALL_TIMEOUT",
+    };
+    let said = said.map(|said| format!(". The last it said: {said}")).unwrap_or_default();
+    format!("call_tool exceeded {seconds}s: {tool} reached its deadline {place}; {whose}{said}")
+}
+
 fn of_tool(error: &ToolError) -> WireError {
-    let mut wire = WireError::new(error.code, error.message.clone());
+    let mut message = error.message.clone();
+    if message.len() > MAX_MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+        message.push_str("… (cut)");
+    }
+    let mut wire = WireError::new(error.code, message);
     wire.retry_after = error.retry_after;
     wire.metadata = error.metadata.as_deref().map(ToOwned::to_owned);
     // Arguments are refused before anything is done; every other failure happened at work.

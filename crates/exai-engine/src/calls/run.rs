@@ -5,14 +5,14 @@
 use super::{
     Update,
     call::{Call, Stop},
-    life::{say, wish_of},
+    life::{beat, say, wish_of},
     outcome::End,
 };
 use crate::{
     engine::Engine,
     tool::{Tool, ToolCall, ToolError, ToolOutput},
 };
-use exai_protocol::{Code, limits::PROGRESS_SPACING_MS};
+use exai_protocol::limits::PROGRESS_SPACING_MS;
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -31,12 +31,12 @@ const SPACING: Duration = Duration::from_millis(PROGRESS_SPACING_MS);
 /// Far enough to mean never.
 const NEVER: Duration = Duration::from_secs(86_400 * 365);
 
-pub(super) async fn run(engine: &Engine, call: &Call, tool: &dyn Tool, input: ToolCall) -> End {
+/// Longest part of a panic's words that is passed on.
+const MAX_PANIC_BYTES: usize = 1024;
+
+pub(super) async fn run(engine: &Engine, call: &Call, tool: Arc<dyn Tool>, input: ToolCall) -> End {
     let cancelled = input.cancelled.clone();
     let contained = contain(tool, input);
-    if tool.spec().instant {
-        return contained.await;
-    }
     // Dropped with this future: whatever ends the call ends the tool's work.
     let _stop_tool = cancelled.clone().drop_guard();
     let (sender, mut returned) = oneshot::channel();
@@ -54,13 +54,13 @@ async fn watch(engine: &Engine, call: &Call, returned: &mut oneshot::Receiver<En
     let mut heartbeat = engine.heartbeat();
     heartbeat.reset();
     let mut next_progress = Instant::now();
-    let mut has_news = false;
+    let (mut sign_due, mut has_news) = (false, false);
     loop {
         let unwatched_at = call.wish().1.map(|since| since + engine.config().unwatched);
         tokio::select! {
             biased;
             end = &mut *returned => {
-                last_words(engine, call, next_progress).await;
+                last_words(engine, call, next_progress);
                 return end.unwrap_or(End::Lost);
             }
             () = call.wake.notified() => {
@@ -68,98 +68,59 @@ async fn watch(engine: &Engine, call: &Call, returned: &mut oneshot::Receiver<En
                     return end;
                 }
             }
-            () = sleep_until(call.deadline()) => {
-                return End::Deadline { limit: call.limit, started: true };
-            }
+            () = sleep_until(call.deadline()) => return call.out_of_time(true),
             () = sleep_until(unwatched_at.unwrap_or_else(|| Instant::now() + NEVER)), if unwatched_at.is_some() => {
                 return End::Unwatched { after: engine.config().unwatched, started: true };
             }
-            _ = heartbeat.tick() => say(engine, call, "running", "").await,
+            _ = heartbeat.tick() => sign_due = true,
             () = call.progress.changed(), if !has_news => has_news = true,
-            () = sleep_until(next_progress), if has_news => {
-                has_news = false;
+            () = sleep_until(next_progress), if sign_due || has_news => {
                 next_progress = Instant::now() + SPACING;
-                report(engine, call).await;
+                report(engine, call, sign_due);
+                (sign_due, has_news) = (false, false);
             }
         }
     }
 }
 
-/// Passes on what the tool said since the last time.
-async fn report(engine: &Engine, call: &Call) {
+/// Passes on what the tool said since the last time; a bare sign of life where one is due and
+/// nothing was said.
+fn report(engine: &Engine, call: &Call, sign_due: bool) {
     let pending = call.progress.take();
     if !pending.text.is_empty() {
         call.tell(&Update::Partial(&pending.text));
     }
     if let Some(said) = pending.said {
-        say(engine, call, &said.stage, &said.message).await;
+        if say(engine, call, &said.stage, &said.message) {
+            return;
+        }
+        call.progress.put_back(said);
+    }
+    if sign_due {
+        beat(engine, call, "running", "");
     }
 }
 
 /// Streamed text is complete before the end; a message too close to the last one is not sent.
-async fn last_words(engine: &Engine, call: &Call, next_progress: Instant) {
+fn last_words(engine: &Engine, call: &Call, next_progress: Instant) {
     let pending = call.progress.take();
     if !pending.text.is_empty() {
         call.tell(&Update::Partial(&pending.text));
     }
     if let Some(said) = pending.said.filter(|_| Instant::now() >= next_progress) {
-        say(engine, call, &said.stage, &said.message).await;
+        say(engine, call, &said.stage, &said.message);
     }
 }
 
-/// An equal call of a coalescing tool is already at work: wait for its end and share it.
-/// If it ends without an answer (stopped, out of time), the next in line runs for itself.
-pub(super) async fn follow_leader(engine: &Engine, call: &Arc<Call>) -> Option<End> {
-    let share = call.share.as_ref()?;
-    loop {
-        let leader = engine.calls().leader(share, call);
-        if Arc::ptr_eq(&leader, call) {
-            return None;
-        }
-        let ended = leader.ended.notified();
-        tokio::pin!(ended);
-        ended.as_mut().enable();
-        let finished = match leader.finished() {
-            Some(finished) => finished,
-            None => {
-                tokio::select! {
-                    () = &mut ended => {}
-                    () = call.wake.notified() => {
-                        if let Some(end) = wish_of(engine, call, false) { return Some(end); }
-                        continue;
-                    }
-                    () = sleep_until(call.deadline()) => {
-                        return Some(End::Deadline { limit: call.limit, started: false });
-                    }
-                }
-                continue;
-            }
-        };
-        if let Some(outputs) = &finished.outputs {
-            let (structured, usage) = (finished.structured.clone(), finished.usage.clone());
-            return Some(End::Returned(Ok(ToolOutput { outputs: Arc::clone(outputs), structured, usage })));
-        }
-        let answered = finished.error.as_ref().filter(|error| {
-            matches!(error.code, Code::ExecError | Code::InvalidArgument)
-        });
-        if let Some(error) = answered {
-            return Some(End::Returned(Err(ToolError::new(error.code, error.message.clone()))));
-        }
-        // The leader retires before it ends, so the next look finds another or ourselves.
-    }
-}
-
-/// Runs the tool so that a panic costs one answer.
-fn contain(tool: &dyn Tool, input: ToolCall) -> impl Future<Output = End> + Send + use<> {
-    let run = catch_unwind(AssertUnwindSafe(|| tool.run(input)));
-    async move {
-        match run {
-            Err(panic) => End::Panicked(words_of(&*panic)),
-            Ok(future) => match (Contained { future }).await {
-                Ok(result) => End::Returned(result),
-                Err(panic) => End::Panicked(panic),
-            },
-        }
+/// Runs the tool so that a panic costs one answer. Nothing of it runs before the first poll,
+/// which is the runner's.
+pub(super) async fn contain(tool: Arc<dyn Tool>, input: ToolCall) -> End {
+    match catch_unwind(AssertUnwindSafe(|| tool.run(input))) {
+        Err(panic) => End::Panicked(words_of(&*panic)),
+        Ok(future) => match (Contained { future }).await {
+            Ok(result) => End::Returned(result),
+            Err(panic) => End::Panicked(panic),
+        },
     }
 }
 
@@ -181,7 +142,11 @@ impl Future for Contained {
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+    let mut text = text
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic".to_owned());
+    text.truncate(text.floor_char_boundary(MAX_PANIC_BYTES));
+    text
 }
 
 impl Call {

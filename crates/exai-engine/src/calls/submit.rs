@@ -3,11 +3,12 @@
 
 use super::{
     CallKey, Known, ShareKey, Update, Watcher,
-    call::{Call, Parts},
+    at_once,
+    call::{Call, Limit, Parts, Whose},
     life,
     outcome::Asked,
 };
-use crate::{engine::Engine, registry::hex, sessions::Session, tool::Tool};
+use crate::{engine::Engine, sessions::Session, tool::Tool};
 use exai_protocol::{
     Code, RawValue, RequestId, WireError, control::CallState, error::Ran, record::CallFacts,
 };
@@ -41,10 +42,18 @@ impl Engine {
     /// Runs a call, or attaches to the same call that is already known.
     pub fn submit(self: &Arc<Self>, submission: Submission) {
         let key = self.key(&submission.session, submission.request_id.clone());
-        let tool = self.registry().snapshot().find(&submission.name).map(Arc::clone);
-        let name: Arc<str> = Arc::from(tool.as_ref().map_or(&*submission.name, |tool| tool.spec().name()));
+        let snapshot = self.registry().snapshot();
+        let found = snapshot.find(&submission.name);
+        let name = found.map_or_else(|| Arc::from(&*submission.name), |(name, _)| Arc::clone(name));
+        let tool = found.map(|(_, tool)| Arc::clone(tool));
         let arguments = Sha256::digest(submission.arguments.get().as_bytes()).into();
         let asked = Asked { tool: Arc::clone(&name), arguments };
+        if let Some(tool) = tool.as_ref().filter(|tool| tool.spec().runs_at_once())
+            && matches!(self.calls().look_up(&key), Known::New)
+        {
+            let call = self.make_call(&key, &submission, Some(&**tool), asked);
+            return at_once::run(self, call, Arc::clone(tool), submission.arguments);
+        }
         let make = || self.make_call(&key, &submission, tool.as_deref(), asked.clone());
         match self.calls().enter(&key, make) {
             (_, Some(call)) => self.begin(life::live(
@@ -62,7 +71,11 @@ impl Engine {
     pub fn attach(&self, session: &Session, id: &RequestId, watcher: Arc<dyn Watcher>) -> CallState {
         let known = self.calls().look_up(&self.key(session, id.clone()));
         let state = known.state();
-        self.join(known, session, id, watcher);
+        match known {
+            Known::Live(call) => call.attach(&watcher),
+            Known::Finished(end) => self.replay(&end, session, id, &*watcher),
+            Known::Expired | Known::New => {}
+        }
         state
     }
 
@@ -78,52 +91,35 @@ impl Engine {
     }
 
     /// A frame with the identity of a call that is known: attached where it asks the same,
-    /// refused where it asks something else.
+    /// refused where it asks something else or comes too late.
     fn meet(&self, known: Known, key: &CallKey, asked: &Asked, submission: &Submission) {
-        let before = match &known {
-            Known::Live(call) => Some(&call.asked),
-            Known::Finished(finished) => Some(&finished.asked),
-            Known::Expired | Known::New => None,
+        let error = match known {
+            Known::Live(call) if call.asked == *asked => return call.attach(&submission.watcher),
+            Known::Finished(end) if end.asked == *asked => {
+                return self.replay(&end, &submission.session, &key.request_id, &*submission.watcher);
+            }
+            Known::Live(call) => reused(&key.request_id, &call.asked),
+            Known::Finished(end) => reused(&key.request_id, &end.asked),
+            Known::Expired => WireError::new(
+                Code::Expired,
+                "this call finished, but its result is no longer kept; it was not run again. Send a new request_id to run it anew",
+            )
+            .ran(Ran::Yes),
+            Known::New => return,
         };
-        if before.is_none_or(|before| before == asked) {
-            self.join(known, &submission.session, &key.request_id, Arc::clone(&submission.watcher));
-            return;
-        }
-        let other = before.map_or("another tool", |before| &*before.tool);
-        let error = WireError::new(
-            Code::InvalidArgument,
-            format!(
-                "request_id {:?} already names a call of {other} with other arguments; send a new id for a new call",
-                key.request_id.as_str()
-            ),
-        );
-        self.refuse(submission, error.ran(Ran::No));
+        self.refuse(submission, asked, error);
     }
 
-    fn join(&self, known: Known, session: &Session, id: &RequestId, watcher: Arc<dyn Watcher>) {
-        match known {
-            Known::Live(call) => call.attach(watcher),
-            Known::Finished(end) => {
-                let facts = self.facts_of(session, id.clone(), Arc::clone(&end.tool), None);
-                watcher.update(&facts, &Update::Finished { end: &end, attached: false, replayed: true });
-            }
-            Known::Expired => {
-                let error = WireError::new(
-                    Code::Expired,
-                    "this call finished, but its result is no longer kept; it was not run again. Send a new request_id to run it anew",
-                );
-                let facts = Arc::new(self.facts_of(session, id.clone(), Arc::from(""), None));
-                self.answer(&facts, error.ran(Ran::Yes), &*watcher);
-            }
-            Known::New => {}
-        }
+    fn replay(&self, end: &Arc<super::Finished>, session: &Session, id: &RequestId, watcher: &dyn Watcher) {
+        let facts = self.facts_of(session, id.clone(), Arc::clone(&end.tool), None);
+        watcher.update(&facts, &Update::Finished { end, attached: false, replayed: true });
     }
 
     /// A refusal that is no call of its own identity: recorded under its own number.
-    fn refuse(&self, submission: &Submission, error: WireError) {
-        let tool = Arc::from(&*submission.name);
-        let arguments = Some(&*submission.arguments);
-        let facts = self.facts_of(&submission.session, submission.request_id.clone(), tool, arguments);
+    fn refuse(&self, submission: &Submission, asked: &Asked, error: WireError) {
+        let (session, id) = (&submission.session, submission.request_id.clone());
+        let mut facts = self.facts_of(session, id, Arc::clone(&asked.tool), Some(&*submission.arguments));
+        facts.args_hash = asked.short_hash();
         self.answer(&Arc::new(facts), error, &*submission.watcher);
     }
 
@@ -138,19 +134,30 @@ impl Engine {
         let spec = tool.map(Tool::spec);
         let arguments = Some(&*submission.arguments);
         let mut facts = self.facts_of(&session, key.request_id.clone(), Arc::clone(&asked.tool), arguments);
-        facts.provider = spec.and_then(|spec| spec.provider.clone()).unwrap_or_else(|| Arc::from(""));
-        facts.args_hash = Arc::from(hex(&asked.arguments[..8]));
+        facts.provider = spec.and_then(|spec| spec.provider.clone()).unwrap_or_default();
+        facts.args_hash = asked.short_hash();
         session.call_began(facts.received_at);
         let share = spec.filter(|spec| spec.coalesce && !self.config().never_coalesce.iter().any(|name| name == spec.name())).map(|_| ShareKey {
             principal: key.principal.clone(),
             tool: Arc::clone(&asked.tool),
             arguments: asked.arguments,
         });
-        let own = spec.and_then(|spec| spec.deadline).unwrap_or(self.config().call_timeout);
-        let limit = submission.timeout.map_or(own, |client| client.min(own));
+        let limit = self.limit(spec.and_then(|spec| spec.deadline), submission.timeout);
         let key = key.clone();
         let parts = Parts { key, facts: Arc::new(facts), session, asked, share, limit };
         Call::new(parts, Arc::clone(&submission.watcher))
+    }
+
+    /// The tool's own limit, or the daemon's; a client may only ask for less.
+    fn limit(&self, tool: Option<Duration>, client: Option<Duration>) -> Limit {
+        let own = match tool {
+            Some(after) => Limit { after, whose: Whose::Tool },
+            None => Limit { after: self.config().call_timeout, whose: Whose::Daemon },
+        };
+        match client {
+            Some(after) if after < own.after => Limit { after, whose: Whose::Client },
+            _ => own,
+        }
     }
 
     pub(crate) fn facts_of(
@@ -168,20 +175,20 @@ impl Engine {
             client_name: session.client_name(),
             request_id,
             tool,
-            provider: Arc::from(""),
+            provider: Arc::default(),
             args_bytes: arguments.map_or(0, |raw| raw.get().len() as u64),
-            args_hash: Arc::from(""),
+            args_hash: 0,
             arguments: arguments.filter(|_| self.config().log_arguments).map(ToOwned::to_owned),
             received_at: self.now(),
         }
     }
 
-    fn key(&self, session: &Session, request_id: RequestId) -> CallKey {
+    pub(crate) fn key(&self, session: &Session, request_id: RequestId) -> CallKey {
         CallKey { principal: session.principal.clone(), scope: Arc::clone(&session.scope), request_id }
     }
 
-    /// Gives the call's life its first step here and now: an instant tool ends in it, and its
-    /// frames leave together. Everything else goes on in a task.
+    /// Gives the call's life its first step here and now, so that a call that is refused or
+    /// finds a free permit is told so in the reader's own step; it goes on in a task.
     fn begin(self: &Arc<Self>, life: impl Future<Output = ()> + Send + 'static) {
         let mut life = Box::pin(life);
         let first_step = AssertUnwindSafe(|| {
@@ -193,4 +200,12 @@ impl Engine {
             self.spawn(life);
         }
     }
+}
+
+fn reused(id: &RequestId, before: &Asked) -> WireError {
+    let (id, tool) = (id.as_str(), &before.tool);
+    let message = format!(
+        "request_id {id:?} already names a call of {tool} with other arguments; send a new id for a new call"
+    );
+    WireError::new(Code::InvalidArgument, message).ran(Ran::No)
 }

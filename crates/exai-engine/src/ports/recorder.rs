@@ -27,12 +27,17 @@ impl Recorder {
     /// Waits for room for a call's end, and records that it was received.
     /// `None` once the writer is gone: then nothing more may be promised.
     pub async fn receive(&self, received: Record) -> Option<Reserved> {
-        let finished = self.sender.clone().reserve_owned().await.ok()?;
+        // In this order: whoever waits for the second place holds none of the first kind, so
+        // that even more waiting calls than there are places cannot lock each other out.
         self.sender.send(received).await.ok()?;
+        let finished = self.sender.clone().reserve_owned().await.ok()?;
         Some(Reserved { finished })
     }
 
     /// The same without waiting, for the common case that there is room.
+    ///
+    /// # Errors
+    /// The record itself, when there is none.
     pub fn try_receive(&self, received: Record) -> Result<Reserved, Record> {
         let Ok(finished) = self.sender.clone().try_reserve_owned() else { return Err(received) };
         match self.sender.try_send(received) {
@@ -43,10 +48,10 @@ impl Recorder {
         }
     }
 
-    /// Waits for room; for records on the way, whose writers can wait.
-    pub async fn record(&self, record: Record) {
-        // A closed channel means the process is past its flush; there is no file to lose to.
-        let _ = self.sender.send(record).await;
+    /// Records something on the way if there is room now; false, and nothing made, if not.
+    /// Never waits, because a call's own timers must not wait for a disk.
+    pub fn try_record(&self, make: impl FnOnce() -> Record) -> bool {
+        self.sender.try_reserve().map(|room| room.send(make())).is_ok()
     }
 
     /// Room used, of all room.

@@ -50,19 +50,34 @@ async fn time_and_words_narrow_it() {
     assert_eq!(shown(r#"{"filter":"NOT FOUND|version"}"#).await.len(), 2);
     assert_eq!(shown(r#"{"filter":"no such words"}"#).await, ["(none)"]);
     let late = shown(r#"{"source":"server","since":"5m"}"#).await;
-    assert_eq!(late, ["2026-03-01 09:59:00 ERROR ws_daemon: boom", "    at somewhere"]);
+    assert_eq!(
+        late,
+        [
+            "2026-03-01 09:59:00 ERROR ws_daemon: boom",
+            "    at somewhere"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn auto_falls_back_to_the_log() {
-    let no_calls = FakeLogs { calls: Vec::new(), ..logs() };
+    let no_calls = FakeLogs {
+        calls: Vec::new(),
+        ..logs()
+    };
     let text = run(&ports(no_calls), "activity", "{}").await.unwrap();
     assert!(text.starts_with("server, 3 lines"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn structured_is_json_all_through() {
-    let text = run(&ports(logs()), "activity", r#"{"structured":true,"filter":"debug"}"#).await.unwrap();
+    let text = run(
+        &ports(logs()),
+        "activity",
+        r#"{"structured":true,"filter":"debug"}"#,
+    )
+    .await
+    .unwrap();
     let answer: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(answer["count"], 1);
     assert_eq!(answer["lines"][0]["tool"], "debug");
@@ -70,6 +85,11 @@ async fn structured_is_json_all_through() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_time_is_refused_with_examples() {
-    let error = run(&ports(logs()), "activity", r#"{"since":"yesterday"}"#).await.unwrap_err();
-    assert!(error.message.contains("'since'") && error.message.contains("15m"), "{error}");
+    let error = run(&ports(logs()), "activity", r#"{"since":"yesterday"}"#)
+        .await
+        .unwrap_err();
+    assert!(
+        error.message.contains("'since'") && error.message.contains("15m"),
+        "{error}"
+    );
 }

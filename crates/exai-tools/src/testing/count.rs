@@ -48,6 +48,8 @@ fn append(file: &Path, line: &str) -> Answer {
         .append(true)
         .open(file)
         .and_then(|mut opened| opened.write_all(line.as_bytes()))
-        .map_err(|error| ToolError::failed(format!("cannot append to {}: {error}", file.display())))?;
+        .map_err(|error| {
+            ToolError::failed(format!("cannot append to {}: {error}", file.display()))
+        })?;
     Ok(ToolOutput::text("counted"))
 }

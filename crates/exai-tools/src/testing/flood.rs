@@ -17,7 +17,8 @@ pub(super) fn tool(twin: Twin) -> Arc<dyn Tool> {
             let count = args.number("count", 100, 0..=1_000_000)?;
             let ms = args.number("ms", 0, 0..=MAX_MS)?;
             for n in 1..=count {
-                call.progress.say("flooding", format!("message {n} of {count}"));
+                call.progress
+                    .say("flooding", format!("message {n} of {count}"));
                 if ms > 0 {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
                 } else {

@@ -11,5 +11,7 @@ pub(super) fn tool(twin: Twin) -> Arc<dyn Tool> {
         "Test tool: panics.",
         r#"{"type":"object","properties":{}}"#,
     );
-    kind::from_future(spec, |_| Box::pin(async { panic!("test_panic was called") }))
+    kind::from_future(spec, |_| {
+        Box::pin(async { panic!("test_panic was called") })
+    })
 }

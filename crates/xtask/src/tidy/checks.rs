@@ -11,8 +11,13 @@ use std::{collections::BTreeSet, fs, path::Path};
 const LIST: &str = "tests/checks.txt";
 const TABLE: &str = "tests/README.md";
 
-pub(super) fn check(root: &Path, sources: &[Source], faults: &mut Vec<Fault>) -> anyhow::Result<()> {
-    let list = fs::read_to_string(root.join(LIST)).with_context(|| format!("cannot read {LIST}"))?;
+pub(super) fn check(
+    root: &Path,
+    sources: &[Source],
+    faults: &mut Vec<Fault>,
+) -> anyhow::Result<()> {
+    let list =
+        fs::read_to_string(root.join(LIST)).with_context(|| format!("cannot read {LIST}"))?;
     let table = fs::read_to_string(root.join(TABLE)).unwrap_or_default();
     compare(&list, &table, sources, faults);
     Ok(())
@@ -21,10 +26,20 @@ pub(super) fn check(root: &Path, sources: &[Source], faults: &mut Vec<Fault>) ->
 fn compare(list: &str, table: &str, sources: &[Source], faults: &mut Vec<Fault>) {
     let tested = tested_rows(sources);
     for (at, line) in list.lines().enumerate() {
-        let row = line.split('#').next().unwrap_or_default().split_whitespace().next();
+        let row = line
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .next();
         let Some(row) = row else { continue };
         if !is_row(row) {
-            faults.push(Fault::new(LIST, at + 1, format!("'{row}' is no row"), "write r05, s10 or i03"));
+            faults.push(Fault::new(
+                LIST,
+                at + 1,
+                format!("'{row}' is no row"),
+                "write r05, s10 or i03",
+            ));
             continue;
         }
         if !tested.contains(row) {
@@ -69,7 +84,9 @@ fn tested_rows(sources: &[Source]) -> BTreeSet<&str> {
 /// The nearest attribute above, with nothing but attributes in between, says `test`;
 /// `proptest!` bodies carry it too.
 fn is_test(before: &str) -> bool {
-    let since_last_item = before.rfind(['}', ';', '{']).map_or(before, |at| &before[at + 1..]);
+    let since_last_item = before
+        .rfind(['}', ';', '{'])
+        .map_or(before, |at| &before[at + 1..]);
     // `flavor = "…"` is blanked, so what is left is the attribute's path.
     since_last_item.contains("test")
 }
@@ -85,7 +102,9 @@ fn is_row(word: &str) -> bool {
 fn mentions(table: &str, row: &str) -> bool {
     let (kind, number) = row.split_at(1);
     let short = format!("{}{}", kind.to_uppercase(), number.trim_start_matches('0'));
-    find_word(table, row).is_some() || table.contains(&format!("{row}_")) || find_word(table, &short).is_some()
+    find_word(table, row).is_some()
+        || table.contains(&format!("{row}_"))
+        || find_word(table, &short).is_some()
 }
 
 #[cfg(test)]
@@ -94,18 +113,39 @@ mod tests {
 
     fn faults(list: &str, table: &str, code: &str) -> Vec<String> {
         let mut faults = Vec::new();
-        compare(list, table, &[Source::new("tests/it/a.rs", code)], &mut faults);
+        compare(
+            list,
+            table,
+            &[Source::new("tests/it/a.rs", code)],
+            &mut faults,
+        );
         faults.into_iter().map(|fault| fault.what).collect()
     }
 
     #[test]
     fn a_row_needs_a_test_and_a_mention() {
         let test = "#[tokio::test(flavor = \"multi_thread\")]\nasync fn r05_it_dies() {}";
-        assert!(faults("# rows\nr05  the shim dies with its parent\n", "| R5 | … |", test).is_empty());
+        assert!(
+            faults(
+                "# rows\nr05  the shim dies with its parent\n",
+                "| R5 | … |",
+                test
+            )
+            .is_empty()
+        );
         assert!(faults("r05", "r05_it_dies", "#[test] fn r05_it_dies() {}").is_empty());
-        assert_eq!(faults("r05", "", test), ["check 'r05' is not in the table of checks"]);
-        assert_eq!(faults("r05", "R5", "fn r05_helper() {}"), ["check 'r05' has no test"]);
-        assert_eq!(faults("r05", "R50 r05x R5", "// #[test] fn r05_gone() {}"), ["check 'r05' has no test"]);
+        assert_eq!(
+            faults("r05", "", test),
+            ["check 'r05' is not in the table of checks"]
+        );
+        assert_eq!(
+            faults("r05", "R5", "fn r05_helper() {}"),
+            ["check 'r05' has no test"]
+        );
+        assert_eq!(
+            faults("r05", "R50 r05x R5", "// #[test] fn r05_gone() {}"),
+            ["check 'r05' has no test"]
+        );
         assert_eq!(faults("five", "", ""), ["'five' is no row"]);
     }
 }

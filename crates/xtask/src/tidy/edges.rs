@@ -10,7 +10,11 @@ use crate::{
 const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
     ("exai-protocol", &[], &[]),
     ("exai-engine", &["exai-protocol"], &[]),
-    ("exai-server", &["exai-protocol", "exai-engine"], &["exai-client"]),
+    (
+        "exai-server",
+        &["exai-protocol", "exai-engine"],
+        &["exai-client"],
+    ),
     ("exai-client", &["exai-protocol"], &[]),
     ("exai-tools", &["exai-protocol", "exai-engine"], &[]),
     ("exai-config", &["exai-protocol"], &[]),
@@ -30,11 +34,20 @@ const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
     ),
     (
         "exai-shim",
-        &["exai-protocol", "exai-client", "exai-config", "exai-telemetry"],
+        &[
+            "exai-protocol",
+            "exai-client",
+            "exai-config",
+            "exai-telemetry",
+        ],
         &["exai-testkit"],
     ),
     ("exai-testkit", &["exai-protocol"], &[]),
-    ("exai-tests", &["exai-protocol"], &["exai-client", "exai-testkit"]),
+    (
+        "exai-tests",
+        &["exai-protocol"],
+        &["exai-client", "exai-testkit"],
+    ),
     ("xtask", &["exai-protocol", "exai-tools"], &[]),
 ];
 
@@ -60,15 +73,27 @@ fn check_package(
     faults: &mut Vec<Fault>,
 ) {
     let ours = |name: &str| graph.ours.iter().any(|package| package.name == name);
-    for dependency in package.dependencies.iter().filter(|dependency| ours(&dependency.name)) {
+    for dependency in package
+        .dependencies
+        .iter()
+        .filter(|dependency| ours(&dependency.name))
+    {
         let name = dependency.name.as_str();
-        let allowed = always.contains(&name) || (dependency.kind == Kind::Dev && in_tests.contains(&name));
+        let allowed =
+            always.contains(&name) || (dependency.kind == Kind::Dev && in_tests.contains(&name));
         if !allowed {
-            let kind = if dependency.kind == Kind::Dev { "in its tests " } else { "" };
+            let kind = if dependency.kind == Kind::Dev {
+                "in its tests "
+            } else {
+                ""
+            };
             faults.push(Fault::new(
                 &package.manifest,
                 1,
-                format!("'{}' must not {kind}depend on '{name}': edges point downward only", package.name),
+                format!(
+                    "'{}' must not {kind}depend on '{name}': edges point downward only",
+                    package.name
+                ),
                 "move what is needed to a lower crate, or behind a port of exai-engine",
             ));
         }
@@ -89,21 +114,35 @@ mod tests {
             manifest: format!("crates/{name}/Cargo.toml").into(),
             dependencies: dependencies
                 .iter()
-                .map(|(name, kind)| Dependency { name: (*name).to_owned(), kind: *kind, features: Vec::new() })
+                .map(|(name, kind)| Dependency {
+                    name: (*name).to_owned(),
+                    kind: *kind,
+                    features: Vec::new(),
+                })
                 .collect(),
         }
     }
 
     fn faults(ours: Vec<Package>) -> Vec<String> {
         let mut faults = Vec::new();
-        check(&Graph { ours, others: Vec::new(), host_only: false }, &mut faults);
+        check(
+            &Graph {
+                ours,
+                others: Vec::new(),
+                host_only: false,
+            },
+            &mut faults,
+        );
         faults.into_iter().map(|fault| fault.what).collect()
     }
 
     #[test]
     fn an_edge_that_points_upward_is_a_fault() {
         let found = faults(vec![
-            package("exai-protocol", &[("exai-engine", Kind::Normal), ("serde", Kind::Normal)]),
+            package(
+                "exai-protocol",
+                &[("exai-engine", Kind::Normal), ("serde", Kind::Normal)],
+            ),
             package("exai-engine", &[("exai-protocol", Kind::Normal)]),
         ]);
         assert_eq!(found.len(), 1, "{found:?}");
@@ -113,8 +152,21 @@ mod tests {
     #[test]
     fn the_testkit_is_for_tests_only() {
         let kit = || package("exai-testkit", &[]);
-        assert!(faults(vec![kit(), package("exai-shim", &[("exai-testkit", Kind::Dev)])]).is_empty());
-        assert_eq!(faults(vec![kit(), package("exai-shim", &[("exai-testkit", Kind::Normal)])]).len(), 1);
+        assert!(
+            faults(vec![
+                kit(),
+                package("exai-shim", &[("exai-testkit", Kind::Dev)])
+            ])
+            .is_empty()
+        );
+        assert_eq!(
+            faults(vec![
+                kit(),
+                package("exai-shim", &[("exai-testkit", Kind::Normal)])
+            ])
+            .len(),
+            1
+        );
     }
 
     #[test]

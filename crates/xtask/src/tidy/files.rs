@@ -26,10 +26,24 @@ pub(super) fn check(sources: &[Source], faults: &mut Vec<Fault>) -> String {
             ));
         }
     }
-    let mut lengths: Vec<usize> = sources.iter().map(|source| source.text.lines().count()).collect();
+    let mut lengths: Vec<usize> = sources
+        .iter()
+        .map(|source| source.text.lines().count())
+        .collect();
     lengths.sort_unstable();
-    let at = |percent: usize| lengths.get(lengths.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0);
-    format!("files: {}, lines: median {}, p95 {}, most {}", lengths.len(), at(50), at(95), at(100))
+    let at = |percent: usize| {
+        lengths
+            .get(lengths.len().saturating_sub(1) * percent / 100)
+            .copied()
+            .unwrap_or(0)
+    };
+    format!(
+        "files: {}, lines: median {}, p95 {}, most {}",
+        lengths.len(),
+        at(50),
+        at(95),
+        at(100)
+    )
 }
 
 #[cfg(test)]

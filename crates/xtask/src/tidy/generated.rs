@@ -13,7 +13,9 @@ pub(super) fn check(root: &Path, drift: Drift, faults: &mut Vec<Fault>) -> anyho
     ] {
         let file = root.join(path);
         // A checkout may have turned line ends; the content is what counts.
-        let found = fs::read_to_string(&file).unwrap_or_default().replace("\r\n", "\n");
+        let found = fs::read_to_string(&file)
+            .unwrap_or_default()
+            .replace("\r\n", "\n");
         if found == fresh {
             continue;
         }
@@ -22,8 +24,16 @@ pub(super) fn check(root: &Path, drift: Drift, faults: &mut Vec<Fault>) -> anyho
             say(format_args!("rewrote {path}"))?;
             continue;
         }
-        let same = found.lines().zip(fresh.lines()).take_while(|(old, new)| old == new).count();
-        let what = if found.is_empty() { "is missing" } else { "is not what the code generates now" };
+        let same = found
+            .lines()
+            .zip(fresh.lines())
+            .take_while(|(old, new)| old == new)
+            .count();
+        let what = if found.is_empty() {
+            "is missing"
+        } else {
+            "is not what the code generates now"
+        };
         let remedy = "run `cargo xtask tidy --fix`, read the difference, and commit it";
         faults.push(Fault::new(path, same + 1, what, remedy));
     }
@@ -36,8 +46,10 @@ fn schema() -> anyhow::Result<String> {
 
 /// One entry a line: small in the shim's binary, and readable in a diff.
 fn builtin_tools() -> anyhow::Result<String> {
-    let entries: Vec<String> =
-        exai_tools::entries().iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    let entries: Vec<String> = exai_tools::entries()
+        .iter()
+        .map(serde_json::to_string)
+        .collect::<Result<_, _>>()?;
     Ok(format!("[\n{}\n]\n", entries.join(",\n")))
 }
 
@@ -46,7 +58,8 @@ fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let fresh = file.with_extension("fresh");
-    let mut opened = fs::File::create(&fresh).with_context(|| format!("cannot write {}", fresh.display()))?;
+    let mut opened =
+        fs::File::create(&fresh).with_context(|| format!("cannot write {}", fresh.display()))?;
     std::io::Write::write_all(&mut opened, text.as_bytes())?;
     fs::rename(&fresh, file).with_context(|| format!("cannot replace {}", file.display()))
 }

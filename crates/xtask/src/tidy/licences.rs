@@ -36,7 +36,10 @@ pub(super) fn check(graph: &Graph, faults: &mut Vec<Fault>) {
 /// Whether some choice the expression offers uses listed licences only.
 fn satisfied(expression: &str) -> bool {
     // Before SPDX expressions, a slash meant "or".
-    let expression = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
+    let expression = expression
+        .replace('/', " OR ")
+        .replace('(', " ( ")
+        .replace(')', " ) ");
     let words: Vec<&str> = expression.split_whitespace().collect();
     let mut at = 0;
     either(&words, &mut at) == Some(true) && at == words.len()
@@ -96,7 +99,14 @@ mod tests {
         ] {
             assert!(satisfied(good), "{good}");
         }
-        for bad in ["", "GPL-3.0-only", "MIT AND GPL-3.0-only", "(MIT OR Apache-2.0) AND MPL-2.0", "MIT OR", "(MIT"] {
+        for bad in [
+            "",
+            "GPL-3.0-only",
+            "MIT AND GPL-3.0-only",
+            "(MIT OR Apache-2.0) AND MPL-2.0",
+            "MIT OR",
+            "(MIT",
+        ] {
             assert!(!satisfied(bad), "{bad}");
         }
     }

@@ -60,6 +60,9 @@ mod tests {
         ];
         check(&sources, &mut faults);
         assert_eq!(faults.len(), 1);
-        assert_eq!((faults[0].line, faults[0].file.to_str()), (2, Some("crates/exai-daemon/src/a.rs")));
+        assert_eq!(
+            (faults[0].line, faults[0].file.to_str()),
+            (2, Some("crates/exai-daemon/src/a.rs"))
+        );
     }
 }

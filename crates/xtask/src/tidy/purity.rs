@@ -33,7 +33,10 @@ const OPENING_CRATES: [&str; 4] = ["reqwest", "rusqlite", "rmcp", "tokio-tungste
 
 pub(super) fn check(graph: &Graph, sources: &[Source], faults: &mut Vec<Fault>) {
     check_manifests(graph, faults);
-    for source in sources.iter().filter(|source| PURE.iter().any(|pure| source.path.starts_with(pure))) {
+    for source in sources
+        .iter()
+        .filter(|source| PURE.iter().any(|pure| source.path.starts_with(pure)))
+    {
         for (line, door) in doors(source) {
             faults.push(Fault::new(
                 &source.path,
@@ -46,13 +49,24 @@ pub(super) fn check(graph: &Graph, sources: &[Source], faults: &mut Vec<Fault>) 
 }
 
 fn doors(source: &Source) -> Vec<(usize, String)> {
-    let opens = |path: &str| DOORS.iter().any(|door| path == *door || path.starts_with(&format!("{door}::")));
-    let mut found: Vec<(usize, String)> =
-        source.imports().into_iter().filter(|(_, path)| opens(path)).collect();
+    let opens = |path: &str| {
+        DOORS
+            .iter()
+            .any(|door| path == *door || path.starts_with(&format!("{door}::")))
+    };
+    let mut found: Vec<(usize, String)> = source
+        .imports()
+        .into_iter()
+        .filter(|(_, path)| opens(path))
+        .collect();
     for (line, code) in source.code_lines() {
         // `SystemTime` alone counts: however it was imported, it is a clock.
-        let named = DOORS.iter().find(|door| code.contains(&format!("{door}::")));
-        let clock = code.contains("SystemTime").then_some(&"std::time::SystemTime");
+        let named = DOORS
+            .iter()
+            .find(|door| code.contains(&format!("{door}::")));
+        let clock = code
+            .contains("SystemTime")
+            .then_some(&"std::time::SystemTime");
         if let Some(door) = named.or(clock)
             && !found.iter().any(|(known, _)| *known == line)
         {
@@ -64,7 +78,11 @@ fn doors(source: &Source) -> Vec<(usize, String)> {
 
 fn check_manifests(graph: &Graph, faults: &mut Vec<Fault>) {
     for package in &graph.ours {
-        for dependency in package.dependencies.iter().filter(|dependency| dependency.kind == Kind::Normal) {
+        for dependency in package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind == Kind::Normal)
+        {
             let name = dependency.name.as_str();
             let what = match package.name.as_str() {
                 "exai-protocol" if !PROTOCOL_MADE_OF.contains(&name) => {
@@ -74,13 +92,21 @@ fn check_manifests(graph: &Graph, faults: &mut Vec<Fault>) {
                     format!("exai-engine must not depend on '{name}': it opens nothing")
                 }
                 "exai-engine" if name == "tokio" => {
-                    let opening = dependency.features.iter().find(|f| OPENING_FEATURES.contains(&f.as_str()));
+                    let opening = dependency
+                        .features
+                        .iter()
+                        .find(|f| OPENING_FEATURES.contains(&f.as_str()));
                     let Some(feature) = opening else { continue };
                     format!("exai-engine must not use tokio's '{feature}': it opens nothing")
                 }
                 _ => continue,
             };
-            faults.push(Fault::new(&package.manifest, 1, what, "put it behind a port, in a crate above"));
+            faults.push(Fault::new(
+                &package.manifest,
+                1,
+                what,
+                "put it behind a port, in a crate above",
+            ));
         }
     }
 }
@@ -90,7 +116,10 @@ mod tests {
     use super::*;
 
     fn lines(text: &str) -> Vec<usize> {
-        doors(&Source::new("crates/exai-engine/src/a.rs", text)).into_iter().map(|(line, _)| line).collect()
+        doors(&Source::new("crates/exai-engine/src/a.rs", text))
+            .into_iter()
+            .map(|(line, _)| line)
+            .collect()
     }
 
     #[test]
@@ -98,11 +127,17 @@ mod tests {
         assert_eq!(lines("use std::{\n    io,\n    fs,\n};"), [1]);
         assert_eq!(lines("fn a() {\n    std::fs::read(\"x\");\n}"), [2]);
         assert_eq!(lines("use std::time::{Duration, SystemTime};"), [1]);
-        assert_eq!(lines("use std::fs::File;\nuse tokio::net::TcpStream as T;"), [1, 2]);
+        assert_eq!(
+            lines("use std::fs::File;\nuse tokio::net::TcpStream as T;"),
+            [1, 2]
+        );
     }
 
     #[test]
     fn what_opens_nothing_is_fine() {
-        assert!(lines("//! opens no std::fs::File\nuse std::{fmt, sync::Arc};\nuse tokio::time;").is_empty());
+        assert!(
+            lines("//! opens no std::fs::File\nuse std::{fmt, sync::Arc};\nuse tokio::time;")
+                .is_empty()
+        );
     }
 }

@@ -1,41 +1,21 @@
-//! The rows. Order is the order of the generated files.
+//! The rows that concern the daemon, and what both processes must agree on.
 
 use super::{
-    Key, Kind,
-    Reader::{self, Both, Daemon, Shim},
+    DAY, GIB, KIB, Key, Kind,
+    Reader::{Both, Daemon},
+    env_only, key, size,
 };
 
-const KIB: u64 = 1 << 10;
-const GIB: u64 = 1 << 30;
-const DAY: f64 = 86_400.0;
-
-const fn key(
-    path: &'static str,
-    env: &'static [&'static str],
-    default: &'static str,
-    reader: Reader,
-    kind: Kind,
-    doc: &'static str,
-) -> Key {
-    Key { path, env, default, reader, kind, env_only: false, doc }
-}
-
-const fn env_only(key: Key) -> Key {
-    Key { env_only: true, ..key }
-}
-
-fn size(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-/// Every setting there is.
-pub const KEYS: &[Key] = &[
+/// In the order of the generated files.
+pub(super) const KEYS: &[Key] = &[
     key(
         "network.host",
         &["EXAI_WS_HOST"],
         "127.0.0.1",
         Both,
-        Kind::Host { set: |s, v| s.network.host = v },
+        Kind::Host {
+            set: |s, v| s.network.host = v,
+        },
         "Where the daemon listens and clients connect. Anything but loopback needs EXAI_WS_TOKEN.",
     ),
     key(
@@ -55,7 +35,9 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_ALLOWED_HOSTS"],
         "",
         Daemon,
-        Kind::Names { set: |s, v| s.network.allowed_hosts = v },
+        Kind::Names {
+            set: |s, v| s.network.allowed_hosts = v,
+        },
         "Further values of the Host header to accept, for a mapped port or a proxy.",
     ),
     key(
@@ -75,7 +57,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_PING_INTERVAL"],
         "25",
         Both,
-        Kind::Seconds { min: 0.05, max: DAY, set: |s, v| s.network.ping_interval = v },
+        Kind::Seconds {
+            min: 0.05,
+            max: DAY,
+            set: |s, v| s.network.ping_interval = v,
+        },
         "Between two pings on a connection.",
     ),
     key(
@@ -83,7 +69,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_PING_TIMEOUT"],
         "10",
         Both,
-        Kind::Seconds { min: 0.05, max: DAY, set: |s, v| s.network.ping_timeout = v },
+        Kind::Seconds {
+            min: 0.05,
+            max: DAY,
+            set: |s, v| s.network.ping_timeout = v,
+        },
         "How long a pong may take before the connection counts as dead.",
     ),
     key(
@@ -91,7 +81,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_HELLO_TIMEOUT"],
         "5",
         Daemon,
-        Kind::Seconds { min: 0.05, max: 600.0, set: |s, v| s.network.hello_timeout = v },
+        Kind::Seconds {
+            min: 0.05,
+            max: 600.0,
+            set: |s, v| s.network.hello_timeout = v,
+        },
         "How long a new connection may take to say hello.",
     ),
     key(
@@ -111,7 +105,9 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_TOKEN"],
         "",
         Both,
-        Kind::Secret { set: |s, v| s.auth.token = v },
+        Kind::Secret {
+            set: |s, v| s.auth.token = v,
+        },
         "The shared token. Unset: the daemon makes one at first start and the shim reads it.",
     )),
     key(
@@ -119,7 +115,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_TOKEN_OVERLAP_SECS"],
         "600",
         Daemon,
-        Kind::Seconds { min: 0.0, max: 30.0 * DAY, set: |s, v| s.auth.token_overlap = v },
+        Kind::Seconds {
+            min: 0.0,
+            max: 30.0 * DAY,
+            set: |s, v| s.auth.token_overlap = v,
+        },
         "How long the old token still opens after a rotation.",
     ),
     key(
@@ -127,7 +127,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_CALL_TIMEOUT"],
         "600",
         Daemon,
-        Kind::Seconds { min: 0.05, max: DAY, set: |s, v| s.calls.call_timeout = v },
+        Kind::Seconds {
+            min: 0.05,
+            max: DAY,
+            set: |s, v| s.calls.call_timeout = v,
+        },
         "Deadline of a call whose tool has none of its own.",
     ),
     key(
@@ -135,7 +139,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_PROGRESS_INTERVAL_SECS"],
         "2",
         Daemon,
-        Kind::Seconds { min: 0.05, max: 3600.0, set: |s, v| s.calls.progress_interval = v },
+        Kind::Seconds {
+            min: 0.05,
+            max: 3600.0,
+            set: |s, v| s.calls.progress_interval = v,
+        },
         "Between two heartbeats of a running call.",
     ),
     key(
@@ -143,7 +151,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_RESULT_TTL"],
         "600",
         Daemon,
-        Kind::Seconds { min: 0.0, max: 30.0 * DAY, set: |s, v| s.calls.result_ttl = v },
+        Kind::Seconds {
+            min: 0.0,
+            max: 30.0 * DAY,
+            set: |s, v| s.calls.result_ttl = v,
+        },
         "How long a finished call's result can still be collected.",
     ),
     key(
@@ -151,7 +163,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_RETAINED_RESULTS"],
         "10000",
         Daemon,
-        Kind::Whole { min: 0, max: 10_000_000, set: |s, v| s.calls.retained_results = size(v) },
+        Kind::Whole {
+            min: 0,
+            max: 10_000_000,
+            set: |s, v| s.calls.retained_results = size(v),
+        },
         "Results kept at most; an evicted one is answered as expired, never run again.",
     ),
     key(
@@ -159,7 +175,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_RETAINED_BYTES"],
         "64 MiB",
         Daemon,
-        Kind::Bytes { min: 0, max: 64 * GIB, set: |s, v| s.calls.retained_bytes = size(v) },
+        Kind::Bytes {
+            min: 0,
+            max: 64 * GIB,
+            set: |s, v| s.calls.retained_bytes = size(v),
+        },
         "Bytes of results kept at most.",
     ),
     key(
@@ -167,7 +187,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_UNWATCHED_SECS"],
         "600",
         Daemon,
-        Kind::Seconds { min: 0.0, max: 30.0 * DAY, set: |s, v| s.calls.unwatched = v },
+        Kind::Seconds {
+            min: 0.0,
+            max: 30.0 * DAY,
+            set: |s, v| s.calls.unwatched = v,
+        },
         "A running call that nobody waits for any more is stopped after this.",
     ),
     key(
@@ -175,7 +199,9 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_DISABLE_COALESCE_FOR_TOOLS"],
         "",
         Daemon,
-        Kind::Names { set: |s, v| s.calls.disable_coalesce_for = v },
+        Kind::Names {
+            set: |s, v| s.calls.disable_coalesce_for = v,
+        },
         "Tools whose equal, overlapping calls never share one run.",
     ),
     key(
@@ -183,7 +209,9 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_COMPAT_TEXT"],
         "true",
         Daemon,
-        Kind::Switch { set: |s, v| s.calls.compat_text = v },
+        Kind::Switch {
+            set: |s, v| s.calls.compat_text = v,
+        },
         "Whether results for old clients carry a `text` copy of the outputs.",
     ),
     key(
@@ -191,7 +219,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_GLOBAL_MAX_INFLIGHT"],
         "24",
         Daemon,
-        Kind::Whole { min: 1, max: 100_000, set: |s, v| s.limits.global_inflight = size(v) },
+        Kind::Whole {
+            min: 1,
+            max: 100_000,
+            set: |s, v| s.limits.global_inflight = size(v),
+        },
         "Calls that run at once; more wait in line.",
     ),
     key(
@@ -199,7 +231,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_SESSION_MAX_INFLIGHT"],
         "8",
         Daemon,
-        Kind::Whole { min: 1, max: 100_000, set: |s, v| s.limits.client_inflight = size(v) },
+        Kind::Whole {
+            min: 1,
+            max: 100_000,
+            set: |s, v| s.limits.client_inflight = size(v),
+        },
         "Calls of one client that run at once.",
     ),
     key(
@@ -207,7 +243,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_QUEUE_CALLS"],
         "4096",
         Daemon,
-        Kind::Whole { min: 0, max: 1_000_000, set: |s, v| s.limits.queue_calls = size(v) },
+        Kind::Whole {
+            min: 0,
+            max: 1_000_000,
+            set: |s, v| s.limits.queue_calls = size(v),
+        },
         "Calls that may wait in line; more are refused with a hint.",
     ),
     key(
@@ -215,7 +255,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_QUEUE_BYTES"],
         "64 MiB",
         Daemon,
-        Kind::Bytes { min: 0, max: 64 * GIB, set: |s, v| s.limits.queue_bytes = size(v) },
+        Kind::Bytes {
+            min: 0,
+            max: 64 * GIB,
+            set: |s, v| s.limits.queue_bytes = size(v),
+        },
         "Bytes of arguments that may wait in line.",
     ),
     key(
@@ -223,7 +267,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_WS_RETRY_AFTER_SECS"],
         "1",
         Daemon,
-        Kind::Whole { min: 0, max: 3600, set: |s, v| s.limits.retry_after_secs = v },
+        Kind::Whole {
+            min: 0,
+            max: 3600,
+            set: |s, v| s.limits.retry_after_secs = v,
+        },
         "The hint that goes with a refusal for lack of room.",
     ),
     key(
@@ -255,7 +303,11 @@ pub const KEYS: &[Key] = &[
         &["SESSION_TIMEOUT_SECS"],
         "3600",
         Daemon,
-        Kind::Seconds { min: 0.05, max: 365.0 * DAY, set: |s, v| s.sessions.idle = v },
+        Kind::Seconds {
+            min: 0.05,
+            max: 365.0 * DAY,
+            set: |s, v| s.sessions.idle = v,
+        },
         "A client away this long is forgotten, unless a call of its still runs.",
     ),
     key(
@@ -263,7 +315,9 @@ pub const KEYS: &[Key] = &[
         &["LOG_LEVEL"],
         "info",
         Both,
-        Kind::Level { set: |s, v| s.logs.level = v },
+        Kind::Level {
+            set: |s, v| s.logs.level = v,
+        },
         "The least important line that is written.",
     ),
     key(
@@ -271,7 +325,9 @@ pub const KEYS: &[Key] = &[
         &["EXAI_LOG_ARGUMENTS"],
         "false",
         Daemon,
-        Kind::Switch { set: |s, v| s.logs.log_arguments = v },
+        Kind::Switch {
+            set: |s, v| s.logs.log_arguments = v,
+        },
         "Log argument values too, not only their size and hash. They may hold private text.",
     ),
     key(
@@ -279,7 +335,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_LOG_MAX_BYTES"],
         "10 MiB",
         Both,
-        Kind::Bytes { min: 4 * KIB, max: 100 * GIB, set: |s, v| s.logs.max_bytes = v },
+        Kind::Bytes {
+            min: 4 * KIB,
+            max: 100 * GIB,
+            set: |s, v| s.logs.max_bytes = v,
+        },
         "Size at which a log is rotated.",
     ),
     key(
@@ -287,7 +347,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_LOG_KEEP"],
         "5",
         Both,
-        Kind::Whole { min: 0, max: 1000, set: |s, v| s.logs.keep = size(v) },
+        Kind::Whole {
+            min: 0,
+            max: 1000,
+            set: |s, v| s.logs.keep = size(v),
+        },
         "Rotated files kept of each log.",
     ),
     key(
@@ -295,7 +359,11 @@ pub const KEYS: &[Key] = &[
         &["WS_STATUS_FRESH_SECS"],
         "20",
         Both,
-        Kind::Seconds { min: 0.05, max: DAY, set: |s, v| s.logs.status_fresh = v },
+        Kind::Seconds {
+            min: 0.05,
+            max: DAY,
+            set: |s, v| s.logs.status_fresh = v,
+        },
         "A health file older than this proves no running daemon.",
     ),
     key(
@@ -303,94 +371,11 @@ pub const KEYS: &[Key] = &[
         &["EXAI_HEALTH_WRITER_INTERVAL"],
         "10",
         Daemon,
-        Kind::Seconds { min: 0.05, max: DAY, set: |s, v| s.logs.health_interval = v },
+        Kind::Seconds {
+            min: 0.05,
+            max: DAY,
+            set: |s, v| s.logs.health_interval = v,
+        },
         "Between two health files; changes are written at once.",
     ),
-    key(
-        "shim.autostart",
-        &["EXAI_WS_AUTOSTART"],
-        "auto",
-        Shim,
-        Kind::MaybeSwitch { set: |s, v| s.shim.autostart_asked = v },
-        "Start the daemon when none runs. auto: yes on loopback, no when host, port and token \
-         all come from the shim's own environment.",
-    ),
-    key(
-        "shim.connect_wait_secs",
-        &["EXAI_SHIM_CONNECT_WAIT", "EXAI_WS_CONNECT_TIMEOUT"],
-        "10",
-        Shim,
-        Kind::Seconds { min: 0.0, max: 3600.0, set: |s, v| s.shim.connect_wait = v },
-        "How long a call waits for the daemon before it is answered with what to do.",
-    ),
-    key(
-        "shim.handshake_timeout_secs",
-        &["EXAI_WS_HANDSHAKE_TIMEOUT"],
-        "15",
-        Shim,
-        Kind::Seconds { min: 0.05, max: 600.0, set: |s, v| s.shim.handshake_timeout = v },
-        "How long one attempt to connect and be greeted may take.",
-    ),
-    key(
-        "shim.rpc_timeout_secs",
-        &["EXAI_SHIM_RPC_TIMEOUT"],
-        "",
-        Shim,
-        Kind::MaybeSeconds { min: 0.05, max: DAY, set: |s, v| s.shim.rpc_timeout = v },
-        "The shim's own limit on a call. Unset: the daemon's deadline is the only one.",
-    ),
-    key(
-        "shim.ack_grace_secs",
-        &["EXAI_SHIM_ACK_GRACE_SECS"],
-        "30",
-        Shim,
-        Kind::Seconds { min: 0.0, max: 3600.0, set: |s, v| s.shim.ack_grace = v },
-        "What the shim adds to the deadline the daemon told it before it stops waiting.",
-    ),
-    env_only(key(
-        "shim.session_id",
-        &["EXAI_SESSION_ID"],
-        "",
-        Shim,
-        Kind::MaybeText { set: |s, v| s.shim.session_id = v },
-        "A fixed client id for this window. Unset: one is made at start.",
-    )),
-    env_only(key(
-        "shim.server_id",
-        &["MCP_SERVER_ID"],
-        "exai",
-        Shim,
-        Kind::Text { set: |s, v| s.shim.server_id = v },
-        "The name this window's shim gives itself towards its MCP client.",
-    )),
-    env_only(key(
-        "shim.server_name",
-        &["MCP_SERVER_NAME"],
-        "exai",
-        Shim,
-        Kind::Text { set: |s, v| s.shim.server_name = v },
-        "The title this window's shim gives itself towards its MCP client.",
-    )),
-];
-
-/// Names that decide where settings come from; process environment only.
-pub const OTHER_NAMES: &[(&str, &str)] = &[
-    ("EXAI_HOME", "The home: logs, data, run-time files, config/exai.toml and .env. An absolute path."),
-    ("EXAI_CONFIG", "The user's own settings file, instead of exai/exai.toml in the platform's place."),
-    ("ENV_FILE", "The file read as .env, instead of .env in the home."),
-    ("EXAI_TEST_TOOLS", "1: the daemon also has scripted test tools. Never honoured from a file."),
-];
-
-/// The predecessor's names that are still found in people's files and have no effect here.
-pub const RETIRED: &[(&str, &str)] = &[
-    ("EXAI_WS_SKIP_HEALTH_CHECK", "the shim always asks the daemon itself"),
-    ("EXAI_WS_PING_VALIDATION_TIMEOUT", "the shim always asks the daemon itself"),
-    ("EXAI_WS_INFLIGHT_TTL_SECS", "a call is known for exactly as long as it lives"),
-    ("EXAI_WS_EXPERT_KEEPALIVE_MS", "heartbeats are EXAI_WS_PROGRESS_INTERVAL_SECS"),
-    ("EXAI_WS_EXPERT_SOFT_DEADLINE_SECS", "one deadline travels with the call"),
-    ("EXAI_WS_EXPERT_MICROSTEP", "tools decide their own steps"),
-    ("EXAI_SEMAPHORE_HEALTH_CHECK_INTERVAL", "permits cannot leak, nothing recovers them"),
-    ("EXAI_PORT_CHECK_TIMEOUT", "an operating-system lock decides who is the daemon"),
-    ("EXAI_WS_STARTUP_WAIT_PROVIDERS", "the daemon serves at once"),
-    ("EXAI_WS_STARTUP_WAIT_PROVIDERS_TIMEOUT", "the daemon serves at once"),
 ];

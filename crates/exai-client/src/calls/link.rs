@@ -1,0 +1,113 @@
+//! What becomes of calls when links come and go.
+
+use super::{Calls, Owed, Place, Turn};
+use crate::{
+    explain::{self, Known},
+    outbound,
+    state::{LinkState, Session},
+};
+use exai_protocol::{Code, RequestId, WireError, error::Ran, request::CancelMode};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A repeatable call follows its daemon through this many deaths; then it may be the cause.
+const MAX_REPEATS: u8 = 3;
+/// Times an answer may be too large for us before we stop asking for it.
+const MAX_OVERSIZE: u8 = 2;
+/// Stops kept for a daemon that is away.
+const MAX_OWED: usize = 1024;
+
+impl Calls {
+    /// A daemon said welcome: everything that waits for one goes on.
+    pub(crate) fn link_up(&mut self, turn: &mut Turn<'_>) {
+        let Some(session) = turn.session() else {
+            return;
+        };
+        let boot = session.boot_id();
+        for owed in self.owed.drain(..).filter(|owed| Some(&owed.boot) == boot) {
+            turn.out.push(outbound::cancel(
+                &owed.id,
+                CancelMode::Stop,
+                "the caller is gone",
+            ));
+        }
+        for id in self.ids(|entry| entry.place == Place::Waiting) {
+            self.resume(&id, &session, turn);
+        }
+    }
+
+    fn resume(&mut self, id: &RequestId, session: &Session, turn: &mut Turn<'_>) {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        let same_boot = entry.boot.is_some() && entry.boot.as_ref() == session.boot_id();
+        if entry.known == Known::NotSent {
+            if !(entry.held.is_some() && same_boot) {
+                self.send(id, turn);
+            }
+        } else if same_boot {
+            self.ask_about(id, turn);
+        } else if !entry.repeatable || entry.frame.is_none() {
+            let what = "The exai daemon was restarted";
+            self.give_up(id, what);
+        } else if entry.repeats >= MAX_REPEATS {
+            let what = format!("The exai daemon went away {} times", entry.repeats + 1);
+            self.give_up(id, &what);
+        } else {
+            entry.repeats += 1;
+            tracing::info!(%id, tool = %entry.name, "sent again to a new daemon");
+            self.send(id, turn);
+        }
+    }
+
+    /// The link broke; `oversize` when it broke over a frame larger than we accept.
+    pub(crate) fn link_lost(&mut self, oversize: bool, now: Instant) {
+        for id in self.ids(|entry| entry.place != Place::Waiting) {
+            let Some(entry) = self.entries.get_mut(&id) else {
+                continue;
+            };
+            entry.oversize += u8::from(oversize);
+            if entry.stopping {
+                self.owe(&id);
+                self.end(
+                    &id,
+                    explain::let_go("stopped while the link broke", Ran::Unknown),
+                );
+            } else if entry.oversize >= MAX_OVERSIZE {
+                let message = "The answer is larger than this client accepts \
+                               (EXAI_WS_MAX_BYTES). Ask for less.";
+                self.end(&id, WireError::new(Code::TooLarge, message).ran(Ran::Yes));
+            } else {
+                let left = entry.due.saturating_duration_since(now);
+                self.place(&id, Place::Waiting, left.min(self.times.reattach_wait), now);
+            }
+        }
+    }
+
+    /// An attempt failed in a way that waiting will not mend soon.
+    pub(crate) fn link_failed(&mut self, turn: &Turn<'_>) {
+        let wait = match turn.link {
+            LinkState::Refused(_) => Duration::ZERO,
+            LinkState::Stopped(_) => self.times.stopped_wait,
+            _ => return,
+        };
+        for id in self.ids(|entry| entry.known == Known::NotSent) {
+            let Some(entry) = self.entries.get_mut(&id) else {
+                continue;
+            };
+            entry.due = entry.due.min(turn.now + wait);
+            let due = entry.due;
+            self.note_due(due);
+        }
+    }
+
+    pub(super) fn owe(&mut self, id: &RequestId) {
+        let boot = self.entries.get(id).and_then(|entry| entry.boot.clone());
+        if let Some(boot) = boot.filter(|_| self.owed.len() < MAX_OWED) {
+            self.owed.push(Owed {
+                id: id.clone(),
+                boot,
+            });
+        }
+    }
+}

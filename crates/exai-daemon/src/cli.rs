@@ -1,0 +1,334 @@
+//! The command line as a type: every word a person can type, and the sentence that explains it.
+
+use crate::exit;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// The daemon that owns your AI tools, and everything to look after it.
+#[derive(Debug, Parser)]
+#[command(name = "exai-daemon", version, propagate_version = true, after_long_help = exit::table())]
+pub(crate) struct Cli {
+    /// The home: logs, data, run-time files, config/exai.toml and .env [default: $EXAI_HOME, else
+    /// this platform's state directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// A setting for this process, such as network.port=9000 (may be given several times)
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) settings: Vec<(String, String)>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the daemon in the foreground
+    Run {
+        /// Leave the terminal and everything inherited behind; for `start`
+        #[arg(long, hide = true)]
+        detached: bool,
+    },
+    /// Start the daemon in the background; returns when it answers
+    Start(Start),
+    /// Stop the daemon: finish running calls, then end; shims will not start it again
+    Stop(Stop),
+    /// Stop, then start
+    Restart(Stop),
+    /// Say in one line whether the daemon runs
+    Status(Status),
+    /// Show the log, or prove that every call ended
+    Logs(Logs),
+    /// List the tools
+    Tools(Json),
+    /// Call a tool and show its progress
+    Call(Call),
+    /// List who is connected
+    Sessions(Json),
+    /// Show what happens in the daemon
+    Events(Events),
+    /// Check a running daemon with two clients and, where it is installed, the shim
+    Smoke,
+    /// Measure calls per second, latency and memory against bare servers, in one run
+    Bench(Bench),
+    /// Show the settings in force
+    Config(Config),
+    /// Check everything that usually goes wrong, and say how to repair it
+    Doctor(Json),
+    /// Show or replace the token
+    Token {
+        #[command(subcommand)]
+        action: TokenAction,
+    },
+    /// Print, write or take back the entry for an MCP client
+    McpConfig(McpConfig),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Answers JSON-RPC lines with a canned result; the bare twin that `bench` compares with
+    #[command(hide = true)]
+    BenchStdioResponder,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Start {
+    /// Say nothing on success
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// As a shim starts it: refuses while the owner wants no daemon
+    #[arg(long)]
+    pub(crate) autostart: bool,
+    /// Seconds to wait for the daemon's first answer
+    #[arg(long, default_value_t = 15.0, value_parser = seconds)]
+    pub(crate) wait: f64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Stop {
+    /// Kill the daemon if nothing gentler ends it
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Seconds that running calls get to finish
+    #[arg(long, default_value_t = 30.0, value_parser = seconds)]
+    pub(crate) drain: f64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Status {
+    /// Everything there is to know, as JSON
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) json: bool,
+    /// Go on until Ctrl-C
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Seconds between two looks
+    #[arg(long, default_value_t = 1.0, value_parser = seconds, requires = "watch")]
+    pub(crate) interval: f64,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Logs {
+    #[command(subcommand)]
+    pub(crate) action: Option<LogsAction>,
+    /// Go on with new lines until Ctrl-C
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Lines to begin with
+    #[arg(long, short = 'n', default_value_t = 50)]
+    pub(crate) lines: usize,
+    /// Which log
+    #[arg(long, value_enum, default_value_t = LogName::Daemon)]
+    pub(crate) file: LogName,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum LogsAction {
+    /// Prove offline that every received call has exactly one end
+    Check(Json),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogName {
+    /// ws_daemon.log
+    Daemon,
+    /// ws_shim.log
+    Shim,
+    /// tool_calls_all.jsonl
+    Calls,
+    /// tool_failures.jsonl
+    Failures,
+    /// progress.log
+    Progress,
+    /// ws_daemon.metrics.jsonl
+    Metrics,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Json {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Call {
+    /// The tool
+    pub(crate) tool: String,
+    /// One argument; its type is taken from the tool's schema
+    #[arg(long = "arg", short, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) args: Vec<(String, String)>,
+    /// All arguments as a JSON object, `-` for standard input, `@FILE` for a file
+    #[arg(long, value_name = "OBJECT")]
+    pub(crate) json: Option<String>,
+    /// Seconds to wait for the result
+    #[arg(long, value_parser = seconds)]
+    pub(crate) timeout: Option<f64>,
+    /// Print the whole result as JSON instead of its text
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// No progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Events {
+    /// Go on with new events until Ctrl-C
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only this topic (may be given several times)
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) topic: Vec<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Bench {
+    /// Sessions of the throughput run
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub(crate) sessions: u32,
+    /// Calls of each session
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) calls: u32,
+    /// Small numbers, for the gate
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Config {
+    /// Also where each value came from
+    #[arg(long)]
+    pub(crate) origin: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum TokenAction {
+    /// Print the token
+    Show,
+    /// Make a new token; the old one opens until the overlap ends
+    Rotate,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct McpConfig {
+    /// Whose configuration
+    #[arg(value_enum)]
+    pub(crate) client: McpClient,
+    /// Put the entry into the client's own file, with a backup
+    #[arg(long, conflicts_with = "undo")]
+    pub(crate) write: bool,
+    /// Take back what --write did
+    #[arg(long)]
+    pub(crate) undo: bool,
+    /// Print the entry (what happens without --write and --undo)
+    #[arg(long, conflicts_with_all = ["write", "undo"])]
+    pub(crate) print: bool,
+    /// Another file than the client's usual one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// The MCP clients whose files we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum McpClient {
+    Auggie,
+    Vscode,
+    ClaudeCode,
+    ClaudeDesktop,
+    Codex,
+    Cursor,
+    Gemini,
+    Opencode,
+}
+
+/// Reads the command line; on a mistake says which and ends with code 2.
+pub(crate) fn parse() -> Cli {
+    Cli::parse()
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if (0.0..=86_400.0).contains(&number) => Ok(number),
+        _ => Err("expected seconds from 0 to 86400".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parsed(words: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once(&"exai-daemon").chain(words))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_documented_words_are_understood() {
+        for words in [
+            &["run"][..],
+            &["start", "--quiet"],
+            &["start", "--autostart", "--wait", "2.5"],
+            &["stop", "--force"],
+            &["restart"],
+            &["status", "--json"],
+            &["status", "--watch"],
+            &["logs", "-f"],
+            &["logs", "-n", "5", "--file", "failures"],
+            &["logs", "check", "--json"],
+            &["tools"],
+            &["call", "version", "--arg", "a=1", "--arg", "b=x=y", "--json", "{}"],
+            &["sessions", "--json"],
+            &["events", "-f", "--topic", "tool_call_result", "--json"],
+            &["smoke"],
+            &["bench", "--quick", "--json"],
+            &["config", "--origin"],
+            &["doctor", "--json"],
+            &["token", "rotate"],
+            &["mcp-config", "claude-code", "--write"],
+            &["mcp-config", "vscode", "--undo"],
+            &["completions", "zsh"],
+            &["--home", "/h", "status"],
+            &["status", "--home", "/h", "--set", "network.port=1"],
+        ] {
+            assert!(parsed(words).is_ok(), "{words:?}: {:?}", parsed(words).err());
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for words in [
+            &["call"][..],
+            &["call", "x", "--arg", "novalue"],
+            &["start", "--wait", "-1"],
+            &["start", "--wait", "NaN"],
+            &["mcp-config", "emacs"],
+            &["mcp-config", "vscode", "--write", "--undo"],
+            &["bench", "--sessions", "0"],
+            &[],
+        ] {
+            assert!(parsed(words).is_err(), "{words:?}");
+        }
+    }
+}

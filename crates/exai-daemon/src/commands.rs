@@ -1,0 +1,80 @@
+//! From a parsed command line to an exit code: one file a command, and this table of them.
+
+mod call;
+mod completions;
+mod config;
+mod doctor;
+mod events;
+mod logs;
+mod restart;
+mod run;
+mod sessions;
+mod smoke;
+mod start;
+mod status;
+mod stop;
+mod token;
+mod tools;
+
+use crate::{
+    cli::{Cli, Command, LogsAction},
+    context::Context,
+    exit::{self, Code},
+    output,
+};
+use anyhow::{Context as _, Result};
+use std::process::ExitCode;
+
+/// Runs a command and says what went wrong with it.
+pub(crate) fn main(cli: Cli) -> ExitCode {
+    match dispatch(&cli) {
+        Ok(code) => code,
+        // A reader that has seen enough (`… | head`) is no failure.
+        Err(error) if exit::reader_is_gone(&error) => exit::OK.into(),
+        Err(error) => exit::code_of(&error).report(format!("{error:#}")),
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<ExitCode> {
+    let strict = || Context::strict(cli);
+    let lenient = || Context::lenient(cli);
+    let code = match &cli.command {
+        Command::Run { detached } => return run::run(strict()?, *detached),
+        Command::Start(options) => wait(start::run(&strict()?, options)),
+        Command::Stop(options) => wait(stop::run(&lenient()?, options)),
+        Command::Restart(options) => wait(restart::run(&strict()?, options)),
+        Command::Status(options) => wait(status::run(&lenient()?, options)),
+        Command::Tools(options) => wait(tools::run(&lenient()?, options.json)),
+        Command::Call(options) => wait(call::run(&lenient()?, options)),
+        Command::Logs(options) => match &options.action {
+            Some(LogsAction::Check(check)) => logs::check(&lenient()?, check.json),
+            None => wait(logs::run(&lenient()?, options)),
+        },
+        Command::Sessions(options) => wait(sessions::run(&lenient()?, options.json)),
+        Command::Events(options) => wait(events::run(&lenient()?, options)),
+        Command::Smoke => wait(smoke::run(&lenient()?)),
+        Command::Config(options) => config::run(&strict()?, *options),
+        Command::Doctor(options) => wait(doctor::run(cli, options.json)),
+        Command::Token { action } => wait(token::run(&lenient()?, *action)),
+        Command::Completions { shell } => completions::run(*shell),
+        _ => Err(exit::FAILURE.because("not there yet")),
+    };
+    Ok(code?.into())
+}
+
+/// Drives a command on a small runtime of its own.
+fn wait(command: impl Future<Output = Result<Code>>) -> Result<Code> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let code = runtime.block_on(command);
+    // A thread that waits for standard input must not hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+/// What to do next, beside the data.
+fn next_step(words: &str) {
+    output::hint(output::paint(output::Tone::Quiet, words));
+}

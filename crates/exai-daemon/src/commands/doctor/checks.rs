@@ -1,0 +1,260 @@
+//! The checks, each small enough to be believed.
+
+use super::Check;
+use crate::{
+    compose,
+    context::Context,
+    dial::Places,
+    lifecycle::{identity::lock_is_held, port_owner, spawn},
+    probe::{Answer, probe},
+};
+use exai_client::Target;
+use exai_config::{Home, ProcessEnv, TokenStore, rendezvous};
+use exai_telemetry::check;
+use std::{process::Stdio, time::Duration};
+
+/// Below this a thousand windows do not fit.
+const FEW_DESCRIPTORS: u64 = 4096;
+const START: &str = "exai-daemon start";
+
+/// All of them, in the order in which one explains the next.
+pub(super) async fn all(home: &Home, flags: &[(String, String)]) -> Vec<Check> {
+    let (mut checks, context) = settings(home, flags);
+    checks.push(home_check(home));
+    checks.push(token(&context));
+    checks.push(stopped(home));
+    checks.extend(daemon(&context).await);
+    checks.push(shim().await);
+    checks.push(log(home));
+    checks.push(descriptors());
+    checks
+}
+
+fn settings(home: &Home, flags: &[(String, String)]) -> (Vec<Check>, Context) {
+    const NAME: &str = "settings";
+    let mut checks = Vec::new();
+    let loaded = exai_config::load(home, &ProcessEnv, flags).unwrap_or_else(|faults| {
+        let fault = |fault: &exai_config::Fault| {
+            Check::fail(NAME, fault.to_string(), format!("correct {}", fault.place))
+        };
+        checks.extend(faults.faults.iter().map(fault));
+        *faults.rest
+    });
+    let warn = |warning: &String| Check::warn(NAME, warning, "see config/README.md, or `exai-daemon config --origin`");
+    checks.extend(loaded.warnings.iter().map(warn));
+    if checks.is_empty() {
+        let files: Vec<String> = loaded.files.iter().map(|file| file.display().to_string()).collect();
+        let found = if files.is_empty() { "defaults and environment only".to_owned() } else { files.join(", ") };
+        checks.push(Check::ok(NAME, found));
+    }
+    (checks, Context { home: home.clone(), loaded, overrides: flags.to_vec() })
+}
+
+/// Makes what is missing and proves that files can be written, as a start would.
+fn home_check(home: &Home) -> Check {
+    match home.prepare() {
+        Ok(()) => Check::ok("home", format!("{} (private parts 0700, writable)", home.root().display())),
+        Err(error) => Check::fail("home", error.to_string(), "see above, or set EXAI_HOME to a directory of yours"),
+    }
+}
+
+fn token(context: &Context) -> Check {
+    const NAME: &str = "token";
+    if context.loaded.settings.auth.token.is_some() {
+        let origin = context.loaded.origin("auth.token").map(|origin| origin.origin.to_string());
+        return Check::ok(NAME, format!("given by {}", origin.unwrap_or_default()));
+    }
+    match TokenStore::new(&context.home).read() {
+        Ok(None) => Check::ok(NAME, "none yet; the daemon makes one at its first start"),
+        Ok(Some(found)) => match found.warnings.first() {
+            None => Check::ok(NAME, context.home.token_file().display().to_string()),
+            Some(warning) => Check::warn(NAME, warning, "exai-daemon token rotate"),
+        },
+        Err(error) => Check::fail(NAME, error.to_string(), "exai-daemon token rotate"),
+    }
+}
+
+fn stopped(home: &Home) -> Check {
+    match rendezvous::stopped(home) {
+        None => Check::ok("wanted", "shims may start the daemon"),
+        Some(wish) => Check::warn("wanted", format!("stopped by you ({}); shims start nothing", wish.reason), START),
+    }
+}
+
+async fn daemon(context: &Context) -> Vec<Check> {
+    const NAME: &str = "daemon";
+    let places = Places::of(context);
+    let (best, configured) = match (places.best(), places.configured()) {
+        (Ok(best), Ok(configured)) => (best, configured),
+        // The token's own check has said why.
+        _ => return Vec::new(),
+    };
+    let answer = probe(&best, &context.home).await;
+    let mut checks = vec![judge(NAME, &best, &answer, lock_is_held(&context.home))];
+    if best.authority() != configured.authority() && configured.port != 0 {
+        let there = probe(&configured, &context.home).await;
+        if !matches!(there, Answer::Nobody(_)) {
+            checks.push(judge("port", &configured, &there, false));
+        }
+    }
+    checks
+}
+
+fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) -> Check {
+    let at = format!("ws://{}", target.authority());
+    let port = target.port;
+    let other_port = format!("set EXAI_WS_PORT to a free port, or end what holds port {port}");
+    match answer {
+        Answer::Ours(server) if server.version != compose::VERSION => Check::warn(
+            name,
+            format!("{at} runs version {}, this command is {}", server.version, compose::VERSION),
+            "exai-daemon restart",
+        ),
+        Answer::Ours(server) => Check::ok(name, format!("{at} version {} boot {}", server.version, server.boot_id)),
+        Answer::OtherHome(server) => Check::fail(
+            name,
+            format!("{at} is the exai of another home, {}", server.home),
+            format!("use it with EXAI_HOME={}, or set EXAI_WS_PORT to a free port", server.home),
+        ),
+        Answer::Refused(why) => Check::fail(
+            name,
+            format!("{at} refuses us: {why}"),
+            "give both sides the same EXAI_WS_TOKEN (or none), then `exai-daemon restart`",
+        ),
+        Answer::Foreign(how) => {
+            let owner = port_owner::owner(port);
+            let owner = owner.map_or_else(|| "a program".to_owned(), |owner| owner.to_string());
+            Check::fail(name, format!("{at} is held by {owner} that is no exai: {how}"), other_port)
+        }
+        Answer::Silent => Check::fail(name, format!("{at} accepts connections and does not answer"), "exai-daemon stop --force, then exai-daemon start"),
+        Answer::Nobody(_) if lock_held => Check::warn(
+            name,
+            "the home's lock is held and nobody answers: it is starting, draining or stuck",
+            "wait a moment; if it stays so: exai-daemon stop --force, then exai-daemon start",
+        ),
+        Answer::Nobody(_) => Check::warn(name, format!("nobody answers at {at}"), START),
+    }
+}
+
+/// The shim that clients would start, and whether it is of this build.
+async fn shim() -> Check {
+    const NAME: &str = "shim";
+    let Some(path) = spawn::sibling("exai-shim") else {
+        return Check::warn(NAME, "exai-shim is not beside exai-daemon", "install both into one directory");
+    };
+    let mut command = spawn::command(&path);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let run = tokio::process::Command::from(command).kill_on_drop(true).output();
+    match tokio::time::timeout(Duration::from_secs(3), run).await {
+        Ok(Ok(output)) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            if said.split_whitespace().any(|word| word == compose::VERSION) {
+                return Check::ok(NAME, format!("{} ({said})", path.display()));
+            }
+            Check::warn(NAME, format!("{} says {said:?}, this command is {}", path.display(), compose::VERSION), "install both from one build")
+        }
+        Ok(Ok(output)) => Check::fail(NAME, format!("{} ended with {}", path.display(), output.status), "install it again"),
+        Ok(Err(error)) => Check::fail(NAME, format!("{} cannot be run: {error}", path.display()), "install it again"),
+        Err(_) => Check::fail(NAME, format!("{} does not answer --version", path.display()), "install it again"),
+    }
+}
+
+fn log(home: &Home) -> Check {
+    const NAME: &str = "log";
+    match check::check(&home.daemon_log(), lock_is_held(home)) {
+        Ok(report) if report.is_clean() => Check::ok(
+            NAME,
+            format!(
+                "{} calls received, {} finished, {} interrupted by a daemon's death, {} open",
+                report.received, report.finished, report.interrupted.len(), report.open.len()
+            ),
+        ),
+        Ok(report) => Check::fail(
+            NAME,
+            format!("{} calls do not have exactly one end", report.violations.len()),
+            "`exai-daemon logs check` names them; please report it",
+        ),
+        Err(error) => Check::fail(NAME, error.to_string(), format!("make {} readable", home.daemon_log().display())),
+    }
+}
+
+#[cfg(unix)]
+fn descriptors() -> Check {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let (soft, hard) = (limit.current, limit.maximum);
+    let shown = |limit: Option<u64>| limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
+    let found = format!("soft {}, hard {} (the daemon raises soft to hard)", shown(soft), shown(hard));
+    match hard {
+        Some(hard) if hard < FEW_DESCRIPTORS => Check::warn(
+            "files",
+            found,
+            format!("allow at least {FEW_DESCRIPTORS} open files (`ulimit -Hn`), or keep to {} windows", hard / 2),
+        ),
+        _ => Check::ok("files", found),
+    }
+}
+
+#[cfg(not(unix))]
+fn descriptors() -> Check {
+    Check::ok("files", "no limit on this system")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::doctor::Verdict;
+    use exai_protocol::{Secret, hello::ServerInfo};
+
+    fn target() -> Target {
+        Target { host: "127.0.0.1".into(), port: 7, host_header: None, token: Secret::new("s3cret") }
+    }
+
+    fn server(version: &str) -> ServerInfo {
+        ServerInfo {
+            name: "exai-daemon".into(),
+            version: version.into(),
+            build: "b".into(),
+            boot_id: "x".into(),
+            home: "/other".into(),
+        }
+    }
+
+    #[test]
+    fn r41_every_answer_has_a_verdict_and_a_fix() {
+        let of = |answer: &Answer, held| judge("daemon", &target(), answer, held);
+        assert_eq!(of(&Answer::Ours(server(compose::VERSION)), true).verdict, Verdict::Ok);
+        let skewed = of(&Answer::Ours(server("99.0")), true);
+        assert_eq!((skewed.verdict, skewed.fix.as_deref()), (Verdict::Warn, Some("exai-daemon restart")));
+        for answer in [
+            Answer::OtherHome(server("1")),
+            Answer::Refused("unauthorized".into()),
+            Answer::Foreign("HTTP 200".into()),
+            Answer::Silent,
+        ] {
+            let check = of(&answer, false);
+            assert!(check.verdict == Verdict::Fail && check.fix.is_some(), "{answer:?}");
+            assert!(!format!("{check:?}").contains("s3cret"));
+        }
+        assert_eq!(of(&Answer::Nobody("refused".into()), false).fix.as_deref(), Some(START));
+        assert!(of(&Answer::Nobody("refused".into()), true).found.contains("lock"));
+    }
+
+    #[test]
+    fn r42_a_home_that_cannot_be_is_a_failure_with_a_fix() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        exai_config::atomic::write(&file, b"", 0o600).unwrap();
+        let check = home_check(&Home::at(file.join("home")));
+        assert!(check.verdict == Verdict::Fail && check.found.contains("file"), "{check:?}");
+        assert_eq!(home_check(&Home::at(dir.path().join("új"))).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn broken_settings_are_told_one_by_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let flags = [("network.port".to_owned(), "x".to_owned()), ("nonsense".to_owned(), "1".to_owned())];
+        let (checks, _) = settings(&Home::at(dir.path()), &flags);
+        let failed = checks.iter().filter(|check| check.verdict == Verdict::Fail).count();
+        assert_eq!(failed, 2, "{checks:?}");
+    }
+}

@@ -1,0 +1,16 @@
+//! `run`: the daemon in this process.
+
+use crate::{context::Context, output, run};
+use anyhow::Result;
+use std::process::ExitCode;
+
+pub(super) fn run(context: Context, detached: bool) -> Result<ExitCode> {
+    if !detached {
+        output::hint(format!(
+            "ws_daemon: in the foreground | home {} | log {} | Ctrl-C ends it",
+            context.home.root().display(),
+            context.home.daemon_log().display()
+        ));
+    }
+    run::daemon(context.home, context.loaded, run::Options { detached })
+}

@@ -1,0 +1,330 @@
+//! `start`: brings the daemon of this home up and returns when it answers. Many starters agree
+//! on one by a lock; a port that somebody else holds is named, and nobody is pushed off it.
+
+use super::next_step;
+use crate::{
+    cli::Start,
+    context::Context,
+    dial::Places,
+    exit::{self, Code},
+    lifecycle::{
+        identity::lock_is_held,
+        port_owner,
+        spawn::{self, Spawned, tail},
+    },
+    output,
+    probe::{Answer, probe},
+};
+use anyhow::{Context as _, Result};
+use exai_client::Target;
+use exai_config::rendezvous;
+use exai_protocol::hello::ServerInfo;
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read as _, Seek as _, SeekFrom},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+
+/// Between two looks at something that will soon be different.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long a daemon that is on its way down may take before a new one is tried.
+const PREDECESSOR: Duration = Duration::from_secs(40);
+/// Starts in a row when somebody else held the home for a moment.
+const TRIES: u32 = 3;
+
+/// A daemon that answers.
+pub(super) struct Up {
+    url: String,
+    pid: Option<u32>,
+    already: bool,
+}
+
+pub(super) async fn run(context: &Context, options: &Start) -> Result<Code> {
+    let up = bring_up(context, options).await?;
+    if !options.quiet {
+        let word = if up.already { "already running" } else { "started" };
+        let pid = up.pid.map(|pid| format!(" | pid={pid}")).unwrap_or_default();
+        output::line(format!("ws_daemon: {word} | {}{pid}", up.url))?;
+    }
+    Ok(exit::OK)
+}
+
+/// Makes sure that a daemon of this home answers.
+pub(super) async fn bring_up(context: &Context, options: &Start) -> Result<Up> {
+    heed_the_owner(context, options)?;
+    context.home.prepare()?;
+    if !options.autostart {
+        rendezvous::clear_stopped(&context.home).context("cannot remove the stopped marker")?;
+    }
+    if let Some(up) = answering(context).await? {
+        return Ok(up);
+    }
+    let patience = Duration::from_secs_f64(options.wait);
+    let _lock = match start_lock(context, patience + PREDECESSOR).await? {
+        Ok(lock) => lock,
+        Err(up) => return Ok(up),
+    };
+    heed_the_owner(context, options)?;
+    if let Some(up) = answering(context).await? {
+        return Ok(up);
+    }
+    if let Some(up) = predecessor_gone(context).await? {
+        return Ok(up);
+    }
+    port_is_free(context).await?;
+    for _ in 1..TRIES {
+        if let Some(up) = attempt(context, patience).await? {
+            return Ok(up);
+        }
+    }
+    let last = attempt(context, patience).await?;
+    last.ok_or_else(|| {
+        exit::START_FAILED.because(
+            "another process holds this home and does not answer; see `exai-daemon status`, then \
+             `exai-daemon stop --force`",
+        )
+    })
+}
+
+fn heed_the_owner(context: &Context, options: &Start) -> Result<()> {
+    match rendezvous::stopped(&context.home) {
+        Some(_) if options.autostart => {
+            Err(exit::STOPPED.because("stopped by you; run exai-daemon start"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The daemon of this home, if it answers where it said it would be, or where it should be.
+async fn answering(context: &Context) -> Result<Option<Up>> {
+    let places = Places::of(context);
+    let (best, configured) = (places.best()?, places.configured()?);
+    let elsewhere = configured.authority() != best.authority();
+    let candidates = [Some(best), Some(configured).filter(|_| elsewhere)];
+    for target in candidates.into_iter().flatten().filter(|target| target.port != 0) {
+        if let Answer::Ours(server) = probe(&target, &context.home).await {
+            return Ok(Some(up(context, &target, &server, true)));
+        }
+    }
+    Ok(None)
+}
+
+fn up(context: &Context, target: &Target, server: &ServerInfo, already: bool) -> Up {
+    let record = rendezvous::read(&context.home).ok().flatten();
+    let pid = record.filter(|record| record.boot_id == server.boot_id).map(|record| record.pid);
+    Up { url: format!("ws://{}", target.authority()), pid, already }
+}
+
+/// The lock that lets one starter work; or the daemon another one brought up meanwhile.
+async fn start_lock(context: &Context, patience: Duration) -> Result<Result<File, Up>> {
+    let path = context.home.start_lock_file();
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options.open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let began = Instant::now();
+    let mut looks: u32 = 0;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(Ok(lock)),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+            Err(TryLockError::WouldBlock) if began.elapsed() > patience => {
+                let seconds = patience.as_secs();
+                return Err(exit::START_FAILED.because(format!(
+                    "another `exai-daemon start` of this home has been at it for {seconds} s; \
+                     wait for it or end it, then try again"
+                )));
+            }
+            Err(TryLockError::WouldBlock) => {}
+        }
+        looks += 1;
+        if looks.is_multiple_of(10)
+            && let Some(up) = answering(context).await?
+        {
+            return Ok(Err(up));
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Waits while a daemon that does not answer holds the home: one that drains, or one that was
+/// just run by hand.
+async fn predecessor_gone(context: &Context) -> Result<Option<Up>> {
+    let began = Instant::now();
+    let mut ticker = output::Ticker::new();
+    while lock_is_held(&context.home) {
+        if let Some(up) = answering(context).await? {
+            return Ok(Some(up));
+        }
+        if began.elapsed() > PREDECESSOR {
+            let record = rendezvous::read(&context.home).ok().flatten();
+            let pid = record.map(|record| format!(" (pid {} by its record)", record.pid));
+            return Err(exit::START_FAILED.because(format!(
+                "a daemon of this home{} holds its lock and does not answer; run \
+                 `exai-daemon stop --force`, then start again",
+                pid.unwrap_or_default()
+            )));
+        }
+        ticker.show("waiting for the daemon that is going down …");
+        sleep(Duration::from_millis(100)).await;
+    }
+    Ok(None)
+}
+
+/// Names whoever holds our port, before a daemon is started in vain.
+async fn port_is_free(context: &Context) -> Result<()> {
+    let target = Places::of(context).configured()?;
+    if target.port == 0 {
+        return Ok(());
+    }
+    let answer = probe(&target, &context.home).await;
+    match port_fault(&target, &answer) {
+        Some(fault) => Err(fault),
+        None => Ok(()),
+    }
+}
+
+fn port_fault(target: &Target, answer: &Answer) -> Option<anyhow::Error> {
+    let at = target.authority();
+    let port = target.port;
+    let choose = "choose another port with EXAI_WS_PORT (or network.port in config/exai.toml)";
+    Some(match answer {
+        Answer::Ours(_) | Answer::Nobody(_) => return None,
+        Answer::OtherHome(server) => exit::OTHER_HOME.because(format!(
+            "port {port} is held by the exai of another home, {}; use that one with \
+             EXAI_HOME={}, or {choose}",
+            server.home, server.home
+        )),
+        Answer::Refused(why) => exit::REFUSED.because(format!(
+            "an exai daemon answers at ws://{at} and does not accept us ({why}); it runs with \
+             another token: unset EXAI_WS_TOKEN or give both the same, or {choose}"
+        )),
+        Answer::Foreign(_) | Answer::Silent => {
+            let owner = port_owner::owner(port);
+            let owner = owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
+            exit::PORT_TAKEN.because(format!(
+                "port {port} is taken by {owner}, which is no exai; end it, or {choose}"
+            ))
+        }
+    })
+}
+
+/// One spawn. `None`: somebody else held the home at that moment.
+async fn attempt(context: &Context, patience: Duration) -> Result<Option<Up>> {
+    let log_from = context.home.daemon_log().metadata().map_or(0, |meta| meta.len());
+    let mut spawned = spawn::daemon(context)?;
+    let pid = spawned.child.id();
+    let began = Instant::now();
+    let mut ticker = output::Ticker::new();
+    loop {
+        if let Some(up) = child_answers(context, pid).await? {
+            return Ok(Some(up));
+        }
+        if let Some(status) = spawned.child.try_wait().context("cannot watch the daemon")? {
+            ticker.clear();
+            if status.code() == Some(i32::from(exit::ALREADY_RUNNING.number)) {
+                return predecessor_gone(context).await;
+            }
+            if status.code() == Some(i32::from(exit::PORT_TAKEN.number)) {
+                port_is_free(context).await?;
+            }
+            return Err(died(context, &spawned, log_from, &status.to_string()));
+        }
+        if began.elapsed() > patience {
+            ticker.clear();
+            let silent = format!("no answer within {} s, so it was ended", patience.as_secs_f64());
+            // Our own child, and nobody has heard of it yet.
+            let _ = spawned.child.kill();
+            let _ = spawned.child.wait();
+            return Err(died(context, &spawned, log_from, &silent));
+        }
+        if began.elapsed() > Duration::from_secs(1) {
+            ticker.show(&format!("starting the daemon … {} s", began.elapsed().as_secs()));
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// The daemon we spawned, once its record names it and a handshake confirms the record.
+async fn child_answers(context: &Context, pid: u32) -> Result<Option<Up>> {
+    let Some(record) = rendezvous::read(&context.home).ok().flatten() else { return Ok(None) };
+    if record.pid != pid {
+        return Ok(None);
+    }
+    let target = Places::of(context).recorded(&record)?;
+    match probe(&target, &context.home).await {
+        Answer::Ours(server) if server.boot_id == record.boot_id => {
+            Ok(Some(up(context, &target, &server, false)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn died(context: &Context, spawned: &Spawned, log_from: u64, how: &str) -> anyhow::Error {
+    let said = std::fs::read_to_string(&spawned.last_words).unwrap_or_default();
+    let logged = text_from(&context.home.daemon_log(), log_from).unwrap_or_default();
+    let words = tail(&format!("{logged}\n{said}"), 15);
+    next_step("`exai-daemon doctor` checks what usually goes wrong");
+    exit::START_FAILED.because(format!("the daemon did not come up ({how})\n{words}").trim_end())
+}
+
+/// What was logged after `from`; all of it where the log was rotated meanwhile.
+fn text_from(path: &std::path::Path, from: u64) -> std::io::Result<String> {
+    const MOST: u64 = 64 * 1024;
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let from = if length < from { 0 } else { from }.max(length.saturating_sub(MOST));
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exai_protocol::Secret;
+
+    fn target() -> Target {
+        Target { host: "127.0.0.1".into(), port: 1, host_header: None, token: Secret::new("s3cret") }
+    }
+
+    fn server(home: &str) -> ServerInfo {
+        ServerInfo {
+            name: "exai-daemon".into(),
+            version: "1".into(),
+            build: "b".into(),
+            boot_id: "x".into(),
+            home: home.into(),
+        }
+    }
+
+    #[test]
+    fn r41_every_holder_of_the_port_has_its_message_and_code() {
+        let fault = |answer: Answer| port_fault(&target(), &answer).unwrap();
+        let other = fault(Answer::OtherHome(server("/their/home")));
+        assert_eq!(exit::code_of(&other), exit::OTHER_HOME);
+        assert!(other.to_string().contains("EXAI_HOME=/their/home"), "{other}");
+        let foreign = fault(Answer::Foreign("HTTP 200".into()));
+        assert_eq!(exit::code_of(&foreign), exit::PORT_TAKEN);
+        assert!(foreign.to_string().contains("EXAI_WS_PORT"), "{foreign}");
+        let refused = fault(Answer::Refused("unauthorized".into()));
+        assert_eq!(exit::code_of(&refused), exit::REFUSED);
+        assert!(!refused.to_string().contains("s3cret"));
+        assert!(port_fault(&target(), &Answer::Nobody("refused".into())).is_none());
+    }
+
+    #[test]
+    fn r17_the_log_is_read_from_where_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        exai_config::atomic::write(&path, b"old\nnew\n", 0o600).unwrap();
+        assert_eq!(text_from(&path, 4).unwrap(), "new\n");
+        assert_eq!(text_from(&path, 99).unwrap(), "old\nnew\n", "rotated");
+        assert!(text_from(&dir.path().join("none"), 0).is_err());
+    }
+}

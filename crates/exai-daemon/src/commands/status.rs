@@ -1,0 +1,243 @@
+//! `status`: one line and an exit code. A handshake decides; files only say what was.
+
+use super::next_step;
+use crate::{
+    cli::Status,
+    compose,
+    context::Context,
+    dial::{self, Connection},
+    exit::{self, Code},
+    lifecycle::identity::lock_is_held,
+    output::{self, Tone, paint},
+    probe::{Answer, probe},
+};
+use anyhow::Result;
+use exai_client::Target;
+use exai_config::rendezvous::{self, Stopped};
+use exai_protocol::{endpoint::Endpoint, health::Health, hello::ServerInfo};
+use serde::Serialize;
+use std::time::Duration;
+
+/// Everything that is known at one moment.
+#[derive(Serialize)]
+struct Report {
+    running: bool,
+    line: String,
+    url: String,
+    home: String,
+    /// What the handshake met, when it met no daemon of ours.
+    answer: Option<String>,
+    identity: Option<ServerInfo>,
+    health: Option<Health>,
+    /// Age of the health file, where only that is left.
+    health_file_age_secs: Option<f64>,
+    endpoint: Option<Endpoint>,
+    stopped: Option<Stopped>,
+    lock_held: bool,
+}
+
+pub(super) async fn run(context: &Context, options: &Status) -> Result<Code> {
+    if options.watch {
+        return watch(context, Duration::from_secs_f64(options.interval.max(0.1))).await;
+    }
+    let report = look(context).await?;
+    if options.json {
+        output::json(&report)?;
+    } else {
+        output::line(&report.line)?;
+        advise(&report);
+    }
+    Ok(if report.running { exit::OK } else { exit::FAILURE })
+}
+
+async fn watch(context: &Context, interval: Duration) -> Result<Code> {
+    loop {
+        let report = look(context).await?;
+        output::fresh_screen()?;
+        let tone = if report.running { Tone::Good } else { Tone::Bad };
+        output::line(if output::data_is_watched() { paint(tone, &report.line) } else { report.line.clone() })?;
+        if let Some(health) = report.health.as_ref().filter(|_| output::data_is_watched()) {
+            for line in details(health) {
+                output::line(line)?;
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(exit::OK),
+        }
+    }
+}
+
+fn details(health: &Health) -> Vec<String> {
+    let outcomes: Vec<String> =
+        health.outcomes.iter().map(|(outcome, count)| format!("{outcome}={count}")).collect();
+    let lag = health.loop_lag_ms.map_or_else(|| "unknown".to_owned(), |lag| format!("{lag:.1} ms"));
+    let mut lines = vec![
+        format!("  version {}  up {}  state {}", health.version, health.uptime_human, health.state),
+        format!("  connections {}  queued {}  tools {}  loop lag {lag}", health.connections, health.queued, health.tool_count),
+        format!("  calls {}", if outcomes.is_empty() { "none yet".to_owned() } else { outcomes.join(" ") }),
+    ];
+    lines.extend(health.warnings.iter().map(|warning| format!("  warning: {warning}")));
+    lines
+}
+
+fn advise(report: &Report) {
+    if let Some(health) = &report.health.as_ref().filter(|_| report.running) {
+        health.warnings.iter().for_each(output::warning);
+        return;
+    }
+    if report.stopped.is_some() {
+        next_step("stopped by you; run `exai-daemon start`");
+    } else if let Some(answer) = &report.answer {
+        next_step(&format!("{answer}; `exai-daemon doctor` says more"));
+    } else {
+        next_step("run `exai-daemon start`");
+    }
+}
+
+async fn look(context: &Context) -> Result<Report> {
+    let target = dial::target(context)?;
+    let answer = probe(&target, &context.home).await;
+    let mut report = Report {
+        running: false,
+        line: String::new(),
+        url: format!("ws://{}", target.authority()),
+        home: context.home.root().display().to_string(),
+        answer: said(&answer, lock_is_held(&context.home)),
+        identity: None,
+        health: None,
+        health_file_age_secs: None,
+        endpoint: rendezvous::read(&context.home).ok().flatten(),
+        stopped: rendezvous::stopped(&context.home),
+        lock_held: lock_is_held(&context.home),
+    };
+    // By address there is no home to compare: whoever takes the token is the one.
+    let elsewhere = context.loaded.settings.shim.by_address;
+    match answer {
+        Answer::Ours(server) => report.identity = Some(server),
+        Answer::OtherHome(server) if elsewhere => report.identity = Some(server),
+        _ => {}
+    }
+    if report.identity.is_some()
+        && let Ok(connection) = Connection::open(context).await
+    {
+        report.health = connection.client.health().await.ok();
+        connection.close().await;
+    }
+    report.running = report.health.is_some();
+    if !report.running {
+        report.health = health_file(context);
+        report.health_file_age_secs = report.health.as_ref().map(age);
+    }
+    report.line = line(&report, &target);
+    Ok(report)
+}
+
+fn said(answer: &Answer, lock_held: bool) -> Option<String> {
+    match answer {
+        Answer::Ours(_) => None,
+        Answer::OtherHome(server) => {
+            Some(format!("the port is held by the exai of another home, {}", server.home))
+        }
+        Answer::Refused(why) => Some(format!("a daemon answers and refuses us ({why})")),
+        Answer::Foreign(how) => Some(format!("the port is held by another program ({how})")),
+        Answer::Silent => Some("something accepts connections and does not answer".to_owned()),
+        Answer::Nobody(_) if lock_held => {
+            Some("a daemon of this home is starting or going down".to_owned())
+        }
+        Answer::Nobody(_) => None,
+    }
+}
+
+fn health_file(context: &Context) -> Option<Health> {
+    let text = std::fs::read_to_string(context.home.health_file()).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn age(health: &Health) -> f64 {
+    ((compose::system_clock())().as_secs_f64() - health.t).max(0.0)
+}
+
+/// The predecessor's line, which scripts read.
+fn line(report: &Report, target: &Target) -> String {
+    let Some(health) = &report.health else {
+        return format!("ws_status: not running | ws://{}", target.authority());
+    };
+    let state = match report.health_file_age_secs {
+        None => "running".to_owned(),
+        Some(age) => format!("stale ({age:.0}s old)"),
+    };
+    let at = if report.running { report.url.clone() } else { format!("ws://{}:{}", health.host, health.port) };
+    format!(
+        "ws_status: {state} | {at} | pid={} | sessions={} inflight={}/{}",
+        health.pid, health.sessions, health.global_inflight, health.global_capacity
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exai_protocol::Secret;
+
+    fn health() -> Health {
+        Health {
+            t: 1000.0,
+            pid: 123,
+            host: "127.0.0.1".into(),
+            port: 8765,
+            started_at: 1.0,
+            sessions: 2,
+            global_capacity: 24,
+            global_inflight: 0,
+            uptime_human: "0:00:01".into(),
+            tool_count: 9,
+            boot_id: "b".into(),
+            version: "0".into(),
+            state: "running".into(),
+            queued: 0,
+            connections: 2,
+            loop_lag_ms: None,
+            outcomes: [("ok".to_owned(), 3)].into(),
+            warnings: vec!["look".to_owned()],
+        }
+    }
+
+    fn report(health: Option<Health>, age: Option<f64>) -> Report {
+        Report {
+            running: health.is_some() && age.is_none(),
+            line: String::new(),
+            url: "ws://127.0.0.1:8765".into(),
+            home: "/h".into(),
+            answer: None,
+            identity: None,
+            health,
+            health_file_age_secs: age,
+            endpoint: None,
+            stopped: None,
+            lock_held: false,
+        }
+    }
+
+    #[test]
+    fn the_line_is_the_predecessors_letter_for_letter() {
+        let target =
+            Target { host: "127.0.0.1".into(), port: 8765, host_header: None, token: Secret::new("") };
+        let line = |health, age| line(&report(health, age), &target);
+        assert_eq!(
+            line(Some(health()), None),
+            "ws_status: running | ws://127.0.0.1:8765 | pid=123 | sessions=2 inflight=0/24"
+        );
+        assert_eq!(
+            line(Some(health()), Some(37.4)),
+            "ws_status: stale (37s old) | ws://127.0.0.1:8765 | pid=123 | sessions=2 inflight=0/24"
+        );
+        assert_eq!(line(None, None), "ws_status: not running | ws://127.0.0.1:8765");
+    }
+
+    #[test]
+    fn the_details_say_unknown_and_not_zero() {
+        let lines = details(&health()).join("\n");
+        assert!(lines.contains("loop lag unknown") && lines.contains("ok=3"), "{lines}");
+        assert!(lines.contains("warning: look"), "{lines}");
+    }
+}

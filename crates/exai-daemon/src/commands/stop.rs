@@ -1,0 +1,225 @@
+//! `stop`: asks the daemon to finish and end, waits until it really has, and only then pushes,
+//! and only the one process that is proven to be it.
+
+use super::next_step;
+use crate::{
+    cli::Stop,
+    compose,
+    context::Context,
+    dial::{self, Connection},
+    exit::{self, Code},
+    lifecycle::{
+        identity::{self, Push, Unproven, lock_is_held},
+        port_owner,
+    },
+    output,
+    probe::{Answer, probe},
+};
+use anyhow::{Context as _, Result};
+use exai_config::rendezvous;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+const LOOK: Duration = Duration::from_millis(50);
+/// Beyond its drain, for farewells, flushes and a slow disk.
+const GRACE: Duration = Duration::from_secs(10);
+/// A daemon that holds the home and does not answer may be starting just now.
+const STARTING: Duration = Duration::from_secs(3);
+/// After the signal that nothing survives.
+const KILLED: Duration = Duration::from_secs(5);
+
+/// How it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// There was nothing to end.
+    NotRunning,
+    /// It ended by itself, when asked.
+    Asked,
+    /// It needed a push.
+    Pushed(Push),
+}
+
+pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
+    context.home.prepare()?;
+    let mark = || {
+        rendezvous::mark_stopped(&context.home, "exai-daemon stop", (compose::system_clock())())
+            .context("cannot note that you want no daemon")
+    };
+    // First, so that no shim starts the next one while this one ends.
+    mark()?;
+    let ended = end(context, options).await?;
+    if rendezvous::stopped(&context.home).is_none() {
+        // A daemon that was just starting took it for the past.
+        mark()?;
+    }
+    output::line(match ended {
+        Ended::NotRunning => "ws_daemon: not running",
+        Ended::Asked => "ws_daemon: stopped",
+        Ended::Pushed(Push::Terminate) => "ws_daemon: stopped (by a signal; it did not answer)",
+        Ended::Pushed(Push::Kill) => "ws_daemon: killed (it did not end by itself)",
+    })?;
+    next_step("shims reconnect but start nothing until `exai-daemon start`");
+    Ok(exit::OK)
+}
+
+/// Ends the daemon of this home, whatever state it is in.
+pub(super) async fn end(context: &Context, options: &Stop) -> Result<Ended> {
+    let drain = Duration::from_secs_f64(options.drain);
+    let confirmed = match ask(context, drain).await? {
+        Asked::Nobody => {
+            identity::clean_up(&context.home);
+            return Ok(Ended::NotRunning);
+        }
+        Asked::Confirmed(pid) => {
+            if gone(context, drain + GRACE, "waiting for running calls").await? {
+                return finish(context, Ended::Asked);
+            }
+            Some(pid)
+        }
+        Asked::NoAnswer => None,
+    };
+    let pid = push(context, confirmed, Push::Terminate)?;
+    if gone(context, drain + GRACE, "asked it by a signal, waiting").await? {
+        return finish(context, Ended::Pushed(Push::Terminate));
+    }
+    if !options.force {
+        return Err(exit::NOT_STOPPED.because(format!(
+            "the daemon (pid {pid}) did not end within {} s of being asked; run \
+             `exai-daemon stop --force` to kill it",
+            (drain + GRACE).as_secs()
+        )));
+    }
+    push(context, confirmed, Push::Kill)?;
+    if gone(context, KILLED, "killed it, waiting").await? {
+        return finish(context, Ended::Pushed(Push::Kill));
+    }
+    Err(exit::NOT_STOPPED.because(format!(
+        "the daemon (pid {pid}) was killed and its lock is still held: the system is not letting \
+         it go, most likely because of a disk that does not answer"
+    )))
+}
+
+fn finish(context: &Context, ended: Ended) -> Result<Ended> {
+    identity::clean_up(&context.home);
+    Ok(ended)
+}
+
+enum Asked {
+    /// Nothing runs here.
+    Nobody,
+    /// It said it would end, and which process it is.
+    Confirmed(u32),
+    /// Something holds the home and cannot be spoken to.
+    NoAnswer,
+}
+
+async fn ask(context: &Context, drain: Duration) -> Result<Asked> {
+    let began = Instant::now();
+    loop {
+        let target = dial::target(context)?;
+        let answer = probe(&target, &context.home).await;
+        if let Answer::Ours(_) = answer {
+            match shutdown(context, drain).await {
+                Ok(pid) => return Ok(Asked::Confirmed(pid)),
+                Err(error) => output::warning(format!("the daemon could not be asked: {error:#}")),
+            }
+        }
+        if !lock_is_held(&context.home) {
+            mention_others(&answer, target.port);
+            return match answer {
+                Answer::Refused(why) => Err(exit::REFUSED.because(format!(
+                    "an exai daemon answers at ws://{} and does not accept us ({why}); nothing \
+                     was stopped. Give this command its token (EXAI_WS_TOKEN) or its home \
+                     (EXAI_HOME)",
+                    target.authority()
+                ))),
+                _ => Ok(Asked::Nobody),
+            };
+        }
+        if began.elapsed() > STARTING {
+            return Ok(Asked::NoAnswer);
+        }
+        sleep(LOOK).await;
+    }
+}
+
+fn mention_others(answer: &Answer, port: u16) {
+    match answer {
+        Answer::OtherHome(server) => next_step(&format!(
+            "port {port} is held by the exai of another home, {}; it was left alone",
+            server.home
+        )),
+        Answer::Foreign(_) => {
+            let owner = port_owner::owner(port);
+            let owner = owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
+            next_step(&format!("port {port} is held by {owner}; it was left alone"));
+        }
+        _ => {}
+    }
+}
+
+async fn shutdown(context: &Context, drain: Duration) -> Result<u32> {
+    let connection = Connection::open(context).await?;
+    let millis = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
+    let reply = connection.client.shutdown(millis, "exai-daemon stop").await;
+    connection.close().await;
+    let reply = reply?;
+    if reply.in_flight > 0 {
+        output::hint(format!(
+            "{} running call{} may finish within {} s",
+            reply.in_flight,
+            if reply.in_flight == 1 { "" } else { "s" },
+            drain.as_secs_f64()
+        ));
+    }
+    Ok(reply.pid)
+}
+
+/// Waits until nothing holds the home and nothing of ours answers.
+async fn gone(context: &Context, patience: Duration, what: &str) -> Result<bool> {
+    let began = Instant::now();
+    let record = rendezvous::read(&context.home).ok().flatten();
+    let target = dial::target(context)?;
+    let mut ticker = output::Ticker::new();
+    loop {
+        let held = lock_is_held(&context.home);
+        if !held && !matches!(probe(&target, &context.home).await, Answer::Ours(_)) {
+            break;
+        }
+        if began.elapsed() > patience {
+            return Ok(false);
+        }
+        if began.elapsed() > Duration::from_secs(1) {
+            ticker.show(&format!("{what} … {} s", began.elapsed().as_secs()));
+        }
+        sleep(LOOK).await;
+    }
+    // The lock goes a moment before the process; a script that counts processes should not see
+    // it. One that nobody reaps stays visible, so this wait is short.
+    let brief = Instant::now();
+    while record.as_ref().and_then(identity::is_alive) == Some(true) && brief.elapsed() < GRACE / 20 {
+        sleep(LOOK / 5).await;
+    }
+    Ok(true)
+}
+
+fn push(context: &Context, confirmed: Option<u32>, push: Push) -> Result<u32> {
+    let left_alone = |why: String| {
+        exit::NOT_STOPPED.because(format!(
+            "something holds {} and does not answer, and {why}; nothing was signalled. Look at {} \
+             and end that process yourself",
+            context.home.lock_file().display(),
+            context.home.daemon_log().display()
+        ))
+    };
+    identity::signal(&context.home, confirmed, push).map_err(|unproven| match unproven {
+        Unproven::NoRecord => left_alone("no record says which process it is".to_owned()),
+        Unproven::Another => left_alone("the recorded process is another or gone".to_owned()),
+        Unproven::Unconfirmed => {
+            left_alone("this system cannot prove which process it is".to_owned())
+        }
+        Unproven::Failed(error) => {
+            exit::NOT_STOPPED.because(format!("the daemon's process could not be signalled: {error}"))
+        }
+    })
+}

@@ -1,0 +1,244 @@
+//! Where the daemon of a home is, for the client: the endpoint record while there is one, else
+//! the settings. And the one way in which commands get a connection: now, or a reason.
+
+use crate::{context::Context, exit};
+use anyhow::Result;
+use exai_client::{Client, ClientConfig, LinkState, Rendezvous, Target, Unreachable, WatchedDial};
+use exai_config::{Home, TokenError, TokenStore, rendezvous};
+use exai_protocol::{Secret, endpoint::Endpoint, hello::ClientInfo};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+use tokio_util::task::TaskTracker;
+
+/// Finds the daemon of a home, again and again: it may have moved since the last look.
+#[derive(Clone)]
+pub(crate) struct Places {
+    home: Home,
+    host: String,
+    port: u16,
+    given: Option<Secret>,
+    by_address: bool,
+}
+
+impl Places {
+    pub(crate) fn of(context: &Context) -> Self {
+        let settings = &context.loaded.settings;
+        Self {
+            home: context.home.clone(),
+            host: settings.network.host.clone(),
+            port: settings.network.port,
+            given: settings.auth.token.clone(),
+            by_address: settings.shim.by_address,
+        }
+    }
+
+    /// The place to try first.
+    pub(crate) fn best(&self) -> Result<Target, TokenError> {
+        match rendezvous::read(&self.home) {
+            Ok(Some(record)) if !self.by_address => self.recorded(&record),
+            // A record that cannot be read is made anew by the daemon; the settings are next best.
+            _ => self.configured(),
+        }
+    }
+
+    /// Where the settings alone say that a daemon would listen.
+    pub(crate) fn configured(&self) -> Result<Target, TokenError> {
+        self.target(&self.host, self.port)
+    }
+
+    /// Where a record says that it listens.
+    pub(crate) fn recorded(&self, record: &Endpoint) -> Result<Target, TokenError> {
+        self.target(&record.host, record.port)
+    }
+
+    fn target(&self, host: &str, port: u16) -> Result<Target, TokenError> {
+        let token = match &self.given {
+            Some(token) => token.clone(),
+            None => {
+                let found = TokenStore::new(&self.home).read()?;
+                found.map_or_else(|| Secret::new(""), |found| found.keyring.current)
+            }
+        };
+        Ok(Target { host: reachable(host), port, host_header: None, token })
+    }
+}
+
+impl Rendezvous for Places {
+    fn locate(&mut self) -> Result<Target, Unreachable> {
+        self.best().map_err(|error| Unreachable::Misconfigured(error.to_string()))
+    }
+
+    fn fingerprint(&mut self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for path in [self.home.endpoint_file(), self.home.token_file()] {
+            let meta = path.metadata().ok();
+            meta.map(|meta| (meta.len(), meta.modified().ok())).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
+/// Where to connect, and with what.
+pub(crate) fn target(context: &Context) -> Result<Target> {
+    Ok(Places::of(context).best()?)
+}
+
+/// A daemon that listens everywhere is reached on loopback, whose name it accepts.
+fn reachable(host: &str) -> String {
+    match host.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(ip)) if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        Ok(std::net::IpAddr::V6(ip)) if ip.is_unspecified() => "::1".to_owned(),
+        _ => host.to_owned(),
+    }
+}
+
+/// A connection, and the task that keeps it.
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    tracker: TaskTracker,
+}
+
+impl Connection {
+    /// Connects, or says why not without waiting for what will not come.
+    pub(crate) async fn open(context: &Context) -> Result<Self> {
+        Self::named(context, "exai-daemon-cli").await
+    }
+
+    /// The same under another name.
+    pub(crate) async fn named(context: &Context, name: &str) -> Result<Self> {
+        let places = Places::of(context);
+        let target = places.best()?;
+        let tracker = TaskTracker::new();
+        let config = config(context, name);
+        let within = config.times.handshake + Duration::from_secs(1);
+        let clock = crate::compose::system_clock();
+        let client = Client::spawn(config, WatchedDial::new(places), clock, &tracker);
+        tracker.close();
+        settle(&client, within).await.map_err(|state| explain(context, &target, &state))?;
+        Ok(Self { client, tracker })
+    }
+
+    /// Says goodbye.
+    pub(crate) async fn close(self) {
+        self.client.close().await;
+        self.tracker.wait().await;
+    }
+}
+
+fn config(context: &Context, name: &str) -> ClientConfig {
+    let mut config = ClientConfig {
+        client: ClientInfo {
+            id: None,
+            name: name.to_owned(),
+            version: crate::compose::VERSION.to_owned(),
+            pid: Some(std::process::id()),
+            cwd: std::env::current_dir().map(|dir| dir.display().to_string()).unwrap_or_default(),
+            roots: Vec::new(),
+        },
+        max_frame_bytes: context.loaded.settings.network.max_frame_bytes,
+        ..ClientConfig::default()
+    };
+    // A person waits: an answer must come while they still look.
+    config.times.handshake = Duration::from_secs(5);
+    config.times.rpc = Duration::from_secs(30);
+    config
+}
+
+/// Ready, or the first state that is not worth waiting out.
+async fn settle(client: &Client, within: Duration) -> Result<(), LinkState> {
+    let mut link = client.link();
+    let settled = |state: &LinkState| match state {
+        LinkState::Disconnected(outage) => outage.attempt > 0,
+        LinkState::Dialling(_) => false,
+        _ => true,
+    };
+    // A closed channel or a missed deadline: the state says it all.
+    let _ = tokio::time::timeout(within, link.wait_for(settled)).await;
+    let state = link.borrow().clone();
+    if state.is_ready() { Ok(()) } else { Err(state) }
+}
+
+fn explain(context: &Context, target: &Target, state: &LinkState) -> anyhow::Error {
+    let at = target.authority();
+    match state {
+        LinkState::Refused(outage) => exit::REFUSED.because(outage.cause.to_string()),
+        _ if rendezvous::stopped(&context.home).is_some() => exit::NOT_RUNNING.because(format!(
+            "no daemon answers at ws://{at}: stopped by you; run `exai-daemon start`"
+        )),
+        LinkState::Disconnected(outage) | LinkState::Dialling(outage) => {
+            exit::NOT_RUNNING.because(format!(
+                "no daemon answers at ws://{at} ({}); run `exai-daemon start`, or \
+                 `exai-daemon doctor` to see what is wrong",
+                outage.cause
+            ))
+        }
+        other => exit::NOT_RUNNING.because(format!("no daemon at ws://{at}: {}", other.describe())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exai_config::atomic;
+
+    fn places(dir: &tempfile::TempDir) -> Places {
+        let home = Home::at(dir.path());
+        home.prepare().unwrap();
+        let host = "0.0.0.0".to_owned();
+        Places { home, host, port: 8765, given: None, by_address: false }
+    }
+
+    fn record(port: u16) -> Endpoint {
+        Endpoint {
+            host: "127.0.0.1".into(),
+            port,
+            pid: 1,
+            pid_started: None,
+            boot_id: "b".into(),
+            protocol: "1.1".into(),
+            version: "0".into(),
+        }
+    }
+
+    #[test]
+    fn everywhere_is_reached_on_loopback() {
+        for (bound, reached) in [
+            ("0.0.0.0", "127.0.0.1"),
+            ("::", "::1"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("10.1.2.3", "10.1.2.3"),
+            ("box.local", "box.local"),
+        ] {
+            assert_eq!(reachable(bound), reached);
+        }
+    }
+
+    #[test]
+    fn r18_the_record_is_preferred_and_a_broken_one_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut places = places(&dir);
+        assert_eq!(places.best().unwrap().authority(), "127.0.0.1:8765");
+        rendezvous::publish(&places.home, &record(4711)).unwrap();
+        assert_eq!(places.best().unwrap().authority(), "127.0.0.1:4711");
+        atomic::write(&places.home.endpoint_file(), b"{", 0o600).unwrap();
+        assert_eq!(places.best().unwrap().authority(), "127.0.0.1:8765");
+        rendezvous::publish(&places.home, &record(4711)).unwrap();
+        places.by_address = true;
+        assert_eq!(places.best().unwrap().authority(), "127.0.0.1:8765");
+    }
+
+    #[test]
+    fn a_new_record_or_token_is_news() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut places = places(&dir);
+        let none = places.fingerprint();
+        rendezvous::publish(&places.home, &record(1)).unwrap();
+        let one = places.fingerprint();
+        TokenStore::new(&places.home).load_or_create().unwrap();
+        let two = places.fingerprint();
+        assert!(none != one && one != two && two == places.fingerprint());
+        assert!(!places.best().unwrap().token.is_empty());
+    }
+}

@@ -1,0 +1,8 @@
+//! The birth, the identity, the pulse and the end of a daemon process.
+
+pub(crate) mod identity;
+pub(crate) mod instance;
+pub(crate) mod port_owner;
+pub(crate) mod pulse;
+pub(crate) mod signal;
+pub(crate) mod spawn;

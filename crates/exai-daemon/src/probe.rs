@@ -1,0 +1,211 @@
+//! Who listens there? One handshake, told apart more finely than a client needs: ours, an exai
+//! of another home, something foreign, something silent, nobody. Proof is the handshake alone.
+
+use exai_client::{Target, Unreachable, connect_tcp};
+use exai_config::Home;
+use exai_protocol::{
+    hello::{ClientInfo, Hello, HelloAck, ServerInfo},
+    object::RawObject,
+    version,
+};
+use futures_util::{SinkExt, StreamExt};
+use std::{path::Path, time::Duration};
+use tokio_tungstenite::{
+    client_async,
+    tungstenite::{Error, Message, http::StatusCode},
+};
+
+/// What a handshake met.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// The daemon of this home let us in.
+    Ours(ServerInfo),
+    /// An exai of another home listens there.
+    OtherHome(ServerInfo),
+    /// An exai that does not accept our token or protocol, and says why.
+    Refused(String),
+    /// A program that is no exai; says how it showed.
+    Foreign(String),
+    /// It accepts connections and then says nothing.
+    Silent,
+    /// Nobody listens.
+    Nobody(String),
+}
+
+/// Long enough for a daemon under load, short enough for a person.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Shakes hands once, as a client of `home`.
+pub(crate) async fn probe(target: &Target, home: &Home) -> Answer {
+    probe_within(target, home, PATIENCE).await
+}
+
+/// The same with another patience.
+pub(crate) async fn probe_within(target: &Target, home: &Home, patience: Duration) -> Answer {
+    match tokio::time::timeout(patience, shake(target, home)).await {
+        Ok(answer) => answer,
+        Err(_) => Answer::Silent,
+    }
+}
+
+async fn shake(target: &Target, home: &Home) -> Answer {
+    let stream = match connect_tcp(target).await {
+        Ok(stream) => stream,
+        Err(Unreachable::Connect { error, .. }) => return Answer::Nobody(error.to_string()),
+        Err(other) => return Answer::Nobody(other.to_string()),
+    };
+    let (mut socket, _) = match client_async(format!("ws://{}/", target.authority()), stream).await {
+        Ok(connected) => connected,
+        Err(error) => return no_upgrade(&error),
+    };
+    let hello = Hello {
+        session_id: None,
+        token: target.token.clone(),
+        protocol: Some(version::PROTOCOL.to_owned()),
+        features: Vec::new(),
+        client: ClientInfo {
+            name: "exai-daemon-probe".to_owned(),
+            version: crate::compose::VERSION.to_owned(),
+            pid: Some(std::process::id()),
+            ..ClientInfo::default()
+        },
+    };
+    if let Err(error) = socket.send(Message::text(hello.encode())).await {
+        return Answer::Foreign(error.to_string());
+    }
+    while let Some(message) = socket.next().await {
+        match message {
+            Ok(Message::Text(text)) => {
+                let answer = judge(&text, home);
+                // The answer is known; how the goodbye goes is of no interest.
+                let _ = socket.close(None).await;
+                return answer;
+            }
+            Ok(Message::Close(frame)) => {
+                let reason = frame.map(|frame| frame.reason.to_string()).unwrap_or_default();
+                return Answer::Refused(format!("it closed the handshake ({reason})"));
+            }
+            Ok(_) => {}
+            Err(error) => return Answer::Foreign(error.to_string()),
+        }
+    }
+    Answer::Foreign("it hung up on our hello".to_owned())
+}
+
+fn no_upgrade(error: &Error) -> Answer {
+    match error {
+        Error::Http(response) if response.status() == StatusCode::FORBIDDEN => {
+            let body = response.body().as_deref().unwrap_or_default();
+            let body = String::from_utf8_lossy(body);
+            if body.starts_with("exai:") {
+                return Answer::Refused(body.trim().to_owned());
+            }
+            Answer::Foreign("it answers HTTP 403".to_owned())
+        }
+        Error::Http(response) => Answer::Foreign(format!("it answers HTTP {}", response.status())),
+        Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+            Answer::Foreign("it hung up on a WebSocket upgrade".to_owned())
+        }
+        other => Answer::Foreign(other.to_string()),
+    }
+}
+
+fn judge(text: &str, home: &Home) -> Answer {
+    let is_ack = RawObject::parse(text)
+        .is_ok_and(|object| matches!(object.string("op"), Ok(Some(op)) if op == "hello_ack"));
+    let Some(ack) = Some(text).filter(|_| is_ack).and_then(|text| {
+        serde_json::from_str::<HelloAck>(text).ok()
+    }) else {
+        return Answer::Foreign("its first frame is no hello_ack".to_owned());
+    };
+    match ack.server {
+        Some(server) if !same_place(Path::new(&server.home), home.root()) => Answer::OtherHome(server),
+        Some(server) if ack.ok => Answer::Ours(server),
+        None if ack.ok => Answer::Foreign("it is an exai of an older generation".to_owned()),
+        _ => {
+            let error = ack.error.unwrap_or_else(|| "no reason given".to_owned());
+            Answer::Refused(ack.message.map_or(error.clone(), |message| format!("{error}: {message}")))
+        }
+    }
+}
+
+/// One directory may have several names; what the system calls it decides.
+fn same_place(theirs: &Path, ours: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    theirs == ours || real(theirs) == real(ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    fn ack(ok: bool, home: &str) -> String {
+        let boot = "b";
+        format!(
+            r#"{{"op":"hello_ack","ok":{ok},"error":"unauthorized","server":{{"name":"exai-daemon","version":"1","build":"x","boot_id":"{boot}","home":"{home}"}}}}"#
+        )
+    }
+
+    #[test]
+    fn r41_acks_are_told_apart_by_home() {
+        let home = Home::at("/some/home");
+        assert!(matches!(judge(&ack(true, "/some/home"), &home), Answer::Ours(_)));
+        assert!(matches!(judge(&ack(true, "/other"), &home), Answer::OtherHome(_)));
+        assert!(matches!(judge(&ack(false, "/other"), &home), Answer::OtherHome(_)));
+        let Answer::Refused(why) = judge(&ack(false, "/some/home"), &home) else { panic!("let in") };
+        assert!(why.contains("unauthorized"));
+        for text in ["", "[]", r#"{"op":"else"}"#, "hello"] {
+            assert!(matches!(judge(text, &home), Answer::Foreign(_)), "{text}");
+        }
+    }
+
+    async fn answered_by(reply: &'static [u8]) -> Answer {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let target = Target {
+            host: "127.0.0.1".to_owned(),
+            port,
+            host_header: None,
+            token: exai_protocol::Secret::new("t"),
+        };
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0u8; 1024];
+            let _ = stream.read(&mut buffer).await;
+            let _ = stream.write_all(reply).await;
+            if reply.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            let _ = stream.shutdown().await;
+        };
+        let home = Home::at("/h");
+        let asked = probe_within(&target, &home, Duration::from_millis(300));
+        tokio::pin!(asked);
+        tokio::select! {
+            answer = &mut asked => answer,
+            () = serve => asked.await,
+        }
+    }
+
+    #[tokio::test]
+    async fn r41_foreign_silent_and_absent_listeners_are_told_apart() {
+        let web = answered_by(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        assert!(matches!(&web, Answer::Foreign(how) if how.contains("200")), "{web:?}");
+        assert!(matches!(answered_by(b"SSH-2.0-x\r\n").await, Answer::Foreign(_)));
+        assert!(matches!(answered_by(b"").await, Answer::Silent));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let target = Target {
+            host: "127.0.0.1".to_owned(),
+            port,
+            host_header: None,
+            token: exai_protocol::Secret::new(""),
+        };
+        assert!(matches!(probe(&target, &Home::at("/h")).await, Answer::Nobody(_)));
+    }
+}

@@ -1,0 +1,137 @@
+//! One socket, both ways, in one task. Reading and writing are polled side by side, so neither
+//! waits for the other, no frame costs a wake-up of a second task, and what was answered while
+//! reading leaves in one flush.
+
+use crate::{
+    handshake::Socket,
+    outbox::{Outbox, Work},
+};
+use bytes::Bytes;
+use exai_protocol::hello::close;
+use futures_util::{Sink, Stream};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::tungstenite::{
+    Error, Message, Utf8Bytes, error::CapacityError, protocol::CloseFrame,
+};
+
+/// Frames read before the answers to them are written.
+const TURN: usize = 32;
+
+pub(crate) struct Pipe<S> {
+    socket: Socket<S>,
+    outbox: Arc<Outbox>,
+    frames: VecDeque<Utf8Bytes>,
+    ping: bool,
+    unflushed: bool,
+    /// The peer has been heard since this was last cleared.
+    pub(crate) heard: bool,
+    /// Our close is on its way or out; only its answer is waited for.
+    closing: bool,
+    reason: Option<String>,
+}
+
+/// What a reader makes of a frame.
+pub(crate) trait Reader {
+    fn text(&self, text: &str);
+    fn binary(&self);
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
+    pub(crate) fn new(socket: Socket<S>, outbox: Arc<Outbox>) -> Self {
+        Self {
+            socket,
+            outbox,
+            frames: VecDeque::new(),
+            ping: false,
+            unflushed: false,
+            heard: true,
+            closing: false,
+            reason: None,
+        }
+    }
+
+    /// Sends a ping with the next frames.
+    pub(crate) fn ping(&mut self) {
+        self.ping = true;
+    }
+
+    /// Moves frames both ways as far as they go; ready when the connection is over, with why.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, reader: &impl Reader) -> Poll<String> {
+        self.outbox.quiet();
+        if let Poll::Ready(reason) = self.poll_read(context, reader) {
+            let reason = self.reason.take().unwrap_or(reason);
+            return Poll::Ready(reason);
+        }
+        match self.poll_write(context) {
+            Poll::Ready(Err(error)) => Poll::Ready(self.reason.take().unwrap_or(error.to_string())),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>, reader: &impl Reader) -> Poll<String> {
+        for _ in 0..TURN {
+            let message = ready!(Pin::new(&mut self.socket).poll_next(context));
+            self.heard = true;
+            match message {
+                None => return Poll::Ready("closed".to_owned()),
+                // After our close the peer's answers are no longer ours to serve.
+                Some(Ok(_)) if self.closing => {}
+                Some(Ok(Message::Text(text))) => reader.text(&text),
+                Some(Ok(Message::Binary(_))) => reader.binary(),
+                Some(Ok(Message::Close(_))) => {
+                    self.reason = Some("closed by the client".to_owned());
+                }
+                Some(Ok(_)) => {}
+                Some(Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size }))) => {
+                    self.outbox.end(close::TOO_BIG, format!("frame of {size} bytes; the limit is {max_size}"));
+                    return Poll::Pending;
+                }
+                Some(Err(error)) => return Poll::Ready(error.to_string()),
+            }
+        }
+        // There may be more; answers first, then another turn.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            while !self.frames.is_empty() || self.ping {
+                ready!(self.sink().poll_ready(context))?;
+                let message = match std::mem::take(&mut self.ping) {
+                    true => Message::Ping(Bytes::new()),
+                    false => Message::Text(self.frames.pop_front().unwrap_or_default()),
+                };
+                self.sink().start_send(message)?;
+                self.unflushed = true;
+            }
+            match self.outbox.poll_work(context) {
+                Poll::Ready(Work::Frames(frames)) => self.frames = frames,
+                Poll::Ready(Work::Close(end)) if !self.closing => {
+                    ready!(self.sink().poll_ready(context))?;
+                    self.closing = true;
+                    let frame = CloseFrame { code: end.code.into(), reason: end.reason.clone().into() };
+                    self.reason.get_or_insert(end.reason);
+                    self.sink().start_send(Message::Close(Some(frame)))?;
+                    self.unflushed = true;
+                }
+                Poll::Ready(Work::Close(_)) | Poll::Pending => break,
+            }
+        }
+        if self.unflushed {
+            ready!(self.sink().poll_flush(context))?;
+            self.unflushed = false;
+        }
+        Poll::Pending
+    }
+
+    fn sink(&mut self) -> Pin<&mut Socket<S>> {
+        Pin::new(&mut self.socket)
+    }
+}

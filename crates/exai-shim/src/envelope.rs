@@ -1,0 +1,216 @@
+//! One line as a JSON-RPC message, or the answer it gets instead. The arguments of a call are
+//! cut out before the MCP library sees the message, and stay the client's bytes.
+
+use crate::id_scan::IdScan;
+use exai_protocol::{RawValue, limits::MAX_DEPTH, object::RawObject, scan};
+use rmcp::model::{
+    CancelledNotificationParam, ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData,
+    JsonObject, JsonRpcMessage, MetaObject, RequestId, RequestMetaObject,
+};
+
+/// What a line turned out to be.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// For the MCP library.
+    Message(Box<ClientJsonRpcMessage>),
+    /// A tool call, taken apart.
+    Call(Box<Call>),
+    /// The client lets go of a request; also for the library.
+    Cancelled {
+        /// What it says.
+        params: CancelledNotificationParam,
+        /// The notification.
+        message: Box<ClientJsonRpcMessage>,
+    },
+    /// To be answered with an error at once.
+    Refused(Refusal),
+    /// A notification or response that makes no sense: nobody waits for an answer.
+    Ignored(String),
+}
+
+/// An error answer.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) id: Option<RequestId>,
+    pub(crate) error: ErrorData,
+}
+
+/// `tools/call`.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) id: RequestId,
+    pub(crate) name: String,
+    pub(crate) arguments: Option<Box<RawValue>>,
+    pub(crate) meta: RequestMetaObject,
+}
+
+/// Methods whose parameters the library knows; what it cannot read of them is a fault of the
+/// parameters, not of the method.
+const KNOWN: [&str; 20] = [
+    "initialize",
+    "server/discover",
+    "ping",
+    "tools/list",
+    "tools/call",
+    "prompts/list",
+    "prompts/get",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "subscriptions/listen",
+    "completion/complete",
+    "logging/setLevel",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
+    "skills/list",
+    "skills/get",
+];
+
+/// The answer to a line over the limit.
+pub(crate) fn oversize(id: Option<RequestId>, limit: usize) -> Refusal {
+    let message = format!(
+        "the message is longer than {limit} bytes and was discarded; pass large content as a \
+         file path"
+    );
+    invalid_request(id, message)
+}
+
+pub(crate) fn read(line: &[u8]) -> Incoming {
+    match parse(line) {
+        Ok(incoming) => incoming,
+        Err(refusal) => Incoming::Refused(refusal),
+    }
+}
+
+fn parse(line: &[u8]) -> Result<Incoming, Refusal> {
+    let text = std::str::from_utf8(line).map_err(|_| parse_error(line, "it is not UTF-8"))?;
+    scan::check(line, MAX_DEPTH).map_err(|fault| match fault {
+        scan::ScanError::TooDeep { .. } => invalid_request(IdScan::of(line), fault.to_string()),
+        scan::ScanError::ZeroByte { .. } => parse_error(line, &fault.to_string()),
+    })?;
+    let object = RawObject::parse(text).map_err(|error| not_an_object(line, &error))?;
+    let id = id_of(&object)?;
+    let refuse = |message: &str| invalid_request(id.clone(), message.to_owned());
+    if !matches!(object.string("jsonrpc"), Ok(Some(version)) if version == "2.0") {
+        return Err(refuse("\"jsonrpc\" must be \"2.0\""));
+    }
+    let is_reply = object.any("result").is_some() || object.any("error").is_some();
+    let method = match object.any("method") {
+        None if is_reply => return Ok(library(text)),
+        None => return Err(refuse("neither \"method\" nor \"result\" nor \"error\"")),
+        Some(_) if is_reply => return Err(refuse("a request with a result or an error")),
+        Some(_) => object.string("method").ok().flatten().ok_or_else(|| {
+            refuse("\"method\" must be a string")
+        })?,
+    };
+    match (id, method.as_ref()) {
+        (Some(id), "tools/call") => call(&object, id),
+        (Some(id), method) => request(text, &object, id, method),
+        (None, "notifications/cancelled") => Ok(cancelled(text, &object)),
+        (None, _) => Ok(library(text)),
+    }
+}
+
+/// The id, if the message has one; a message whose id cannot be read cannot be answered by id.
+fn id_of(object: &RawObject<'_>) -> Result<Option<RequestId>, Refusal> {
+    let Some(raw) = object.any("id") else { return Ok(None) };
+    serde_json::from_str(raw.get()).map(Some).map_err(|_| {
+        invalid_request(None, "\"id\" must be a string or a whole number".to_owned())
+    })
+}
+
+fn call(object: &RawObject<'_>, id: RequestId) -> Result<Incoming, Refusal> {
+    let refuse = |message: String| invalid_params(id.clone(), message);
+    let params = object.raw("params").map(RawValue::get).unwrap_or("{}");
+    let params = RawObject::parse(params)
+        .map_err(|error| refuse(format!("params of tools/call must be an object: {error}")))?;
+    let name = match params.string("name") {
+        Ok(Some(name)) if !name.is_empty() => name.into_owned(),
+        _ => return Err(refuse("params.name of tools/call must be a non-empty string".to_owned())),
+    };
+    let arguments = params.raw("arguments");
+    if arguments.is_some_and(|raw| !raw.get().starts_with('{')) {
+        return Err(refuse("params.arguments of tools/call must be an object".to_owned()));
+    }
+    let meta: Option<JsonObject> = params
+        .typed("_meta")
+        .map_err(|_| refuse("params._meta must be an object".to_owned()))?;
+    Ok(Incoming::Call(Box::new(Call {
+        id,
+        name,
+        arguments: arguments.map(RawValue::to_owned),
+        meta: RequestMetaObject(MetaObject(meta.unwrap_or_default())),
+    })))
+}
+
+fn request(
+    text: &str,
+    object: &RawObject<'_>,
+    id: RequestId,
+    method: &str,
+) -> Result<Incoming, Refusal> {
+    let params = object.raw("params").map_or("{}", RawValue::get);
+    if !params.starts_with('{') {
+        return Err(invalid_params(id, format!("params of {method} must be an object")));
+    }
+    match serde_json::from_str::<ClientJsonRpcMessage>(text) {
+        Ok(JsonRpcMessage::Request(request))
+            if matches!(request.request, ClientRequest::CustomRequest(_))
+                && KNOWN.contains(&method) =>
+        {
+            Err(invalid_params(id, format!("the params do not fit {method}")))
+        }
+        Ok(message) => Ok(Incoming::Message(Box::new(message))),
+        Err(error) => Err(invalid_params(id, format!("the params do not fit {method}: {error}"))),
+    }
+}
+
+fn cancelled(text: &str, object: &RawObject<'_>) -> Incoming {
+    let params = object.typed::<CancelledNotificationParam>("params").ok().flatten();
+    match (params, serde_json::from_str::<ClientJsonRpcMessage>(text)) {
+        (Some(params), Ok(message)) => Incoming::Cancelled { params, message: Box::new(message) },
+        _ => Incoming::Ignored("notifications/cancelled without a usable requestId".to_owned()),
+    }
+}
+
+/// Notifications and responses: nobody may be told that they are wrong.
+fn library(text: &str) -> Incoming {
+    match serde_json::from_str::<ClientJsonRpcMessage>(text) {
+        Ok(message) => Incoming::Message(Box::new(message)),
+        Err(error) => Incoming::Ignored(error.to_string()),
+    }
+}
+
+fn not_an_object(line: &[u8], error: &serde_json::Error) -> Refusal {
+    let id = || IdScan::of(line);
+    if error.to_string().starts_with("duplicate key") {
+        return invalid_request(id(), format!("the message holds a {error}"));
+    }
+    match (serde_json::from_slice::<serde::de::IgnoredAny>(line), line.first()) {
+        (Ok(_), Some(b'[')) => {
+            invalid_request(None, "batches are not supported; send one message a line".to_owned())
+        }
+        (Ok(_), _) => invalid_request(None, "the message must be a JSON object".to_owned()),
+        (Err(error), _) => parse_error(line, &error.to_string()),
+    }
+}
+
+fn parse_error(line: &[u8], why: &str) -> Refusal {
+    let error = ErrorData::parse_error(format!("the line cannot be parsed: {why}"), None);
+    Refusal { id: IdScan::of(line), error }
+}
+
+fn invalid_request(id: Option<RequestId>, message: String) -> Refusal {
+    Refusal { id, error: ErrorData::invalid_request(message, None) }
+}
+
+fn invalid_params(id: RequestId, message: String) -> Refusal {
+    Refusal { id: Some(id), error: ErrorData::new(ErrorCode::INVALID_PARAMS, message, None) }
+}
+
+#[cfg(test)]
+#[path = "envelope_tests.rs"]
+mod tests;

@@ -1,0 +1,224 @@
+//! stdio as the MCP library's transport. Stands between the two so that every bad line gets
+//! its answer, nothing the library would die of reaches it, and arguments and results pass by
+//! it as bytes.
+
+use crate::{
+    answer,
+    envelope::{self, Call, Incoming, Refusal},
+    stdin::{Line, Lines},
+    stdout::{Broken, Output},
+    tickets::Tickets,
+};
+use rmcp::{
+    RoleServer,
+    model::{
+        CallToolRequest, CallToolRequestParams, ClientJsonRpcMessage, ClientRequest, ErrorCode,
+        ErrorData, GetExtensions, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+    },
+    transport::Transport,
+};
+use serde::Serialize;
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::{io::AsyncRead, sync::Notify};
+
+/// What the transport and the process around it tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    /// The library serves; before that a notification would be the end of it.
+    pub(crate) serving: AtomicBool,
+    /// stdin has ended.
+    pub(crate) ended: Notify,
+}
+
+pub(crate) struct Stdio<R> {
+    lines: Lines<R>,
+    limit: usize,
+    output: Output,
+    tickets: Arc<Tickets>,
+    signals: Arc<Signals>,
+    /// An error answer that waits for room, kept here because receiving may be interrupted.
+    owed: Option<Vec<u8>>,
+}
+
+impl<R: AsyncRead + Unpin> Stdio<R> {
+    pub(crate) fn new(
+        input: R,
+        limit: usize,
+        output: Output,
+        tickets: Arc<Tickets>,
+        signals: Arc<Signals>,
+    ) -> Self {
+        Self { lines: Lines::new(input, limit), limit, output, tickets, signals, owed: None }
+    }
+
+    /// The next message for the library; `None` at the end of stdin.
+    async fn next(&mut self) -> Option<ClientJsonRpcMessage> {
+        loop {
+            self.settle_debt().await.ok()?;
+            self.output.has_room().await;
+            let line = match self.lines.next().await {
+                Ok(Some(line)) => line,
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::warn!(%error, "stdin broke");
+                    return None;
+                }
+            };
+            let incoming = match &line {
+                Line::Text(text) => envelope::read(text),
+                Line::Oversize(id) => {
+                    Incoming::Refused(envelope::oversize(id.clone(), self.limit))
+                }
+            };
+            if let Some(message) = self.sort(incoming) {
+                return Some(message);
+            }
+        }
+    }
+
+    fn sort(&mut self, incoming: Incoming) -> Option<ClientJsonRpcMessage> {
+        match incoming {
+            Incoming::Message(message) => self.pass(*message),
+            Incoming::Call(call) => self.call(*call),
+            Incoming::Cancelled { params, message } => {
+                if let Some(id) = &params.request_id {
+                    self.tickets.let_go(id, params.reason.as_deref().unwrap_or_default());
+                }
+                self.pass(*message)
+            }
+            Incoming::Refused(Refusal { id, error }) => {
+                tracing::warn!(code = error.code.0, message = %error.message, "a bad line");
+                self.owe(error, id);
+                None
+            }
+            Incoming::Ignored(why) => {
+                tracing::debug!(why, "a line without meaning");
+                None
+            }
+        }
+    }
+
+    fn call(&mut self, call: Call) -> Option<ClientJsonRpcMessage> {
+        let Some(ticket) = self.tickets.open(&call.id, call.arguments) else {
+            let message = "a call with this id is already in flight";
+            let error = ErrorData::new(ErrorCode::INVALID_REQUEST, message, None);
+            self.owe(error, Some(call.id));
+            return None;
+        };
+        let mut request = CallToolRequest::new(CallToolRequestParams::new(call.name));
+        request.extensions_mut().insert(call.meta);
+        request.extensions_mut().insert(ticket);
+        Some(JsonRpcMessage::request(ClientRequest::CallToolRequest(request), call.id))
+    }
+
+    /// Before the library serves, it takes a message that is no request for the end.
+    fn pass(&self, message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
+        let early = !self.signals.serving.load(Ordering::Relaxed);
+        if early && !matches!(message, JsonRpcMessage::Request(_)) {
+            tracing::debug!("a message before the first request is ignored");
+            return None;
+        }
+        Some(message)
+    }
+
+    fn owe(&mut self, error: ErrorData, id: Option<RequestId>) {
+        let mut line = line_of(&ServerJsonRpcMessage::error(error, id.clone()));
+        if id.is_none() {
+            // JSON-RPC wants the id of an unreadable request to be null, not absent.
+            line.pop();
+            line.extend_from_slice(b",\"id\":null}");
+        }
+        self.owed = Some(line);
+    }
+
+    /// Cancel-safe: an interrupted debt is owed again.
+    async fn settle_debt(&mut self) -> Result<(), Broken> {
+        if self.owed.is_some() {
+            self.output.has_room().await;
+            if let Some(line) = self.owed.take() {
+                if !self.output.offer(line.clone()) {
+                    self.owed = Some(line);
+                    tokio::task::yield_now().await;
+                    return self.pay_slowly().await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn pay_slowly(&mut self) -> Result<(), Broken> {
+        if let Some(line) = &self.owed {
+            self.output.send(line.clone()).await?;
+            self.owed = None;
+        }
+        Ok(())
+    }
+}
+
+impl<R: AsyncRead + Unpin + Send + 'static> Transport<RoleServer> for Stdio<R> {
+    type Error = Broken;
+
+    fn send(
+        &mut self,
+        mut message: ServerJsonRpcMessage,
+    ) -> impl Future<Output = Result<(), Broken>> + Send + 'static {
+        let line = match &mut message {
+            JsonRpcMessage::Response(response) => {
+                self.tickets.close(&response.id);
+                match answer::ready(&mut response.result) {
+                    Some(result) => ready_line(&response.id, &result),
+                    None => line_of(&message),
+                }
+            }
+            JsonRpcMessage::Error(error) => {
+                if let Some(id) = &error.id {
+                    self.tickets.close(id);
+                }
+                line_of(&message)
+            }
+            _ => line_of(&message),
+        };
+        let output = self.output.clone();
+        async move { output.send(line).await }
+    }
+
+    async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
+        let message = self.next().await;
+        if message.is_none() {
+            self.signals.ended.notify_one();
+        }
+        message
+    }
+
+    async fn close(&mut self) -> Result<(), Broken> {
+        Ok(())
+    }
+}
+
+fn ready_line(id: &RequestId, result: &str) -> Vec<u8> {
+    let mut line = Vec::with_capacity(result.len() + 64);
+    line.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    line.extend_from_slice(&json(id));
+    line.extend_from_slice(b",\"result\":");
+    // A result may come from pretty-printed JSON; between values a space means the same.
+    line.extend(result.bytes().map(|byte| if byte == b'\n' || byte == b'\r' { b' ' } else { byte }));
+    line.push(b'}');
+    line
+}
+
+fn line_of(message: &ServerJsonRpcMessage) -> Vec<u8> {
+    json(message)
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_else(|error| {
+        tracing::error!(%error, "a message that cannot be written");
+        b"null".to_vec()
+    })
+}

@@ -1,0 +1,247 @@
+//! The writer of the record: one thread, one owner of the files, nothing dropped. It takes what
+//! has gathered, makes the lines of all logs, and writes each file once; then it rests a moment,
+//! so that a busy daemon wakes it a hundred times a second and not a hundred thousand. When the
+//! channel closes, everything in it has been written.
+
+use crate::{
+    RotateLimits, RotatingFile, SharedFile, WriteFaults,
+    lines::{self, Boot},
+    utc::Stamps,
+};
+use exai_protocol::{Outcome, WallClock, record::Record};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, mpsc::RecvTimeoutError},
+    thread::{Builder, JoinHandle},
+    time::Duration,
+};
+use tokio::sync::mpsc::Receiver;
+
+/// Records formatted before the files are written.
+const BATCH: usize = 1024;
+/// Rest between two batches.
+const REST: Duration = Duration::from_millis(10);
+/// Line buffers larger than this are given back after a batch.
+const KEEP_BUFFER: usize = 256 * 1024;
+
+/// The files records go to.
+#[derive(Debug)]
+pub struct RecordFiles {
+    /// `ws_daemon.log`, shared with the diagnostics.
+    pub daemon_log: SharedFile,
+    /// `ws_daemon.metrics.jsonl`.
+    pub metrics: RotatingFile,
+    /// `tool_calls_all.jsonl`.
+    pub calls: RotatingFile,
+    /// `tool_failures.jsonl`.
+    pub failures: RotatingFile,
+    /// `progress.log`.
+    pub progress: RotatingFile,
+}
+
+impl RecordFiles {
+    /// Opens the files under their names in the log directory.
+    #[must_use]
+    pub fn open(logs: &Path, daemon_log: SharedFile, limits: RotateLimits) -> Self {
+        let open = |name: &str| RotatingFile::open(logs.join(name), limits);
+        Self {
+            daemon_log,
+            metrics: open("ws_daemon.metrics.jsonl"),
+            calls: open("tool_calls_all.jsonl"),
+            failures: open("tool_failures.jsonl"),
+            progress: open("progress.log"),
+        }
+    }
+
+    fn faults(&self) -> Vec<Arc<WriteFaults>> {
+        let files = [&self.metrics, &self.calls, &self.failures, &self.progress];
+        let own = files.into_iter().map(RotatingFile::faults);
+        std::iter::once(self.daemon_log.faults())
+            .chain(own)
+            .collect()
+    }
+}
+
+/// The running writer.
+#[derive(Debug)]
+pub struct RecordWriter {
+    thread: JoinHandle<u64>,
+    done: std::sync::mpsc::Receiver<()>,
+    faults: Vec<Arc<WriteFaults>>,
+}
+
+impl RecordWriter {
+    /// Starts the writer; its first line is the boot's.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn spawn(
+        records: Receiver<Record>,
+        files: RecordFiles,
+        boot: Boot,
+        clock: WallClock,
+    ) -> io::Result<Self> {
+        let faults = files.faults();
+        let mut writer = Writer::new(files, boot, clock);
+        let (ended, done) = std::sync::mpsc::sync_channel(1);
+        let thread = Builder::new()
+            .name("exai-records".to_owned())
+            .spawn(move || {
+                let count = writer.run(records);
+                // Nobody waits for it any more: then nobody needs to know.
+                let _ = ended.try_send(());
+                count
+            })?;
+        Ok(Self {
+            thread,
+            done,
+            faults,
+        })
+    }
+
+    /// What the owner should look at; empty is good.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let mut all: Vec<String> = self
+            .faults
+            .iter()
+            .filter_map(|file| file.describe())
+            .collect();
+        if self.thread.is_finished() {
+            all.push("the record writer has ended; no call is recorded any more".to_owned());
+        }
+        all
+    }
+
+    /// The files' faults, to be told by somebody who does not hold the writer.
+    #[must_use]
+    pub fn watch(&self) -> Vec<Arc<WriteFaults>> {
+        self.faults.clone()
+    }
+
+    /// Waits until the channel is closed and all it held is written; the number of records.
+    /// Blocks. Something that never lets go of its end of the channel must not keep the process
+    /// from ending, hence the limit: then the log shows no orderly shutdown, as is true.
+    ///
+    /// # Errors
+    /// `TimedOut`, or that the writer died before its time.
+    pub fn finish(self, within: Duration) -> io::Result<u64> {
+        match self.done.recv_timeout(within) {
+            Err(RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => self
+                .thread
+                .join()
+                .map_err(|_| io::Error::other("the record writer panicked")),
+        }
+    }
+}
+
+/// The lines of one batch, one buffer a file.
+#[derive(Default)]
+struct Buffers {
+    daemon_log: Vec<u8>,
+    metrics: Vec<u8>,
+    calls: Vec<u8>,
+    failures: Vec<u8>,
+    progress: Vec<u8>,
+}
+
+struct Writer {
+    files: RecordFiles,
+    boot: Boot,
+    clock: WallClock,
+    stamps: Stamps,
+    buffers: Buffers,
+}
+
+impl Writer {
+    fn new(files: RecordFiles, boot: Boot, clock: WallClock) -> Self {
+        Self {
+            files,
+            boot,
+            clock,
+            stamps: Stamps::default(),
+            buffers: Buffers::default(),
+        }
+    }
+
+    fn run(&mut self, mut records: Receiver<Record>) -> u64 {
+        let now = (self.clock)();
+        lines::boot(
+            &mut self.buffers.daemon_log,
+            &mut self.stamps,
+            now,
+            &self.boot,
+        );
+        self.write();
+        let mut batch = Vec::new();
+        let mut count = 0;
+        while records.blocking_recv_many(&mut batch, BATCH) > 0 {
+            count += batch.len() as u64;
+            for record in batch.drain(..) {
+                self.add(&record);
+            }
+            self.write();
+            // Half full means senders may soon wait for us; closed means somebody waits to exit.
+            if records.len() < records.max_capacity() / 2 && !records.is_closed() {
+                std::thread::sleep(REST);
+            }
+        }
+        let now = (self.clock)();
+        lines::shutdown(
+            &mut self.buffers.daemon_log,
+            &mut self.stamps,
+            now,
+            &self.boot,
+        );
+        self.write();
+        count
+    }
+
+    fn add(&mut self, record: &Record) {
+        let Self {
+            buffers,
+            stamps,
+            boot,
+            ..
+        } = self;
+        match record {
+            Record::Received(call) => lines::received(&mut buffers.daemon_log, stamps, call),
+            // The wait and the run are in the finished line; a line more a call says no more.
+            Record::Started { .. } => {}
+            Record::Progress(said) => lines::progress(&mut buffers.progress, said),
+            Record::Finished(end) => {
+                lines::finished(&mut buffers.daemon_log, stamps, end);
+                lines::metrics(&mut buffers.metrics, boot, end);
+                lines::calls(&mut buffers.calls, boot, end);
+                if end.outcome != Outcome::Ok {
+                    lines::failures(&mut buffers.failures, boot, end);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self) {
+        let (buffers, files) = (&mut self.buffers, &mut self.files);
+        files.daemon_log.append(&buffers.daemon_log);
+        files.metrics.append(&buffers.metrics);
+        files.calls.append(&buffers.calls);
+        files.failures.append(&buffers.failures);
+        files.progress.append(&buffers.progress);
+        for buffer in [
+            &mut buffers.daemon_log,
+            &mut buffers.metrics,
+            &mut buffers.calls,
+            &mut buffers.failures,
+            &mut buffers.progress,
+        ] {
+            buffer.clear();
+            buffer.shrink_to(KEEP_BUFFER);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "records_tests.rs"]
+mod tests;

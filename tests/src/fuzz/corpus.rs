@@ -1,0 +1,46 @@
+//! Where fuzzing begins: every golden frame, the shapes of MCP's lines, and a few shapes that
+//! have broken parsers before.
+
+use std::{fs, path::PathBuf};
+
+/// The seeds.
+///
+/// # Errors
+/// When the golden files cannot be read.
+pub fn seeds() -> std::io::Result<Vec<Vec<u8>>> {
+    let mut seeds: Vec<Vec<u8>> = HOSTILE.iter().map(|seed| seed.as_bytes().to_vec()).collect();
+    seeds.push(vec![b'['; 200]);
+    seeds.push(b"{\"a\":".repeat(200));
+    seeds.push(b"\xff\xfe{}".to_vec());
+    let frames: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "..", "crates", "exai-protocol", "tests", "frames"].iter().collect();
+    for version in ["v1", "v1.1", "v2"] {
+        let mut files: Vec<PathBuf> = fs::read_dir(frames.join(version))?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()?;
+        files.sort();
+        for file in files {
+            seeds.push(fs::read(file)?);
+        }
+    }
+    Ok(seeds)
+}
+
+const HOSTILE: [&str; 16] = [
+    "",
+    "null",
+    "\"\\ud800\"",
+    "\"\\u0000\"",
+    "{\"op\":\"call_tool\",\"name\":\"a\",\"arguments\":{\"a\":1,\"a\":2}}",
+    "{\"op\":\"call_tool\",\"name\":\"a\",\"arguments\":1e999}",
+    "{\"op\":\"collect\",\"request_id\":\"r\",\"offset\":-1}",
+    "{\"op\":\"hello\",\"op\":\"hello\"}",
+    "{\"OP\":\"hello\"}",
+    "{\"op\":\"hello\",\"protocol\":\"1\",\"client\":{\"pid\":4294967296}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"clientInfo\":{\"name\":\"x\",\"version\":\"1\"}}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"tools/call\",\"params\":{\"name\":\"chat\",\"arguments\":{},\"_meta\":{\"progressToken\":1}}}",
+    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1,\"reason\":\"timed out\"}}",
+    "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]",
+    "{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}",
+    "{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":7}\r\n\r\n{}",
+];
