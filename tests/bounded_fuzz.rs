@@ -8,14 +8,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const CASES: u64 = 20_000;
 
 fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+    std::env::var(name).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
+    })
 }
 
 #[test]
 fn every_target_holds_for_seeds_and_their_neighbours() {
     let seed = setting("EXAI_FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
     let cases = setting("EXAI_FUZZ_CASES").unwrap_or(CASES);
-    println!("fuzz: EXAI_FUZZ_SEED={seed} EXAI_FUZZ_CASES={cases}, {} targets", TARGETS.len());
+    println!(
+        "fuzz: EXAI_FUZZ_SEED={seed} EXAI_FUZZ_CASES={cases}, {} targets",
+        TARGETS.len()
+    );
     let seeds = corpus::seeds().unwrap();
     assert!(seeds.len() > 100);
     for (name, target) in TARGETS {

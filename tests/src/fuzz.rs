@@ -2,6 +2,7 @@
 
 pub mod corpus;
 pub mod frames;
+pub mod lines;
 pub mod mutate;
 pub mod scan;
 
@@ -9,8 +10,9 @@ pub mod scan;
 pub type Target = fn(&[u8]);
 
 /// All of them by name, as `tests/fuzz/fuzz_targets` has them.
-pub const TARGETS: [(&str, Target); 3] = [
+pub const TARGETS: [(&str, Target); 4] = [
     ("request", frames::request),
     ("daemon_frame", frames::daemon_frame),
     ("scan", scan::scan),
+    ("lines", lines::lines),
 ];

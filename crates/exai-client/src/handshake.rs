@@ -7,6 +7,7 @@ use crate::{
 };
 use exai_protocol::{
     hello::{ClientInfo, Hello, HelloAck, close},
+    limits::{MAX_HANDSHAKE_BYTES, MAX_HELLO_FIELD_BYTES},
     object::RawObject,
     version,
 };
@@ -71,11 +72,9 @@ async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
         features: config.features.clone(),
         client: client.clone(),
     };
+    let hello = fitting(hello);
     let retry = |error: Error| Failure::Retry(format!("the handshake broke: {error}"));
-    socket
-        .send(Message::text(hello.encode()))
-        .await
-        .map_err(retry)?;
+    socket.send(Message::text(hello)).await.map_err(retry)?;
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => {
@@ -88,6 +87,18 @@ async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
             None => return Err(Failure::Retry("closed during the handshake".to_owned())),
         }
     }
+}
+
+/// A hello is bounded; what is only nice to know gives way.
+fn fitting(mut hello: Hello) -> String {
+    if hello.encode().len() > MAX_HANDSHAKE_BYTES {
+        hello.client.roots.clear();
+    }
+    if hello.encode().len() > MAX_HANDSHAKE_BYTES || hello.client.cwd.len() > MAX_HELLO_FIELD_BYTES
+    {
+        hello.client.cwd.clear();
+    }
+    hello.encode()
 }
 
 fn upgrade(target: &Target) -> Result<Request, Failure> {

@@ -31,7 +31,7 @@ pub enum LinkState {
 pub struct Outage {
     /// Attempts since the link was last good.
     pub attempt: u32,
-    /// Why the last one failed.
+    /// Why the last one failed; empty before the first has.
     pub cause: Arc<str>,
     /// When it began.
     pub since: Instant,
@@ -104,10 +104,12 @@ impl LinkState {
     pub fn describe(&self) -> String {
         match self {
             Self::Ready(_) => "connected".to_owned(),
-            Self::Disconnected(outage) | Self::Dialling(outage) => match outage.attempt {
-                0 => format!("not connected yet ({})", outage.cause),
-                attempt => format!("not reachable (attempt {attempt}: {})", outage.cause),
-            },
+            Self::Disconnected(outage) | Self::Dialling(outage) if outage.cause.is_empty() => {
+                "being reached for the first time".to_owned()
+            }
+            Self::Disconnected(outage) | Self::Dialling(outage) => {
+                format!("not reachable (attempt {}: {})", outage.attempt, outage.cause)
+            }
             Self::Refused(outage) => format!("refused: {}", outage.cause),
             Self::Stopped(_) => "stopped by you; run exai-daemon start".to_owned(),
             Self::Closed => "closed".to_owned(),
@@ -143,7 +145,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(backoff: Backoff, times: Times, now: Instant) -> Self {
-        let cause: Arc<str> = "first attempt".into();
+        let cause: Arc<str> = "".into();
         let outage = Outage {
             attempt: 0,
             cause: cause.clone(),

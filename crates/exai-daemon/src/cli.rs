@@ -67,7 +67,11 @@ pub(crate) enum Command {
     },
     /// Answers JSON-RPC lines with a canned result; the bare twin that `bench` compares with
     #[command(hide = true)]
-    BenchStdioResponder,
+    BenchStdioResponder {
+        /// Length of an answer
+        #[arg(long, default_value_t = 500)]
+        bytes: usize,
+    },
 }
 
 #[derive(Debug, Clone, Args)]

@@ -1,11 +1,13 @@
 //! From a parsed command line to an exit code: one file a command, and this table of them.
 
+mod bench;
 mod call;
 mod completions;
 mod config;
 mod doctor;
 mod events;
 mod logs;
+mod mcp_config;
 mod restart;
 mod run;
 mod sessions;
@@ -56,8 +58,10 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Config(options) => config::run(&strict()?, *options),
         Command::Doctor(options) => wait(doctor::run(cli, options.json)),
         Command::Token { action } => wait(token::run(&lenient()?, *action)),
+        Command::McpConfig(options) => mcp_config::run(&lenient()?, options),
         Command::Completions { shell } => completions::run(*shell),
-        _ => Err(exit::FAILURE.because("not there yet")),
+        Command::Bench(options) => bench::run(options),
+        Command::BenchStdioResponder { bytes } => bench::respond(*bytes),
     };
     Ok(code?.into())
 }

@@ -129,6 +129,8 @@ fn facts(materials: &Materials<'_>, warnings: Vec<String>) -> Facts {
         version: VERSION.to_owned(),
         build: BUILD.to_owned(),
         protocol: PROTOCOL.to_owned(),
+        pid: std::process::id(),
+        boot_id: materials.boot_id.clone(),
         home: materials.home.root().to_owned(),
         test_tools: materials.test_tools,
     };

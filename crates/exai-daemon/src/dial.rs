@@ -1,11 +1,11 @@
 //! Where the daemon of a home is, for the client: the endpoint record while there is one, else
 //! the settings. And the one way in which commands get a connection: now, or a reason.
 
-use crate::{context::Context, exit};
+use crate::{context::Context, exit, probe};
 use anyhow::Result;
 use exai_client::{Client, ClientConfig, LinkState, Rendezvous, Target, Unreachable, WatchedDial};
 use exai_config::{Home, TokenError, TokenStore, rendezvous};
-use exai_protocol::{Secret, endpoint::Endpoint, hello::ClientInfo};
+use exai_protocol::{ClientId, Secret, endpoint::Endpoint, hello::ClientInfo};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
@@ -101,23 +101,46 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects, or says why not without waiting for what will not come.
+    /// Connects, or says why not without waiting for what will not come. Every command that
+    /// only asks is the same client to the daemon: it need not remember each of them.
     pub(crate) async fn open(context: &Context) -> Result<Self> {
-        Self::named(context, "exai-daemon-cli").await
+        Self::connect(context, "exai-daemon-cli", Some(ClientId::new("exai-cli"))).await
     }
 
-    /// The same under another name.
+    /// The same as a client of its own, under a name.
     pub(crate) async fn named(context: &Context, name: &str) -> Result<Self> {
+        Self::connect(context, name, None).await
+    }
+
+    async fn connect(context: &Context, name: &str, id: Option<ClientId>) -> Result<Self> {
         let places = Places::of(context);
         let target = places.best()?;
         let tracker = TaskTracker::new();
-        let config = config(context, name);
+        let config = config(context, name, id);
         let within = config.times.handshake + Duration::from_secs(1);
         let clock = crate::compose::system_clock();
         let client = Client::spawn(config, WatchedDial::new(places), clock, &tracker);
         tracker.close();
         settle(&client, within).await.map_err(|state| explain(context, &target, &state))?;
-        Ok(Self { client, tracker })
+        let connection = Self { client, tracker };
+        match connection.stranger(context) {
+            None => Ok(connection),
+            Some(home) => {
+                connection.close().await;
+                let at = target.authority();
+                Err(exit::OTHER_HOME.because(format!(
+                    "the daemon at ws://{at} is that of another home, {home}; use it with \
+                     EXAI_HOME={home}, or give this home another port with EXAI_WS_PORT"
+                )))
+            }
+        }
+    }
+
+    /// The home of the daemon, if that is not ours: one token may open several.
+    fn stranger(&self, context: &Context) -> Option<String> {
+        let home = self.client.session()?.server.as_ref()?.home.clone();
+        let ours = context.loaded.settings.shim.by_address || probe::is_home(&home, &context.home);
+        Some(home).filter(|_| !ours)
     }
 
     /// Says goodbye.
@@ -127,10 +150,10 @@ impl Connection {
     }
 }
 
-fn config(context: &Context, name: &str) -> ClientConfig {
+fn config(context: &Context, name: &str, id: Option<ClientId>) -> ClientConfig {
     let mut config = ClientConfig {
         client: ClientInfo {
-            id: None,
+            id,
             name: name.to_owned(),
             version: crate::compose::VERSION.to_owned(),
             pid: Some(std::process::id()),

@@ -1,5 +1,6 @@
 //! `exai-daemon`: the daemon and its command line. A binary is a call.
 
+mod bench;
 mod cli;
 mod commands;
 mod compose;
@@ -14,6 +15,11 @@ mod probe;
 mod run;
 mod runner;
 mod stdio_peer;
+
+/// Records are made on the reactor and freed by their writer; with the system's allocator that
+/// traffic cost a fifth of the time of a call (measured with `bench` at 100 sessions).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     commands::main(cli::parse())

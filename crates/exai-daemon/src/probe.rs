@@ -4,12 +4,14 @@
 use exai_client::{Target, Unreachable, connect_tcp};
 use exai_config::Home;
 use exai_protocol::{
+    ClientId,
     hello::{ClientInfo, Hello, HelloAck, ServerInfo},
     object::RawObject,
     version,
 };
 use futures_util::{SinkExt, StreamExt};
 use std::{path::Path, time::Duration};
+use tokio::net::TcpStream;
 use tokio_tungstenite::{
     client_async,
     tungstenite::{Error, Message, http::StatusCode},
@@ -42,18 +44,19 @@ pub(crate) async fn probe(target: &Target, home: &Home) -> Answer {
 
 /// The same with another patience.
 pub(crate) async fn probe_within(target: &Target, home: &Home, patience: Duration) -> Answer {
-    match tokio::time::timeout(patience, shake(target, home)).await {
+    let stream = match tokio::time::timeout(patience, connect_tcp(target)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(Unreachable::Connect { error, .. })) => return Answer::Nobody(error.to_string()),
+        Ok(Err(other)) => return Answer::Nobody(other.to_string()),
+        Err(_) => return Answer::Nobody("no connection in time".to_owned()),
+    };
+    match tokio::time::timeout(patience, shake(target, home, stream)).await {
         Ok(answer) => answer,
         Err(_) => Answer::Silent,
     }
 }
 
-async fn shake(target: &Target, home: &Home) -> Answer {
-    let stream = match connect_tcp(target).await {
-        Ok(stream) => stream,
-        Err(Unreachable::Connect { error, .. }) => return Answer::Nobody(error.to_string()),
-        Err(other) => return Answer::Nobody(other.to_string()),
-    };
+async fn shake(target: &Target, home: &Home, stream: TcpStream) -> Answer {
     let (mut socket, _) = match client_async(format!("ws://{}/", target.authority()), stream).await {
         Ok(connected) => connected,
         Err(error) => return no_upgrade(&error),
@@ -64,6 +67,8 @@ async fn shake(target: &Target, home: &Home) -> Answer {
         protocol: Some(version::PROTOCOL.to_owned()),
         features: Vec::new(),
         client: ClientInfo {
+            // The same each time, so that the daemon need not remember every look.
+            id: Some(ClientId::new("exai-probe")),
             name: "exai-daemon-probe".to_owned(),
             version: crate::compose::VERSION.to_owned(),
             pid: Some(std::process::id()),
@@ -119,7 +124,7 @@ fn judge(text: &str, home: &Home) -> Answer {
         return Answer::Foreign("its first frame is no hello_ack".to_owned());
     };
     match ack.server {
-        Some(server) if !same_place(Path::new(&server.home), home.root()) => Answer::OtherHome(server),
+        Some(server) if !is_home(&server.home, home) => Answer::OtherHome(server),
         Some(server) if ack.ok => Answer::Ours(server),
         None if ack.ok => Answer::Foreign("it is an exai of an older generation".to_owned()),
         _ => {
@@ -129,10 +134,12 @@ fn judge(text: &str, home: &Home) -> Answer {
     }
 }
 
-/// One directory may have several names; what the system calls it decides.
-fn same_place(theirs: &Path, ours: &Path) -> bool {
+/// Whether what a daemon calls its home is this one. One directory may have several names;
+/// what the system calls it decides.
+pub(crate) fn is_home(theirs: &str, ours: &Home) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    theirs == ours || real(theirs) == real(ours)
+    let theirs = Path::new(theirs);
+    theirs == ours.root() || real(theirs) == real(ours.root())
 }
 
 #[cfg(test)]

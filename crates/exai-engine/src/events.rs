@@ -17,7 +17,7 @@ use std::{
 use tokio::sync::Notify;
 
 /// Ordered events kept for replay.
-const RING: usize = 1024;
+pub const RING: usize = 1024;
 
 /// One numbered event.
 #[derive(Debug)]

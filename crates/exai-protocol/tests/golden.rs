@@ -8,6 +8,8 @@
 //! `frames/index.txt` remembers each file's hash. `EXAI_GOLDEN_ADD=1` appends new files to
 //! it; nothing rewrites a line of it.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers are part of the test")]
+
 mod reencode;
 
 use exai_protocol::{

@@ -198,7 +198,12 @@ impl State {
 
 /// Our own frames always have a JSON form; an empty string would be dropped by any reader.
 pub(crate) fn encode(frame: &impl serde::Serialize) -> String {
-    serde_json::to_string(frame).unwrap_or_default()
+    // Most frames fit; growing costs more than the room.
+    let mut text = Vec::with_capacity(512);
+    match serde_json::to_writer(&mut text, frame) {
+        Ok(()) => String::from_utf8(text).unwrap_or_default(),
+        Err(_) => String::new(),
+    }
 }
 
 #[cfg(test)]

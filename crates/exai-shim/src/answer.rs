@@ -2,13 +2,8 @@
 //! act on. Results travel through the MCP library as one ready piece of JSON, so they are
 //! neither parsed nor written a second time.
 
-use exai_protocol::{
-    Code, RawValue, WireError,
-    call::CallToolRes,
-};
-use rmcp::model::{
-    CallToolResult, ErrorCode, ErrorData, ListToolsResult, MetaObject, ServerResult,
-};
+use exai_protocol::{Code, RawValue, WireError, call::CallToolRes};
+use rmcp::model::{CallToolResult, ErrorData, ListToolsResult, MetaObject, ServerResult};
 use serde_json::{Value, json};
 
 /// Marks a result whose JSON is ready. Never leaves the process.
@@ -33,7 +28,11 @@ pub(crate) fn of_call(result: CallToolRes, era: Era) -> Result<CallToolResult, E
     }
     let mut body = Body::new(era);
     body.raw("content", &content(&result));
-    if let Some(structured) = result.structured.as_deref().filter(|_| result.error.is_none()) {
+    if let Some(structured) = result
+        .structured
+        .as_deref()
+        .filter(|_| result.error.is_none())
+    {
         body.raw("structuredContent", structured.get());
     }
     if result.error.is_some() {
@@ -58,7 +57,10 @@ pub(crate) fn of_list(tools: &RawValue, era: Era) -> ListToolsResult {
         body.raw("ttlMs", "60000");
         body.raw("cacheScope", "\"private\"");
     }
-    ListToolsResult { meta: Some(body.finish()), ..ListToolsResult::default() }
+    ListToolsResult {
+        meta: Some(body.finish()),
+        ..ListToolsResult::default()
+    }
 }
 
 /// The JSON of a result made by this module.
@@ -77,13 +79,19 @@ pub(crate) fn ready(result: &mut ServerResult) -> Option<String> {
 /// The blocks; an error's own words first.
 fn content(result: &CallToolRes) -> String {
     let outputs = result.outputs.as_deref().map_or("[]", RawValue::get).trim();
-    let blocks = outputs.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let blocks = outputs
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     let blocks = blocks.map_or("", str::trim);
     match &result.error {
         None => format!("[{blocks}]"),
         Some(error) => {
             let text = json!({ "type": "text", "text": sentence(error) });
-            if blocks.is_empty() { format!("[{text}]") } else { format!("[{text},{blocks}]") }
+            if blocks.is_empty() {
+                format!("[{text}]")
+            } else {
+                format!("[{text},{blocks}]")
+            }
         }
     }
 }
@@ -182,7 +190,10 @@ mod tests {
     fn blocks_pass_through_whole() {
         let outputs = r#"[{"type":"text","text":"a"},{"type":"odd","x":1.50}]"#;
         let got = text(ok(outputs), Era::Legacy);
-        assert_eq!(got["content"], serde_json::from_str::<Value>(outputs).unwrap());
+        assert_eq!(
+            got["content"],
+            serde_json::from_str::<Value>(outputs).unwrap()
+        );
         assert!(got.get("isError").is_none() && got.get("resultType").is_none());
         assert_eq!(got["_meta"]["exai/request_id"], "r");
         let got = text(ok(outputs), Era::Modern);
@@ -196,7 +207,10 @@ mod tests {
         result.structured = Some(RawValue::from_string("{}".to_owned()).unwrap());
         let got = text(result, Era::Legacy);
         assert_eq!(got["isError"], true);
-        assert_eq!(got["content"][0]["text"], "The daemon is full.\nTry again in 3 s.");
+        assert_eq!(
+            got["content"][0]["text"],
+            "The daemon is full.\nTry again in 3 s."
+        );
         assert!(got.get("structuredContent").is_none());
         assert_eq!(got["_meta"]["exai/code"], "OVER_CAPACITY");
     }

@@ -4,8 +4,8 @@
 use crate::id_scan::IdScan;
 use exai_protocol::{RawValue, limits::MAX_DEPTH, object::RawObject, scan};
 use rmcp::model::{
-    CancelledNotificationParam, ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData,
-    JsonObject, JsonRpcMessage, MetaObject, RequestId, RequestMetaObject,
+    CancelledNotificationParam, ClientJsonRpcMessage, ClientRequest, ErrorCode, JsonObject,
+    JsonRpcMessage, MetaObject, RequestId, RequestMetaObject,
 };
 
 /// What a line turned out to be.
@@ -32,7 +32,8 @@ pub(crate) enum Incoming {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) id: Option<RequestId>,
-    pub(crate) error: ErrorData,
+    pub(crate) code: ErrorCode,
+    pub(crate) message: String,
 }
 
 /// `tools/call`.
@@ -102,9 +103,11 @@ fn parse(line: &[u8]) -> Result<Incoming, Refusal> {
         None if is_reply => return Ok(library(text)),
         None => return Err(refuse("neither \"method\" nor \"result\" nor \"error\"")),
         Some(_) if is_reply => return Err(refuse("a request with a result or an error")),
-        Some(_) => object.string("method").ok().flatten().ok_or_else(|| {
-            refuse("\"method\" must be a string")
-        })?,
+        Some(_) => object
+            .string("method")
+            .ok()
+            .flatten()
+            .ok_or_else(|| refuse("\"method\" must be a string"))?,
     };
     match (id, method.as_ref()) {
         (Some(id), "tools/call") => call(&object, id),
@@ -116,10 +119,12 @@ fn parse(line: &[u8]) -> Result<Incoming, Refusal> {
 
 /// The id, if the message has one; a message whose id cannot be read cannot be answered by id.
 fn id_of(object: &RawObject<'_>) -> Result<Option<RequestId>, Refusal> {
-    let Some(raw) = object.any("id") else { return Ok(None) };
-    serde_json::from_str(raw.get()).map(Some).map_err(|_| {
-        invalid_request(None, "\"id\" must be a string or a whole number".to_owned())
-    })
+    let Some(raw) = object.any("id") else {
+        return Ok(None);
+    };
+    serde_json::from_str(raw.get())
+        .map(Some)
+        .map_err(|_| invalid_request(None, "\"id\" must be a string or a whole number".to_owned()))
 }
 
 fn call(object: &RawObject<'_>, id: RequestId) -> Result<Incoming, Refusal> {
@@ -129,11 +134,17 @@ fn call(object: &RawObject<'_>, id: RequestId) -> Result<Incoming, Refusal> {
         .map_err(|error| refuse(format!("params of tools/call must be an object: {error}")))?;
     let name = match params.string("name") {
         Ok(Some(name)) if !name.is_empty() => name.into_owned(),
-        _ => return Err(refuse("params.name of tools/call must be a non-empty string".to_owned())),
+        _ => {
+            return Err(refuse(
+                "params.name of tools/call must be a non-empty string".to_owned(),
+            ));
+        }
     };
     let arguments = params.raw("arguments");
     if arguments.is_some_and(|raw| !raw.get().starts_with('{')) {
-        return Err(refuse("params.arguments of tools/call must be an object".to_owned()));
+        return Err(refuse(
+            "params.arguments of tools/call must be an object".to_owned(),
+        ));
     }
     let meta: Option<JsonObject> = params
         .typed("_meta")
@@ -154,24 +165,39 @@ fn request(
 ) -> Result<Incoming, Refusal> {
     let params = object.raw("params").map_or("{}", RawValue::get);
     if !params.starts_with('{') {
-        return Err(invalid_params(id, format!("params of {method} must be an object")));
+        return Err(invalid_params(
+            id,
+            format!("params of {method} must be an object"),
+        ));
     }
     match serde_json::from_str::<ClientJsonRpcMessage>(text) {
         Ok(JsonRpcMessage::Request(request))
             if matches!(request.request, ClientRequest::CustomRequest(_))
                 && KNOWN.contains(&method) =>
         {
-            Err(invalid_params(id, format!("the params do not fit {method}")))
+            Err(invalid_params(
+                id,
+                format!("the params do not fit {method}"),
+            ))
         }
         Ok(message) => Ok(Incoming::Message(Box::new(message))),
-        Err(error) => Err(invalid_params(id, format!("the params do not fit {method}: {error}"))),
+        Err(error) => Err(invalid_params(
+            id,
+            format!("the params do not fit {method}: {error}"),
+        )),
     }
 }
 
 fn cancelled(text: &str, object: &RawObject<'_>) -> Incoming {
-    let params = object.typed::<CancelledNotificationParam>("params").ok().flatten();
+    let params = object
+        .typed::<CancelledNotificationParam>("params")
+        .ok()
+        .flatten();
     match (params, serde_json::from_str::<ClientJsonRpcMessage>(text)) {
-        (Some(params), Ok(message)) => Incoming::Cancelled { params, message: Box::new(message) },
+        (Some(params), Ok(message)) => Incoming::Cancelled {
+            params,
+            message: Box::new(message),
+        },
         _ => Incoming::Ignored("notifications/cancelled without a usable requestId".to_owned()),
     }
 }
@@ -189,26 +215,41 @@ fn not_an_object(line: &[u8], error: &serde_json::Error) -> Refusal {
     if error.to_string().starts_with("duplicate key") {
         return invalid_request(id(), format!("the message holds a {error}"));
     }
-    match (serde_json::from_slice::<serde::de::IgnoredAny>(line), line.first()) {
-        (Ok(_), Some(b'[')) => {
-            invalid_request(None, "batches are not supported; send one message a line".to_owned())
-        }
+    match (
+        serde_json::from_slice::<serde::de::IgnoredAny>(line),
+        line.first(),
+    ) {
+        (Ok(_), Some(b'[')) => invalid_request(
+            None,
+            "batches are not supported; send one message a line".to_owned(),
+        ),
         (Ok(_), _) => invalid_request(None, "the message must be a JSON object".to_owned()),
         (Err(error), _) => parse_error(line, &error.to_string()),
     }
 }
 
 fn parse_error(line: &[u8], why: &str) -> Refusal {
-    let error = ErrorData::parse_error(format!("the line cannot be parsed: {why}"), None);
-    Refusal { id: IdScan::of(line), error }
+    Refusal {
+        id: IdScan::of(line),
+        code: ErrorCode::PARSE_ERROR,
+        message: format!("the line cannot be parsed: {why}"),
+    }
 }
 
 fn invalid_request(id: Option<RequestId>, message: String) -> Refusal {
-    Refusal { id, error: ErrorData::invalid_request(message, None) }
+    Refusal {
+        id,
+        code: ErrorCode::INVALID_REQUEST,
+        message,
+    }
 }
 
 fn invalid_params(id: RequestId, message: String) -> Refusal {
-    Refusal { id: Some(id), error: ErrorData::new(ErrorCode::INVALID_PARAMS, message, None) }
+    Refusal {
+        id: Some(id),
+        code: ErrorCode::INVALID_PARAMS,
+        message,
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,9 @@ config/exai.toml, and the environment; `exai-daemon config --origin` shows them,
 ";
 
 pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Flags {
-    let Some(first) = arguments.next() else { return Flags::Serve };
+    let Some(first) = arguments.next() else {
+        return Flags::Serve;
+    };
     let text = first.to_string_lossy();
     if arguments.next().is_some() {
         return Flags::Refuse(format!("exai-shim takes one argument at most\n\n{HELP}"));

@@ -118,8 +118,14 @@ mod tests {
     fn ids_are_found_wherever_they_stand() {
         for (message, id) in [
             (r#"{"id":1,"method":"x"}"#, number(1)),
-            (r#"{"method":"x","params":{"id":9,"a":[{"id":8}]},"id": 2 }"#, number(2)),
-            (r#"{"a":"\"id\":5","id":"s\"5"}"#, Some(RequestId::String("s\"5".into()))),
+            (
+                r#"{"method":"x","params":{"id":9,"a":[{"id":8}]},"id": 2 }"#,
+                number(2),
+            ),
+            (
+                r#"{"a":"\"id\":5","id":"s\"5"}"#,
+                Some(RequestId::String("s\"5".into())),
+            ),
             (r#"{"id":3,"broken":[[[}"#, number(3)),
             (r#"{"id":4,"id":5}"#, number(4)),
             (r#"{"method":"x"}"#, None),

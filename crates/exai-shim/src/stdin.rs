@@ -35,7 +35,14 @@ pub(crate) struct Lines<R> {
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(crate) fn new(input: R, limit: usize) -> Self {
         let buffer = BytesMut::new();
-        Self { input, buffer, searched: 0, limit, discarding: None, ended: false }
+        Self {
+            input,
+            buffer,
+            searched: 0,
+            limit,
+            discarding: None,
+            ended: false,
+        }
     }
 
     /// The next line; `None` at the end of the input. Cancel-safe.
@@ -59,7 +66,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     fn take(&mut self) -> Option<Line> {
         loop {
             let fresh = &self.buffer[self.searched..];
-            let Some(at) = fresh.iter().position(|&byte| byte == b'\n') else { break };
+            let Some(at) = fresh.iter().position(|&byte| byte == b'\n') else {
+                break;
+            };
             let raw = self.buffer.split_to(self.searched + at + 1);
             self.searched = 0;
             if let Some(line) = self.complete(&raw[..raw.len() - 1], raw.len() > self.limit) {
@@ -88,7 +97,10 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             scan.feed(raw);
             return Some(Line::Oversize(scan.id()));
         }
-        let text = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw).trim_ascii();
+        let text = raw
+            .strip_prefix(b"\xef\xbb\xbf")
+            .unwrap_or(raw)
+            .trim_ascii();
         (!text.is_empty()).then(|| Line::Text(Bytes::copy_from_slice(text)))
     }
 }
@@ -106,7 +118,9 @@ mod tests {
             _: &mut std::task::Context<'_>,
             buf: &mut tokio::io::ReadBuf<'_>,
         ) -> std::task::Poll<io::Result<()>> {
-            let end = (self.1 + self.2).min(self.0.len()).min(self.1 + buf.remaining());
+            let end = (self.1 + self.2)
+                .min(self.0.len())
+                .min(self.1 + buf.remaining());
             buf.put_slice(&self.0[self.1..end]);
             self.1 = end;
             std::task::Poll::Ready(Ok(()))
@@ -131,7 +145,11 @@ mod tests {
         let input = "\u{feff}{\"a\":1}\r\n\n  \r\n{\"b\":2}\n\u{feff}{\"ü\":3}".as_bytes();
         for piece in 1..input.len() {
             let found = all(input, piece, 1024).await;
-            assert_eq!(found, [text("{\"a\":1}"), text("{\"b\":2}"), text("{\"ü\":3}")], "{piece}");
+            assert_eq!(
+                found,
+                [text("{\"a\":1}"), text("{\"b\":2}"), text("{\"ü\":3}")],
+                "{piece}"
+            );
         }
     }
 
@@ -143,7 +161,10 @@ mod tests {
         );
         for piece in [1, 7, 100, 4096, 100_000] {
             let found = all(input.as_bytes(), piece, 1000).await;
-            let expected = [Line::Oversize(Some(RequestId::Number(7))), text("{\"ok\":1}")];
+            let expected = [
+                Line::Oversize(Some(RequestId::Number(7))),
+                text("{\"ok\":1}"),
+            ];
             assert_eq!(found, expected, "{piece}");
         }
         let found = all(long.as_bytes(), 100, 1000).await;
@@ -156,9 +177,17 @@ mod tests {
         input.push(b'\n');
         let mut lines = Lines::new(Pieces(input, 0, 10_000), 100_000);
         assert_eq!(lines.next().await.unwrap(), Some(Line::Oversize(None)));
-        assert!(lines.buffer.capacity() <= 300_000, "{}", lines.buffer.capacity());
+        assert!(
+            lines.buffer.capacity() <= 300_000,
+            "{}",
+            lines.buffer.capacity()
+        );
         assert_eq!(lines.next().await.unwrap(), None);
-        assert!(lines.buffer.capacity() <= KEEP, "{}", lines.buffer.capacity());
+        assert!(
+            lines.buffer.capacity() <= KEEP,
+            "{}",
+            lines.buffer.capacity()
+        );
     }
 
     #[tokio::test]

@@ -51,14 +51,19 @@ impl Output {
     /// Queues one line, waiting for room.
     pub(crate) async fn send(&self, line: Vec<u8>) -> Result<(), Broken> {
         let units = units(line.len());
-        let room = Arc::clone(&self.room).acquire_many_owned(units).await.map_err(|_| Broken)?;
+        let room = Arc::clone(&self.room)
+            .acquire_many_owned(units)
+            .await
+            .map_err(|_| Broken)?;
         self.lines.send(seal(line, room)).await.map_err(|_| Broken)
     }
 
     /// Queues one line if there is room: for what may be skipped.
     pub(crate) fn offer(&self, line: Vec<u8>) -> bool {
         let units = units(line.len());
-        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(units) else { return false };
+        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(units) else {
+            return false;
+        };
         self.lines.try_send(seal(line, room)).is_ok()
     }
 

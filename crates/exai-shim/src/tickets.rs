@@ -28,7 +28,11 @@ pub(crate) struct LetGo {
 impl Ticket {
     pub(crate) fn new(arguments: Option<Box<RawValue>>) -> Arc<Self> {
         let arguments = Mutex::new(arguments);
-        Arc::new(Self { arguments, let_go: Mutex::default(), changed: Notify::new() })
+        Arc::new(Self {
+            arguments,
+            let_go: Mutex::default(),
+            changed: Notify::new(),
+        })
     }
 
     /// The call's arguments; there once.
@@ -79,7 +83,10 @@ impl Tickets {
     pub(crate) fn let_go(&self, id: &RequestId, reason: &str) {
         let ticket = lock(&self.open).remove(id);
         if let Some(ticket) = ticket {
-            let let_go = LetGo { mode: mode_of(reason), reason: reason.to_owned() };
+            let let_go = LetGo {
+                mode: mode_of(reason),
+                reason: reason.to_owned(),
+            };
             *lock(&ticket.let_go) = Some(let_go);
             ticket.changed.notify_waiters();
         }
@@ -93,7 +100,14 @@ impl Tickets {
 /// A client whose patience ended did not want the work undone: it may come back for it.
 fn mode_of(reason: &str) -> CancelMode {
     let reason = reason.to_ascii_lowercase();
-    let words = ["timeout", "timed out", "time-out", "time out", "timed-out", "deadline"];
+    let words = [
+        "timeout",
+        "timed out",
+        "time-out",
+        "time out",
+        "timed-out",
+        "deadline",
+    ];
     if words.iter().any(|word| reason.contains(word)) {
         CancelMode::Detach
     } else {
@@ -111,7 +125,11 @@ mod tests {
 
     #[test]
     fn r09_a_time_out_detaches_and_a_person_stops() {
-        for reason in ["request timeout", "SdkError: Request timed out", "Deadline exceeded"] {
+        for reason in [
+            "request timeout",
+            "SdkError: Request timed out",
+            "Deadline exceeded",
+        ] {
             assert_eq!(mode_of(reason), CancelMode::Detach, "{reason}");
         }
         for reason in ["", "MCP request cancelled by caller", "user pressed esc"] {

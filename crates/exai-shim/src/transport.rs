@@ -25,7 +25,8 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::{io::AsyncRead, sync::Notify};
+use tokio::io::AsyncRead;
+use tokio_util::sync::CancellationToken;
 
 /// What the transport and the process around it tell each other.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ pub(crate) struct Signals {
     /// The library serves; before that a notification would be the end of it.
     pub(crate) serving: AtomicBool,
     /// stdin has ended.
-    pub(crate) ended: Notify,
+    pub(crate) closing: CancellationToken,
 }
 
 pub(crate) struct Stdio<R> {
@@ -54,7 +55,14 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
         tickets: Arc<Tickets>,
         signals: Arc<Signals>,
     ) -> Self {
-        Self { lines: Lines::new(input, limit), limit, output, tickets, signals, owed: None }
+        Self {
+            lines: Lines::new(input, limit),
+            limit,
+            output,
+            tickets,
+            signals,
+            owed: None,
+        }
     }
 
     /// The next message for the library; `None` at the end of stdin.
@@ -72,9 +80,7 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
             };
             let incoming = match &line {
                 Line::Text(text) => envelope::read(text),
-                Line::Oversize(id) => {
-                    Incoming::Refused(envelope::oversize(id.clone(), self.limit))
-                }
+                Line::Oversize(id) => Incoming::Refused(envelope::oversize(id.clone(), self.limit)),
             };
             if let Some(message) = self.sort(incoming) {
                 return Some(message);
@@ -88,13 +94,14 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
             Incoming::Call(call) => self.call(*call),
             Incoming::Cancelled { params, message } => {
                 if let Some(id) = &params.request_id {
-                    self.tickets.let_go(id, params.reason.as_deref().unwrap_or_default());
+                    self.tickets
+                        .let_go(id, params.reason.as_deref().unwrap_or_default());
                 }
                 self.pass(*message)
             }
-            Incoming::Refused(Refusal { id, error }) => {
-                tracing::warn!(code = error.code.0, message = %error.message, "a bad line");
-                self.owe(error, id);
+            Incoming::Refused(Refusal { id, code, message }) => {
+                tracing::warn!(code = code.0, message, "a bad line");
+                self.owe(ErrorData::new(code, message, None), id);
                 None
             }
             Incoming::Ignored(why) => {
@@ -114,7 +121,10 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
         let mut request = CallToolRequest::new(CallToolRequestParams::new(call.name));
         request.extensions_mut().insert(call.meta);
         request.extensions_mut().insert(ticket);
-        Some(JsonRpcMessage::request(ClientRequest::CallToolRequest(request), call.id))
+        Some(JsonRpcMessage::request(
+            ClientRequest::CallToolRequest(request),
+            call.id,
+        ))
     }
 
     /// Before the library serves, it takes a message that is no request for the end.
@@ -137,22 +147,8 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
         self.owed = Some(line);
     }
 
-    /// Cancel-safe: an interrupted debt is owed again.
+    /// Cancel-safe: an interrupted debt is still owed.
     async fn settle_debt(&mut self) -> Result<(), Broken> {
-        if self.owed.is_some() {
-            self.output.has_room().await;
-            if let Some(line) = self.owed.take() {
-                if !self.output.offer(line.clone()) {
-                    self.owed = Some(line);
-                    tokio::task::yield_now().await;
-                    return self.pay_slowly().await;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn pay_slowly(&mut self) -> Result<(), Broken> {
         if let Some(line) = &self.owed {
             self.output.send(line.clone()).await?;
             self.owed = None;
@@ -191,7 +187,7 @@ impl<R: AsyncRead + Unpin + Send + 'static> Transport<RoleServer> for Stdio<R> {
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         let message = self.next().await;
         if message.is_none() {
-            self.signals.ended.notify_one();
+            self.signals.closing.cancel();
         }
         message
     }
@@ -206,8 +202,14 @@ fn ready_line(id: &RequestId, result: &str) -> Vec<u8> {
     line.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
     line.extend_from_slice(&json(id));
     line.extend_from_slice(b",\"result\":");
+    let start = line.len();
+    line.extend_from_slice(result.as_bytes());
     // A result may come from pretty-printed JSON; between values a space means the same.
-    line.extend(result.bytes().map(|byte| if byte == b'\n' || byte == b'\r' { b' ' } else { byte }));
+    for byte in &mut line[start..] {
+        if *byte == b'\n' || *byte == b'\r' {
+            *byte = b' ';
+        }
+    }
     line.push(b'}');
     line
 }

@@ -22,6 +22,7 @@ impl Daemon {
                 && let Some(mut ws) = Ws::try_connect(sandbox.port()).await
                 && matches!(ws.try_hello(&Handshake::v1(&token)).await, Some(ack) if ack["ok"] == true)
             {
+                ws.close().await;
                 return;
             }
             let running = self.is_running();

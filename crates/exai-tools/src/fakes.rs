@@ -86,6 +86,8 @@ pub(crate) fn ports(logs: FakeLogs) -> Ports {
             version: "0.1.0".to_owned(),
             build: "abc1234".to_owned(),
             protocol: "1.1".to_owned(),
+            pid: 4242,
+            boot_id: "boot-1".into(),
             home: "/home/user/exai".into(),
             test_tools: true,
         })),

@@ -205,7 +205,6 @@ mod tests {
     #[test]
     fn showing_undoes_reading() {
         for day in (0..60_000).step_by(17) {
-            #[expect(clippy::cast_precision_loss, reason = "small")]
             let seconds = day as f64 * DAY + 3_723.0;
             assert_eq!(
                 parse(&show(seconds), NOW),

@@ -6,7 +6,7 @@ use crate::{
     spec::{self, Words},
 };
 use exai_engine::{
-    ports::vitals::Vitals,
+    ports::vitals::Identity,
     tool::{Tool, ToolOutput, ToolSpec},
 };
 use serde_json::json;
@@ -16,27 +16,25 @@ pub(crate) fn spec() -> ToolSpec {
     spec::instant(&Words {
         name: "version",
         title: "Version",
-        description: "Version, build, protocol and uptime of the exai daemon behind this connection.",
+        description: "Version, build, protocol and home of the exai daemon behind this connection.",
         schema: r#"{"type":"object","properties":{}}"#,
     })
 }
 
+/// Nothing of the answer changes while the process lives, so it is made once.
 pub(crate) fn tool(ports: &Ports) -> Arc<dyn Tool> {
-    let vitals = Arc::clone(&ports.vitals);
-    kind::from_memory(spec(), move |_| answer(&*vitals))
+    let made = answer(ports.vitals.identity());
+    kind::from_memory(spec(), move |_| made.clone())
 }
 
-fn answer(vitals: &dyn Vitals) -> Answer {
-    let identity = vitals.identity();
-    let health = vitals.health();
+fn answer(identity: &Identity) -> Answer {
     ToolOutput::json(&json!({
         "name": "exai-daemon",
         "version": identity.version,
         "build": identity.build,
         "protocol": identity.protocol,
-        "pid": health.pid,
-        "boot_id": health.boot_id,
-        "uptime": health.uptime_human,
+        "pid": identity.pid,
+        "boot_id": identity.boot_id,
         "home": identity.home,
     }))
 }

@@ -8,12 +8,23 @@ use std::{fs, path::PathBuf};
 /// # Errors
 /// When the golden files cannot be read.
 pub fn seeds() -> std::io::Result<Vec<Vec<u8>>> {
-    let mut seeds: Vec<Vec<u8>> = HOSTILE.iter().map(|seed| seed.as_bytes().to_vec()).collect();
+    let mut seeds: Vec<Vec<u8>> = HOSTILE
+        .iter()
+        .map(|seed| seed.as_bytes().to_vec())
+        .collect();
     seeds.push(vec![b'['; 200]);
     seeds.push(b"{\"a\":".repeat(200));
     seeds.push(b"\xff\xfe{}".to_vec());
-    let frames: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "..", "crates", "exai-protocol", "tests", "frames"].iter().collect();
+    let frames: PathBuf = [
+        env!("CARGO_MANIFEST_DIR"),
+        "..",
+        "crates",
+        "exai-protocol",
+        "tests",
+        "frames",
+    ]
+    .iter()
+    .collect();
     for version in ["v1", "v1.1", "v2"] {
         let mut files: Vec<PathBuf> = fs::read_dir(frames.join(version))?
             .map(|entry| entry.map(|entry| entry.path()))

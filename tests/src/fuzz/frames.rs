@@ -18,7 +18,9 @@ use serde_json::Value;
 
 /// What a client sends: the daemon's way through a frame, step by step.
 pub fn request(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     if scan::check(data, MAX_DEPTH).is_err() {
         return;
     }
@@ -34,14 +36,19 @@ pub fn request(data: &[u8]) {
             if let Op::CallTool(call) = request.op {
                 assert!(!call.name.is_empty());
                 let arguments = call.arguments.map_or("{}", |raw| raw.get());
-                assert!(arguments.starts_with('{') && text.contains(arguments) || arguments == "{}");
+                assert!(
+                    arguments.starts_with('{') && text.contains(arguments) || arguments == "{}"
+                );
                 // Tools decode only what holds no key twice; a parser that keeps the last of
                 // two must then see as many keys as a parser that keeps them all.
                 if duplicate_key(arguments).is_none()
                     && let Ok(value) = serde_json::from_str::<Value>(arguments)
                     && let Ok(object) = RawObject::parse(arguments)
                 {
-                    assert_eq!(value.as_object().map(serde_json::Map::len), Some(object.fields().count()));
+                    assert_eq!(
+                        value.as_object().map(serde_json::Map::len),
+                        Some(object.fields().count())
+                    );
                 }
             }
         }
@@ -54,7 +61,9 @@ fn fits(id: &str) -> bool {
 
 /// One level of an object: every value is a piece of the text, and no key stands twice.
 fn object(text: &str) {
-    let Ok(object) = RawObject::parse(text) else { return };
+    let Ok(object) = RawObject::parse(text) else {
+        return;
+    };
     let mut keys: Vec<&str> = object.fields().map(|(key, _)| key).collect();
     for (key, value) in object.fields() {
         assert!(text.contains(value.get()));
@@ -68,12 +77,16 @@ fn object(text: &str) {
 }
 
 fn hello(text: &str) {
-    let Ok(hello) = Hello::decode(text) else { return };
+    let Ok(hello) = Hello::decode(text) else {
+        return;
+    };
     for field in [&hello.client.name, &hello.client.version, &hello.client.cwd] {
         assert!(field.len() <= MAX_HELLO_FIELD_BYTES);
     }
     // Written again, it is understood again.
-    let Ok(again) = Hello::decode(&hello.encode()) else { panic!("not understood again: {text}") };
+    let Ok(again) = Hello::decode(&hello.encode()) else {
+        panic!("not understood again: {text}")
+    };
     assert!(again.token == hello.token && again.protocol == hello.protocol);
     if hello.protocol.is_some() {
         assert!(again.client == hello.client && again.features == hello.features);
@@ -83,7 +96,9 @@ fn hello(text: &str) {
 /// What a daemon sends: the client's types take it or refuse it, and what they take survives
 /// being written and read again.
 pub fn daemon_frame(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     if scan::check(data, MAX_DEPTH).is_err() {
         return;
     }
@@ -99,11 +114,22 @@ pub fn daemon_frame(data: &[u8]) {
 }
 
 fn survives<T: Serialize + DeserializeOwned>(text: &str) {
-    let Ok(frame) = serde_json::from_str::<T>(text) else { return };
-    let Ok(once) = serde_json::to_value(&frame) else { return };
-    let Ok(written) = serde_json::to_string(&frame) else { panic!("cannot be written again: {text}") };
-    let Ok(again) = serde_json::from_str::<T>(&written) else { panic!("cannot be read again: {written}") };
-    assert!(serde_json::to_value(&again).is_ok_and(|again| same(&once, &again)), "changed: {written}");
+    let Ok(frame) = serde_json::from_str::<T>(text) else {
+        return;
+    };
+    let Ok(once) = serde_json::to_value(&frame) else {
+        return;
+    };
+    let Ok(written) = serde_json::to_string(&frame) else {
+        panic!("cannot be written again: {text}")
+    };
+    let Ok(again) = serde_json::from_str::<T>(&written) else {
+        panic!("cannot be read again: {written}")
+    };
+    assert!(
+        serde_json::to_value(&again).is_ok_and(|again| same(&once, &again)),
+        "changed: {written}"
+    );
 }
 
 /// serde_json reads the last digit of a long fraction differently now and then; times and
@@ -111,14 +137,24 @@ fn survives<T: Serialize + DeserializeOwned>(text: &str) {
 fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| same(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left.iter().zip(right).all(|((a, left), (b, right))| a == b && same(left, right))
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|((a, left), (b, right))| a == b && same(left, right))
         }
         (Value::Number(left), Value::Number(right)) if left.is_f64() || right.is_f64() => {
-            let (left, right) = (left.as_f64().unwrap_or_default(), right.as_f64().unwrap_or_default());
+            let (left, right) = (
+                left.as_f64().unwrap_or_default(),
+                right.as_f64().unwrap_or_default(),
+            );
             (left - right).abs() <= left.abs() * 1e-12
         }
         _ => left == right,

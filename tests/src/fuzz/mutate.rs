@@ -5,9 +5,34 @@ use fastrand::Rng;
 
 /// Pieces that mean something to a reader of JSON.
 const TOKENS: [&[u8]; 28] = [
-    b"{", b"}", b"[", b"]", b"\"", b":", b",", b"\\", b"\\u0000", b"\\ud800", b"null", b"true", b"-0",
-    b"1e308", b"1e999", b"18446744073709551616", b"\0", b"\xff", b"\xef\xbb\xbf", b"\n", b"\r\n", b" ",
-    b"\"op\":", b"\"request_id\":", b"\"arguments\":{}", b"\"id\":", b"\"jsonrpc\":\"2.0\"", b"\"_meta\":{}",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"\"",
+    b":",
+    b",",
+    b"\\",
+    b"\\u0000",
+    b"\\ud800",
+    b"null",
+    b"true",
+    b"-0",
+    b"1e308",
+    b"1e999",
+    b"18446744073709551616",
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"\n",
+    b"\r\n",
+    b" ",
+    b"\"op\":",
+    b"\"request_id\":",
+    b"\"arguments\":{}",
+    b"\"id\":",
+    b"\"jsonrpc\":\"2.0\"",
+    b"\"_meta\":{}",
 ];
 
 /// Longest input made.

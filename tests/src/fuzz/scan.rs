@@ -23,7 +23,10 @@ pub fn scan(data: &[u8]) {
         let depth = depth(&value);
         assert_eq!(check(data, depth), Ok(()));
         if depth > 0 {
-            assert_eq!(check(data, depth - 1), Err(ScanError::TooDeep { limit: depth - 1 }));
+            assert_eq!(
+                check(data, depth - 1),
+                Err(ScanError::TooDeep { limit: depth - 1 })
+            );
         }
     }
 }

@@ -22,6 +22,10 @@ impl Calls {
             return false;
         };
         let legacy = turn.session().is_none_or(|session| session.is_legacy());
+        if entry.stopping {
+            // Already on its way out; a stream that is dropped now changes nothing.
+            return true;
+        }
         match (entry.place, mode) {
             (Place::Waiting, _) if entry.known == Known::NotSent => {
                 self.end(id, explain::let_go("cancelled before it was sent", Ran::No));

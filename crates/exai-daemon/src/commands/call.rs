@@ -27,7 +27,7 @@ const MOST: u64 = 1 << 30;
 
 pub(super) async fn run(context: &Context, options: &Call) -> Result<Code> {
     let given = arguments::given(options)?;
-    let connection = Connection::open(context).await?;
+    let connection = Connection::named(context, "exai-daemon-call").await?;
     let ended = made(&connection.client, options, given).await;
     let code = match ended {
         Ok(Some(result)) => tell(&connection.client, options, result).await,

@@ -19,7 +19,7 @@ const QUIET: Duration = Duration::from_millis(400);
 
 pub(super) async fn run(context: &Context, options: &Events) -> Result<Code> {
     let topics = topics(&options.topic)?;
-    let connection = Connection::named(context, "exai-daemon-events").await?;
+    let connection = Connection::open(context).await?;
     let since = Some(0).filter(|_| !options.follow);
     let mut stream = connection.client.subscribe(Subscribe { topics, since, boot_id: None }).await?;
     let mut link = connection.client.link();

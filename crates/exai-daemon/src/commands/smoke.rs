@@ -41,15 +41,14 @@ struct Tally {
 impl Tally {
     fn note(&mut self, name: &str, took: Duration, result: Result<String>) -> Result<()> {
         let millis = took.as_secs_f64() * 1000.0;
-        Ok(match result {
-            Ok(found) => {
-                output::line(format!("{}    {name}: {found} ({millis:.0} ms)", paint(Tone::Good, "OK")))?;
-            }
+        let line = match result {
+            Ok(found) => format!("{}    {name}: {found} ({millis:.0} ms)", paint(Tone::Good, "OK")),
             Err(error) => {
                 self.failed += 1;
-                output::line(format!("{}  {name}: {error:#}", paint(Tone::Bad, "FAIL")))?;
+                format!("{}  {name}: {error:#}", paint(Tone::Bad, "FAIL"))
             }
-        })
+        };
+        Ok(output::line(line)?)
     }
 }
 

@@ -40,7 +40,11 @@ pub(super) async fn run(context: &Context, options: &Status) -> Result<Code> {
     if options.watch {
         return watch(context, Duration::from_secs_f64(options.interval.max(0.1))).await;
     }
-    let report = look(context).await?;
+    let connection = Connection::open(context).await.ok();
+    let report = look(context, connection.as_ref()).await?;
+    if let Some(connection) = connection {
+        connection.close().await;
+    }
     if options.json {
         output::json(&report)?;
     } else {
@@ -51,11 +55,19 @@ pub(super) async fn run(context: &Context, options: &Status) -> Result<Code> {
 }
 
 async fn watch(context: &Context, interval: Duration) -> Result<Code> {
+    let mut connection = None;
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
-        let report = look(context).await?;
+        if connection.is_none() {
+            connection = Connection::open(context).await.ok();
+        }
+        let report = look(context, connection.as_ref()).await?;
+        if !report.running {
+            connection = None;
+        }
         output::fresh_screen()?;
         let tone = if report.running { Tone::Good } else { Tone::Bad };
-        output::line(if output::data_is_watched() { paint(tone, &report.line) } else { report.line.clone() })?;
+        output::line(paint(tone, &report.line))?;
         if let Some(health) = report.health.as_ref().filter(|_| output::data_is_watched()) {
             for line in details(health) {
                 output::line(line)?;
@@ -63,7 +75,7 @@ async fn watch(context: &Context, interval: Duration) -> Result<Code> {
         }
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(exit::OK),
+            _ = &mut interrupt => return Ok(exit::OK),
         }
     }
 }
@@ -95,15 +107,15 @@ fn advise(report: &Report) {
     }
 }
 
-async fn look(context: &Context) -> Result<Report> {
+/// Looks through a good connection, or else at what is left.
+async fn look(context: &Context, connection: Option<&Connection>) -> Result<Report> {
     let target = dial::target(context)?;
-    let answer = probe(&target, &context.home).await;
     let mut report = Report {
         running: false,
         line: String::new(),
         url: format!("ws://{}", target.authority()),
         home: context.home.root().display().to_string(),
-        answer: said(&answer, lock_is_held(&context.home)),
+        answer: None,
         identity: None,
         health: None,
         health_file_age_secs: None,
@@ -111,21 +123,13 @@ async fn look(context: &Context) -> Result<Report> {
         stopped: rendezvous::stopped(&context.home),
         lock_held: lock_is_held(&context.home),
     };
-    // By address there is no home to compare: whoever takes the token is the one.
-    let elsewhere = context.loaded.settings.shim.by_address;
-    match answer {
-        Answer::Ours(server) => report.identity = Some(server),
-        Answer::OtherHome(server) if elsewhere => report.identity = Some(server),
-        _ => {}
-    }
-    if report.identity.is_some()
-        && let Ok(connection) = Connection::open(context).await
-    {
+    if let Some(connection) = connection {
+        report.identity = connection.client.session().and_then(|session| session.server.clone());
         report.health = connection.client.health().await.ok();
-        connection.close().await;
     }
     report.running = report.health.is_some();
     if !report.running {
+        report.answer = said(&probe(&target, &context.home).await, report.lock_held);
         report.health = health_file(context);
         report.health_file_age_secs = report.health.as_ref().map(age);
     }
@@ -150,12 +154,11 @@ fn said(answer: &Answer, lock_held: bool) -> Option<String> {
 }
 
 fn health_file(context: &Context) -> Option<Health> {
-    let text = std::fs::read_to_string(context.home.health_file()).ok()?;
-    serde_json::from_str(&text).ok()
+    exai_telemetry::health_file::read(&context.home.health_file()).ok().flatten()
 }
 
 fn age(health: &Health) -> f64 {
-    ((compose::system_clock())().as_secs_f64() - health.t).max(0.0)
+    exai_telemetry::health_file::age(health, (compose::system_clock())())
 }
 
 /// The predecessor's line, which scripts read.
@@ -168,9 +171,11 @@ fn line(report: &Report, target: &Target) -> String {
         Some(age) => format!("stale ({age:.0}s old)"),
     };
     let at = if report.running { report.url.clone() } else { format!("ws://{}:{}", health.host, health.port) };
+    // The look itself is a session; nobody asks about that one.
+    let sessions = health.sessions.saturating_sub(u64::from(report.running));
     format!(
-        "ws_status: {state} | {at} | pid={} | sessions={} inflight={}/{}",
-        health.pid, health.sessions, health.global_inflight, health.global_capacity
+        "ws_status: {state} | {at} | pid={} | sessions={sessions} inflight={}/{}",
+        health.pid, health.global_inflight, health.global_capacity
     )
 }
 
@@ -223,8 +228,9 @@ mod tests {
         let target =
             Target { host: "127.0.0.1".into(), port: 8765, host_header: None, token: Secret::new("") };
         let line = |health, age| line(&report(health, age), &target);
+        let while_looking = Health { sessions: 3, ..health() };
         assert_eq!(
-            line(Some(health()), None),
+            line(Some(while_looking), None),
             "ws_status: running | ws://127.0.0.1:8765 | pid=123 | sessions=2 inflight=0/24"
         );
         assert_eq!(

@@ -1,6 +1,6 @@
 //! What the tools may know of the daemon around them.
 
-use exai_protocol::{health::Health, tool::ToolEntry};
+use exai_protocol::{BootId, health::Health, tool::ToolEntry};
 use std::path::PathBuf;
 
 /// Facts of the running process, for `version`, `status`, `health` and `self-check`.
@@ -22,6 +22,10 @@ pub struct Identity {
     pub build: String,
     /// `major.minor` of the wire.
     pub protocol: String,
+    /// Its process.
+    pub pid: u32,
+    /// Which run this is.
+    pub boot_id: BootId,
     /// The home it serves.
     pub home: PathBuf,
     /// Whether the scripted test tools are registered.

@@ -132,7 +132,7 @@ fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) 
             "the home's lock is held and nobody answers: it is starting, draining or stuck",
             "wait a moment; if it stays so: exai-daemon stop --force, then exai-daemon start",
         ),
-        Answer::Nobody(_) => Check::warn(name, format!("nobody answers at {at}"), START),
+        Answer::Nobody(why) => Check::warn(name, format!("nobody answers at {at}: {why}"), START),
     }
 }
 

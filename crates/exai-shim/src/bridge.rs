@@ -1,0 +1,185 @@
+//! The way to the daemon: made when the MCP client first speaks, so that the daemon learns who
+//! it is and a shim that is only probed starts nothing. Keeps the tool list fresh.
+
+use crate::{catalog::Catalog, setup::Setup, whereabouts::Whereabouts};
+use exai_client::{Client, ClientConfig, News, Times, WatchedDial};
+use exai_protocol::{UnixMillis, WallClock, hello::ClientInfo, version::feature};
+use rmcp::model::Implementation;
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::task::TaskTracker;
+
+/// Calls one window may have pending.
+const MAX_PENDING: usize = 1024;
+/// Before the list is asked for again after a failure.
+const RETRY: Duration = Duration::from_secs(5);
+/// Longest names of a client worth passing on.
+const MAX_NAME: usize = 128;
+
+pub(crate) struct Bridge {
+    setup: Setup,
+    catalog: Arc<Catalog>,
+    tracker: TaskTracker,
+    client: OnceLock<Client>,
+    roots: Mutex<Option<Vec<String>>>,
+}
+
+impl Bridge {
+    pub(crate) fn new(setup: Setup, catalog: Arc<Catalog>, tracker: TaskTracker) -> Self {
+        Self {
+            setup,
+            catalog,
+            tracker,
+            client: OnceLock::new(),
+            roots: Mutex::default(),
+        }
+    }
+
+    /// The client; the first to ask says for whom.
+    pub(crate) fn client(&self, who: impl FnOnce() -> Option<Implementation>) -> &Client {
+        self.client.get_or_init(|| {
+            let Setup {
+                env,
+                home,
+                settings,
+                ..
+            } = &self.setup;
+            let whereabouts = Whereabouts::new(Arc::clone(env), home.clone(), settings.clone());
+            let dial = WatchedDial::new(whereabouts);
+            let client = Client::spawn(self.config(who()), dial, wall_clock(), &self.tracker);
+            self.tracker
+                .spawn(keep_fresh(client.clone(), Arc::clone(&self.catalog)));
+            client
+        })
+    }
+
+    /// The folders the client's user has open, where it said so.
+    pub(crate) fn roots(&self) -> Option<Vec<String>> {
+        self.roots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_roots(&self, roots: Vec<String>) {
+        *self.roots.lock().unwrap_or_else(PoisonError::into_inner) = Some(roots);
+    }
+
+    /// The client's budget for a call, where the owner set one.
+    pub(crate) fn call_budget_ms(&self) -> Option<u64> {
+        let budget = self.setup.settings.shim.rpc_timeout?;
+        u64::try_from(budget.as_millis()).ok()
+    }
+
+    /// Says goodbye to the daemon, for a moment at most.
+    pub(crate) async fn close(&self, within: Duration) {
+        if let Some(client) = self.client.get() {
+            // The daemon sees the socket close either way.
+            let _ = tokio::time::timeout(within, client.close()).await;
+        }
+    }
+
+    fn config(&self, who: Option<Implementation>) -> ClientConfig {
+        let settings = &self.setup.settings;
+        let defaults = Times::default();
+        let times = Times {
+            handshake: settings.shim.handshake_timeout,
+            connect_wait: settings.shim.connect_wait,
+            rpc: settings.shim.rpc_timeout.unwrap_or(defaults.rpc),
+            ack_grace: settings.shim.ack_grace,
+            ping_interval: settings.network.ping_interval,
+            pong_within: settings.network.ping_timeout,
+            ..defaults
+        };
+        let (name, version) = who.map_or_else(Default::default, |who| (who.name, who.version));
+        let cwd = std::env::current_dir().map(|dir| dir.to_string_lossy().into_owned());
+        let session_id = settings.shim.session_id.clone();
+        let client = ClientInfo {
+            id: session_id.as_deref().map(Into::into),
+            name: short(name),
+            version: short(version),
+            pid: Some(std::process::id()),
+            cwd: cwd.unwrap_or_default(),
+            roots: Vec::new(),
+        };
+        let features = [
+            feature::PROGRESS,
+            feature::RICH_RESULTS,
+            feature::TOOLS_CHANGED,
+        ];
+        ClientConfig {
+            client,
+            session_id,
+            features: features.map(str::to_owned).to_vec(),
+            max_frame_bytes: settings.network.max_frame_bytes,
+            max_pending: MAX_PENDING,
+            times,
+            ..ClientConfig::default()
+        }
+    }
+}
+
+fn short(mut name: String) -> String {
+    name.truncate(name.floor_char_boundary(MAX_NAME));
+    name
+}
+
+fn wall_clock() -> WallClock {
+    Arc::new(|| {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    })
+}
+
+/// Fetches the list whenever a daemon names a hash that is not ours.
+async fn keep_fresh(client: Client, catalog: Arc<Catalog>) {
+    let (mut link, mut news) = (client.link(), client.news());
+    loop {
+        let mut retry = None;
+        if let Some(session) = client.session() {
+            let known = session.tools_hash.as_deref() == Some(catalog.list().hash());
+            if !known && !fetch(&client, &catalog).await {
+                retry = Some(RETRY);
+            }
+        }
+        // The announced hash is that of the hello; later ones come as news.
+        loop {
+            tokio::select! {
+                changed = link.changed() => match changed {
+                    Ok(()) if link.borrow_and_update().is_ready() => break,
+                    Ok(()) => {}
+                    Err(_) => return,
+                },
+                heard = news.recv() => match heard {
+                    Ok(News::ToolsChanged(changed)) if changed.tools_hash == catalog.list().hash() => {}
+                    Ok(News::ToolsChanged(_)) | Err(RecvError::Lagged(_)) => {
+                        if !fetch(&client, &catalog).await {
+                            retry = Some(RETRY);
+                        }
+                    }
+                    Ok(News::Notify(_)) => {}
+                    Err(RecvError::Closed) => return,
+                },
+                () = tokio::time::sleep(retry.unwrap_or(RETRY)), if retry.is_some() => break,
+            }
+        }
+    }
+}
+
+async fn fetch(client: &Client, catalog: &Catalog) -> bool {
+    match client.list_tools().await {
+        Ok(list) => {
+            catalog.offer(list.tools, list.tools_hash);
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the tool list could not be fetched");
+            false
+        }
+    }
+}

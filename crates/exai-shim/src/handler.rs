@@ -1,0 +1,213 @@
+//! What the MCP library asks of a server. Everything but a tool call is answered here, at once,
+//! whether or not a daemon exists.
+
+use crate::{
+    answer::{self, Era},
+    bridge::Bridge,
+    calling,
+    catalog::Catalog,
+    listeners::Listeners,
+    stdout::Output,
+    transport::Signals,
+};
+use rmcp::{
+    RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
+        CompleteResult, DiscoverResult, ErrorData, Implementation, InitializeRequestParams,
+        InitializeResult, ListPromptsRequestMethod, ListPromptsResult,
+        ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
+        ListResourcesRequestMethod, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ServerCapabilities, ServerConfig, SubscriptionFilter,
+    },
+    service::{NotificationContext, RequestContext, SubscriptionContext},
+};
+use std::{sync::Arc, time::Duration};
+
+/// What a model should know of this server before it reads any tool.
+const INSTRUCTIONS: &str = "exai runs tools in one daemon shared by all windows of this machine. \
+    A call keeps running while the daemon is being reached or restarted; an error says whether \
+    it ran and what to do next.";
+/// Longest wait for a client that said it has roots.
+const ROOTS_WITHIN: Duration = Duration::from_secs(10);
+
+pub(crate) struct Shim {
+    name: String,
+    title: String,
+    pub(crate) bridge: Arc<Bridge>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) output: Output,
+    listeners: Arc<Listeners>,
+    signals: Arc<Signals>,
+}
+
+impl Shim {
+    pub(crate) fn new(
+        (name, title): (String, String),
+        bridge: Arc<Bridge>,
+        catalog: Arc<Catalog>,
+        output: Output,
+        listeners: Arc<Listeners>,
+        signals: Arc<Signals>,
+    ) -> Self {
+        Self {
+            name,
+            title,
+            bridge,
+            catalog,
+            output,
+            listeners,
+            signals,
+        }
+    }
+
+    /// Asks a client of the old era for its folders; what it does not say stays unknown.
+    #[expect(
+        deprecated,
+        reason = "roots are deprecated, and still what the clients of today have"
+    )]
+    async fn learn_roots(&self, context: &NotificationContext<RoleServer>) {
+        let info = context.peer.peer_info();
+        if info.is_none_or(|info| info.capabilities.roots.is_none()) {
+            return;
+        }
+        match tokio::time::timeout(ROOTS_WITHIN, context.peer.list_roots()).await {
+            Ok(Ok(list)) => {
+                let roots = list.roots.into_iter().map(|root| root.uri);
+                self.bridge.set_roots(roots.collect());
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "the client's roots are not known"),
+            Err(_) => tracing::debug!("the client did not say its roots in time"),
+        }
+    }
+}
+
+/// Requests name their revision, or belong to a session that did.
+pub(crate) fn era(context: &RequestContext<RoleServer>) -> Era {
+    match context.protocol_version() {
+        Some(version) if !version.has_initialize() => Era::Modern,
+        _ => Era::Legacy,
+    }
+}
+
+impl ServerHandler for Shim {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .build();
+        let mut implementation = Implementation::new(&self.name, env!("CARGO_PKG_VERSION"));
+        if !self.title.is_empty() {
+            implementation = implementation.with_title(&self.title);
+        }
+        let list = self.catalog.list();
+        ServerConfig::new(capabilities)
+            .with_server_info(implementation)
+            .with_instructions(list.instructions().unwrap_or(INSTRUCTIONS))
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        self.bridge.client(|| Some(request.client_info.clone()));
+        context.peer.set_peer_info(request.clone());
+        self.negotiate_initialize(&request)
+    }
+
+    async fn discover(
+        &self,
+        context: RequestContext<RoleServer>,
+    ) -> Result<DiscoverResult, ErrorData> {
+        self.bridge.client(|| context.client_info());
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, self.get_info()))
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        self.listeners.initialized().await;
+        self.learn_roots(&context).await;
+    }
+
+    async fn on_roots_list_changed(&self, context: NotificationContext<RoleServer>) {
+        self.learn_roots(&context).await;
+    }
+
+    async fn list_tools(
+        &self,
+        page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        if page.is_some_and(|page| page.cursor.is_some()) {
+            let message = "this cursor is not known; the list of tools has one page";
+            return Err(ErrorData::invalid_params(message, None));
+        }
+        self.bridge.client(|| context.client_info());
+        let (list, era) = (self.catalog.list(), era(&context));
+        if era == Era::Legacy {
+            self.listeners.listed(list.version);
+        }
+        Ok(answer::of_list(list.tools(), era))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        calling::guarded(self, &request.name, &context)
+            .await
+            .map(Into::into)
+    }
+
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(SubscriptionFilter::builder().tools_list_changed().build())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let sink = context.sink().clone();
+        let id = sink.id().clone();
+        self.listeners.add(sink);
+        tokio::select! {
+            () = context.cancelled() => {}
+            () = self.signals.closing.cancelled() => {}
+        }
+        self.listeners.remove(&id);
+        Ok(())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<
+            ListResourceTemplatesRequestMethod,
+        >())
+    }
+
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+    }
+}

@@ -1,0 +1,132 @@
+//! The order of a shim's life: settings, log, runtime, service, end. It ends when nobody can be
+//! served any more, and never because of the daemon.
+
+use crate::{
+    bridge::Bridge,
+    catalog::Catalog,
+    flags::{self, Flags},
+    handler::Shim,
+    lifecycle::{self, End},
+    listeners::Listeners,
+    pipes,
+    setup::Setup,
+    stdout::{self, Output},
+    tickets::Tickets,
+    transport::{Signals, Stdio},
+};
+use rmcp::service::serve_server;
+use std::{
+    io::Write as _,
+    process::ExitCode,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio_util::task::TaskTracker;
+
+/// Pending answers may take this long once stdin has ended.
+const DRAIN: Duration = Duration::from_millis(1700);
+/// The last lines may take this long to be read.
+const SETTLE: Duration = Duration::from_millis(200);
+
+pub(crate) fn run() -> ExitCode {
+    match flags::parse(std::env::args_os().skip(1)) {
+        Flags::Serve => serve_stdio(),
+        Flags::Print(text) => {
+            // Whoever closed stdout does not want to know.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Flags::Refuse(text) => {
+            let _ = std::io::stderr().write_all(text.as_bytes());
+            ExitCode::from(flags::USAGE)
+        }
+    }
+}
+
+fn serve_stdio() -> ExitCode {
+    let setup = Setup::read();
+    let log = setup.start_log();
+    exai_telemetry::logging::panics_to_log();
+    setup.say_remarks();
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            setup.complain(&format!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let end = runtime.block_on(serve(setup));
+    tracing::info!(?end, "the shim ends");
+    // A thread that blocks on stdin must not keep the process.
+    runtime.shutdown_background();
+    drop(log);
+    ExitCode::SUCCESS
+}
+
+async fn serve(setup: Setup) -> End {
+    let tracker = TaskTracker::new();
+    let (input, out) = pipes::open();
+    let (output, queue) = stdout::queue();
+    let writer = tracker.spawn(stdout::write(out, queue));
+    let (tickets, signals) = (Arc::<Tickets>::default(), Arc::<Signals>::default());
+    let limit = setup.settings.network.max_frame_bytes;
+    let transport = Stdio::new(
+        input,
+        limit,
+        output.clone(),
+        Arc::clone(&tickets),
+        Arc::clone(&signals),
+    );
+    let shim = compose(setup, &output, &signals, tracker);
+    let bridge = Arc::clone(&shim.bridge);
+    let service = async {
+        match serve_server(shim, transport).await {
+            Ok(running) => {
+                signals.serving.store(true, Ordering::Relaxed);
+                // However the loop ended, there is nothing left to serve.
+                let _ = running.waiting().await;
+            }
+            Err(error) => tracing::info!(%error, "the client left before it began"),
+        }
+    };
+    let drained = async {
+        signals.closing.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    let end = tokio::select! {
+        biased;
+        signal = lifecycle::signal() => return End::Signal(signal),
+        () = lifecycle::parent_gone() => return End::ParentGone,
+        _ = writer => return End::StdoutClosed,
+        () = service => End::StdinEnded,
+        () = drained => {
+            tracing::warn!(calls = tickets.len(), "calls were left to the daemon");
+            End::StdinEnded
+        }
+    };
+    output.settle(SETTLE).await;
+    bridge.close(SETTLE).await;
+    end
+}
+
+fn compose(setup: Setup, output: &Output, signals: &Arc<Signals>, tracker: TaskTracker) -> Shim {
+    let catalog = Arc::new(Catalog::open(setup.tools_file()));
+    let listeners = Listeners::new(Arc::clone(&catalog), output.clone());
+    tracker.spawn(Arc::clone(&listeners).announce());
+    let info = (
+        setup.settings.shim.server_id.clone(),
+        setup.settings.shim.server_name.clone(),
+    );
+    let bridge = Arc::new(Bridge::new(setup, Arc::clone(&catalog), tracker));
+    Shim::new(
+        info,
+        bridge,
+        catalog,
+        output.clone(),
+        listeners,
+        Arc::clone(signals),
+    )
+}
