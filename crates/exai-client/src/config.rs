@@ -81,7 +81,7 @@ impl Default for Times {
             wall_check: Duration::from_secs(5),
             wall_jump: Duration::from_secs(5),
             refused_probe: Duration::from_secs(30),
-            stable_after: Duration::from_secs(5),
+            stable_after: Duration::from_millis(250),
             legacy_silence: Duration::from_secs(30),
         }
     }

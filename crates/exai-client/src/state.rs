@@ -108,7 +108,10 @@ impl LinkState {
                 "being reached for the first time".to_owned()
             }
             Self::Disconnected(outage) | Self::Dialling(outage) => {
-                format!("not reachable (attempt {}: {})", outage.attempt, outage.cause)
+                format!(
+                    "not reachable (attempt {}: {})",
+                    outage.attempt, outage.cause
+                )
             }
             Self::Refused(outage) => format!("refused: {}", outage.cause),
             Self::Stopped(_) => "stopped by you; run exai-daemon start".to_owned(),

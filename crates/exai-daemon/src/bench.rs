@@ -28,6 +28,9 @@ const CROWD: usize = 1000;
 /// Sessions attached to weigh one.
 const WEIGHED: usize = 200;
 
+/// What a single session's call takes; others are compared with it.
+const SINGLE: &str = "WebSocket call, 1 session, p50";
+
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
@@ -92,7 +95,11 @@ pub(crate) fn run(options: &Bench) -> Result<Code> {
             output::line(line)?;
         }
     }
-    Ok(if report.errors == 0 { exit::OK } else { exit::FAILURE })
+    Ok(if report.errors == 0 {
+        exit::OK
+    } else {
+        exit::FAILURE
+    })
 }
 
 async fn measure_all(plan: Plan, descriptors: Option<u64>) -> Result<Report> {
@@ -129,9 +136,30 @@ async fn idle(report: &mut Report, daemon: &BenchDaemon, plan: Plan) -> Result<(
         Some((total(after.as_ref()?) - total(before.as_ref()?)) / seconds)
     };
     let unknown = process::UNKNOWN;
-    report.push(Measure::alone("daemon: idle memory", "MB", process::rss_mb(daemon.pid), unknown).aiming(Goal::AtMost(25.0)));
-    report.push(Measure::alone("daemon: idle CPU", "%", share(|load| load.cpu_secs * 100.0), unknown).aiming(Goal::AtMost(0.1)));
-    report.push(Measure::alone("daemon: idle wake-ups", "/s", share(|load| load.wakeups), unknown));
+    report.push(
+        Measure::alone(
+            "daemon: idle memory",
+            "MB",
+            process::rss_mb(daemon.pid),
+            unknown,
+        )
+        .aiming(Goal::AtMost(25.0)),
+    );
+    report.push(
+        Measure::alone(
+            "daemon: idle CPU",
+            "%",
+            share(|load| load.cpu_secs * 100.0),
+            unknown,
+        )
+        .aiming(Goal::AtMost(0.1)),
+    );
+    report.push(Measure::alone(
+        "daemon: idle wake-ups",
+        "/s",
+        share(|load| load.wakeups),
+        unknown,
+    ));
     Ok(())
 }
 
@@ -143,7 +171,9 @@ async fn weigh(report: &mut Report, daemon: &BenchDaemon) -> Result<()> {
     let after = process::rss_mb(daemon.pid);
     report.errors += attached.errors;
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
-    let each = after.zip(before).map(|(after, before)| (after - before) * 1000.0 / WEIGHED as f64);
+    let each = after
+        .zip(before)
+        .map(|(after, before)| (after - before) * 1000.0 / WEIGHED as f64);
     let name = "daemon: memory of an attached session";
     report.push(Measure::alone(name, "kB", each, process::UNKNOWN).aiming(Goal::AtMost(50.0)));
     drop(attached);
@@ -151,7 +181,13 @@ async fn weigh(report: &mut Report, daemon: &BenchDaemon) -> Result<()> {
 }
 
 /// Rounds of both in turns, so that what else the machine does meets both.
-async fn in_turns(report: &mut Report, ours: &Peer, echo: &Peer, load: Load, rounds: usize) -> (Run, Run) {
+async fn in_turns(
+    report: &mut Report,
+    ours: &Peer,
+    echo: &Peer,
+    load: Load,
+    rounds: usize,
+) -> (Run, Run) {
     let (mut of_echo, mut of_ours) = (Run::default(), Run::default());
     for _ in 0..rounds {
         of_echo.add(drive::run(echo, load).await);
@@ -163,22 +199,59 @@ async fn in_turns(report: &mut Report, ours: &Peer, echo: &Peer, load: Load, rou
 }
 
 async fn single(report: &mut Report, ours: &Peer, echo: &Peer, plan: Plan) {
-    let load = Load { sessions: 1, calls: plan.single_calls, warm_up: plan.single_calls / 10 };
+    let load = Load {
+        sessions: 1,
+        calls: plan.single_calls,
+        warm_up: plan.single_calls / 10,
+    };
     let (of_echo, of_ours) = in_turns(report, ours, echo, load, plan.rounds).await;
-    let at = |percent| (percentile(&of_echo.latencies, percent), percentile(&of_ours.latencies, percent));
-    report.push(Measure::pair("WebSocket call, 1 session, p50", "µs", at(50.0)).aiming(Goal::RatioAtMost(2.5)));
-    report.push(Measure::pair("WebSocket call, 1 session, p99", "µs", at(99.0)));
+    let at = |percent| {
+        (
+            percentile(&of_echo.latencies, percent),
+            percentile(&of_ours.latencies, percent),
+        )
+    };
+    report.push(Measure::pair(SINGLE, "µs", at(50.0)).aiming(Goal::RatioAtMost(2.5)));
+    report.push(Measure::pair(
+        "WebSocket call, 1 session, p99",
+        "µs",
+        at(99.0),
+    ));
 }
 
 async fn many(report: &mut Report, ours: &Peer, echo: &Peer, plan: Plan) {
-    let load = Load { sessions: plan.sessions, calls: plan.calls, warm_up: plan.calls / 10 };
+    let load = Load {
+        sessions: plan.sessions,
+        calls: plan.calls,
+        warm_up: plan.calls / 10,
+    };
     let (of_echo, of_ours) = in_turns(report, ours, echo, load, plan.rounds).await;
     let sessions = plan.sessions;
-    let at = |percent| (percentile(&of_echo.latencies, percent), percentile(&of_ours.latencies, percent));
+    let at = |percent| {
+        (
+            percentile(&of_echo.latencies, percent),
+            percentile(&of_ours.latencies, percent),
+        )
+    };
     let rates = (of_echo.rate(), of_ours.rate());
-    report.push(Measure::pair(&format!("throughput, {sessions} sessions"), "calls/s", rates).aiming(Goal::RatioAtLeast(0.5)));
-    report.push(Measure::pair(&format!("WebSocket call, {sessions} sessions, p50"), "µs", at(50.0)));
-    report.push(Measure::pair(&format!("WebSocket call, {sessions} sessions, p99"), "µs", at(99.0)));
+    report.push(
+        Measure::pair(
+            &format!("throughput, {sessions} sessions"),
+            "calls/s",
+            rates,
+        )
+        .aiming(Goal::RatioAtLeast(0.5)),
+    );
+    report.push(Measure::pair(
+        &format!("WebSocket call, {sessions} sessions, p50"),
+        "µs",
+        at(50.0),
+    ));
+    report.push(Measure::pair(
+        &format!("WebSocket call, {sessions} sessions, p99"),
+        "µs",
+        at(99.0),
+    ));
 }
 
 async fn crowd(report: &mut Report, ours: &Peer, plan: Plan, descriptors: Option<u64>) {
@@ -188,10 +261,23 @@ async fn crowd(report: &mut Report, ours: &Peer, plan: Plan, descriptors: Option
         report.push(Measure::alone(&name, "calls", None, why));
         return;
     }
-    let run = drive::run(ours, Load { sessions: CROWD, calls: plan.crowd_calls, warm_up: 0 }).await;
+    let run = drive::run(
+        ours,
+        Load {
+            sessions: CROWD,
+            calls: plan.crowd_calls,
+            warm_up: 0,
+        },
+    )
+    .await;
     report.note_errors("crowd", &run);
     #[expect(clippy::cast_precision_loss, reason = "thousands")]
     let errors = run.errors as f64;
     report.push(Measure::alone(&name, "calls", Some(errors), "").aiming(Goal::AtMost(0.0)));
-    report.push(Measure::alone(&format!("{CROWD} sessions: throughput"), "calls/s", run.rate(), "no call ended"));
+    report.push(Measure::alone(
+        &format!("{CROWD} sessions: throughput"),
+        "calls/s",
+        run.rate(),
+        "no call ended",
+    ));
 }

@@ -302,7 +302,9 @@ mod tests {
             &["logs", "-n", "5", "--file", "failures"],
             &["logs", "check", "--json"],
             &["tools"],
-            &["call", "version", "--arg", "a=1", "--arg", "b=x=y", "--json", "{}"],
+            &[
+                "call", "version", "--arg", "a=1", "--arg", "b=x=y", "--json", "{}",
+            ],
             &["sessions", "--json"],
             &["events", "-f", "--topic", "tool_call_result", "--json"],
             &["smoke"],
@@ -316,7 +318,11 @@ mod tests {
             &["--home", "/h", "status"],
             &["status", "--home", "/h", "--set", "network.port=1"],
         ] {
-            assert!(parsed(words).is_ok(), "{words:?}: {:?}", parsed(words).err());
+            assert!(
+                parsed(words).is_ok(),
+                "{words:?}: {:?}",
+                parsed(words).err()
+            );
         }
     }
 

@@ -25,7 +25,7 @@ use crate::{
     output,
 };
 use anyhow::{Context as _, Result};
-use std::process::ExitCode;
+use std::{pin::Pin, process::ExitCode};
 
 /// Runs a command and says what went wrong with it.
 pub(crate) fn main(cli: Cli) -> ExitCode {
@@ -76,6 +76,28 @@ fn wait(command: impl Future<Output = Result<Code>>) -> Result<Code> {
     // A thread that waits for standard input must not hold up the end.
     runtime.shutdown_background();
     code
+}
+
+/// Ctrl-C, as often as it comes; nothing is lost between two of them.
+struct Interrupts {
+    next: Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>,
+}
+
+impl Interrupts {
+    fn new() -> Self {
+        Self {
+            next: Box::pin(tokio::signal::ctrl_c()),
+        }
+    }
+
+    /// Waits for the next one. Cancel-safe.
+    async fn next(&mut self) {
+        if self.next.as_mut().await.is_err() {
+            // They cannot be received here; then Ctrl-C ends the process as it always did.
+            std::future::pending::<()>().await;
+        }
+        self.next = Box::pin(tokio::signal::ctrl_c());
+    }
 }
 
 /// What to do next, beside the data.

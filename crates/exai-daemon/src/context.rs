@@ -18,16 +18,25 @@ impl Context {
     pub(crate) fn strict(cli: &Cli) -> Result<Self> {
         let home = Home::locate(cli.home.as_deref(), &ProcessEnv)?;
         let loaded = exai_config::load(&home, &ProcessEnv, &cli.settings)?;
-        Ok(Self { home, loaded, overrides: cli.settings.clone() })
+        Ok(Self {
+            home,
+            loaded,
+            overrides: cli.settings.clone(),
+        })
     }
 
     /// Reads the settings; those that cannot be used are named, and the rest is used.
     pub(crate) fn lenient(cli: &Cli) -> Result<Self> {
         let home = Home::locate(cli.home.as_deref(), &ProcessEnv)?;
-        let loaded = exai_config::load(&home, &ProcessEnv, &cli.settings).unwrap_or_else(|faults| {
-            output::warning(&faults);
-            *faults.rest
-        });
-        Ok(Self { home, loaded, overrides: cli.settings.clone() })
+        let loaded =
+            exai_config::load(&home, &ProcessEnv, &cli.settings).unwrap_or_else(|faults| {
+                output::warning(&faults);
+                *faults.rest
+            });
+        Ok(Self {
+            home,
+            loaded,
+            overrides: cli.settings.clone(),
+        })
     }
 }

@@ -61,20 +61,27 @@ impl Places {
                 found.map_or_else(|| Secret::new(""), |found| found.keyring.current)
             }
         };
-        Ok(Target { host: reachable(host), port, host_header: None, token })
+        Ok(Target {
+            host: reachable(host),
+            port,
+            host_header: None,
+            token,
+        })
     }
 }
 
 impl Rendezvous for Places {
     fn locate(&mut self) -> Result<Target, Unreachable> {
-        self.best().map_err(|error| Unreachable::Misconfigured(error.to_string()))
+        self.best()
+            .map_err(|error| Unreachable::Misconfigured(error.to_string()))
     }
 
     fn fingerprint(&mut self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for path in [self.home.endpoint_file(), self.home.token_file()] {
             let meta = path.metadata().ok();
-            meta.map(|meta| (meta.len(), meta.modified().ok())).hash(&mut hasher);
+            meta.map(|meta| (meta.len(), meta.modified().ok()))
+                .hash(&mut hasher);
         }
         hasher.finish()
     }
@@ -121,7 +128,9 @@ impl Connection {
         let clock = crate::compose::system_clock();
         let client = Client::spawn(config, WatchedDial::new(places), clock, &tracker);
         tracker.close();
-        settle(&client, within).await.map_err(|state| explain(context, &target, &state))?;
+        settle(&client, within)
+            .await
+            .map_err(|state| explain(context, &target, &state))?;
         let connection = Self { client, tracker };
         match connection.stranger(context) {
             None => Ok(connection),
@@ -157,7 +166,9 @@ fn config(context: &Context, name: &str, id: Option<ClientId>) -> ClientConfig {
             name: name.to_owned(),
             version: crate::compose::VERSION.to_owned(),
             pid: Some(std::process::id()),
-            cwd: std::env::current_dir().map(|dir| dir.display().to_string()).unwrap_or_default(),
+            cwd: std::env::current_dir()
+                .map(|dir| dir.display().to_string())
+                .unwrap_or_default(),
             roots: Vec::new(),
         },
         max_frame_bytes: context.loaded.settings.network.max_frame_bytes,
@@ -210,7 +221,13 @@ mod tests {
         let home = Home::at(dir.path());
         home.prepare().unwrap();
         let host = "0.0.0.0".to_owned();
-        Places { home, host, port: 8765, given: None, by_address: false }
+        Places {
+            home,
+            host,
+            port: 8765,
+            given: None,
+            by_address: false,
+        }
     }
 
     fn record(port: u16) -> Endpoint {

@@ -85,7 +85,10 @@ impl Code {
 
     /// An error that ends this way.
     pub(crate) fn because(self, why: impl Into<String>) -> anyhow::Error {
-        anyhow::Error::new(Failure { code: self, why: why.into() })
+        anyhow::Error::new(Failure {
+            code: self,
+            why: why.into(),
+        })
     }
 
     /// How a call's end ends the command.
@@ -147,15 +150,18 @@ pub(crate) fn code_of(error: &anyhow::Error) -> Code {
 
 /// Whether an error only says that nobody reads our output any more.
 pub(crate) fn reader_is_gone(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|error| {
-        error.kind() == std::io::ErrorKind::BrokenPipe
-    })
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// The table under `--help`.
 pub(crate) fn table() -> String {
-    let lines: Vec<String> =
-        ALL.iter().map(|code| format!("  {:>3}  {}", code.number, code.meaning)).collect();
+    let lines: Vec<String> = ALL
+        .iter()
+        .map(|code| format!("  {:>3}  {}", code.number, code.meaning))
+        .collect();
     format!("Exit codes:\n{}", lines.join("\n"))
 }
 
@@ -174,7 +180,9 @@ mod tests {
     #[test]
     fn an_error_keeps_its_code_under_context() {
         use anyhow::Context;
-        let error = Err::<(), _>(PORT_TAKEN.because("taken")).context("starting").unwrap_err();
+        let error = Err::<(), _>(PORT_TAKEN.because("taken"))
+            .context("starting")
+            .unwrap_err();
         assert_eq!(code_of(&error), PORT_TAKEN);
         assert_eq!(code_of(&anyhow::anyhow!("else")), FAILURE);
         assert_eq!(code_of(&exai_config::HomeError::Nowhere.into()), BAD_HOME);

@@ -95,14 +95,21 @@ pub(crate) struct Ticker {
 
 impl Ticker {
     pub(crate) fn new() -> Self {
-        Self { shown: false, live: watched() }
+        Self {
+            shown: false,
+            live: watched(),
+        }
     }
 
     pub(crate) fn show(&mut self, words: &str) {
         if !self.live {
             return;
         }
-        let cut: String = words.chars().filter(|c| !c.is_control()).take(WIDTH).collect();
+        let cut: String = words
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(WIDTH)
+            .collect();
         let mut err = anstream::stderr().lock();
         // Nobody to tell, see `hint`.
         let _ = write!(err, "\r\x1b[2K{cut}").and_then(|()| err.flush());
@@ -132,19 +139,34 @@ const WIDTH: usize = 79;
 /// # Errors
 /// When nobody reads it any more.
 pub(crate) fn fresh_screen() -> io::Result<()> {
-    if data_is_watched() { raw(b"\x1b[H\x1b[2J") } else { Ok(()) }
+    if data_is_watched() {
+        raw(b"\x1b[H\x1b[2J")
+    } else {
+        Ok(())
+    }
 }
 
 /// Text of others, made harmless for a terminal: tools may return what moves cursors.
 pub(crate) fn tame(text: &str) -> String {
-    let tamed = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    let tamed = |c: char| {
+        if c.is_control() && c != '\n' && c != '\t' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
     text.chars().map(tamed).collect()
 }
 
 /// Rows as columns, padded by characters.
 pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|c| c.chars().count()).max();
+    let width = |i: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(i))
+            .map(|c| c.chars().count())
+            .max()
+    };
     let widths: Vec<usize> = (0..count).map(|i| width(i).unwrap_or(0)).collect();
     rows.iter()
         .map(|row| {

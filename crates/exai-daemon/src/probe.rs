@@ -57,7 +57,8 @@ pub(crate) async fn probe_within(target: &Target, home: &Home, patience: Duratio
 }
 
 async fn shake(target: &Target, home: &Home, stream: TcpStream) -> Answer {
-    let (mut socket, _) = match client_async(format!("ws://{}/", target.authority()), stream).await {
+    let (mut socket, _) = match client_async(format!("ws://{}/", target.authority()), stream).await
+    {
         Ok(connected) => connected,
         Err(error) => return no_upgrade(&error),
     };
@@ -87,7 +88,9 @@ async fn shake(target: &Target, home: &Home, stream: TcpStream) -> Answer {
                 return answer;
             }
             Ok(Message::Close(frame)) => {
-                let reason = frame.map(|frame| frame.reason.to_string()).unwrap_or_default();
+                let reason = frame
+                    .map(|frame| frame.reason.to_string())
+                    .unwrap_or_default();
                 return Answer::Refused(format!("it closed the handshake ({reason})"));
             }
             Ok(_) => {}
@@ -118,9 +121,10 @@ fn no_upgrade(error: &Error) -> Answer {
 fn judge(text: &str, home: &Home) -> Answer {
     let is_ack = RawObject::parse(text)
         .is_ok_and(|object| matches!(object.string("op"), Ok(Some(op)) if op == "hello_ack"));
-    let Some(ack) = Some(text).filter(|_| is_ack).and_then(|text| {
-        serde_json::from_str::<HelloAck>(text).ok()
-    }) else {
+    let Some(ack) = Some(text)
+        .filter(|_| is_ack)
+        .and_then(|text| serde_json::from_str::<HelloAck>(text).ok())
+    else {
         return Answer::Foreign("its first frame is no hello_ack".to_owned());
     };
     match ack.server {
@@ -129,7 +133,10 @@ fn judge(text: &str, home: &Home) -> Answer {
         None if ack.ok => Answer::Foreign("it is an exai of an older generation".to_owned()),
         _ => {
             let error = ack.error.unwrap_or_else(|| "no reason given".to_owned());
-            Answer::Refused(ack.message.map_or(error.clone(), |message| format!("{error}: {message}")))
+            Answer::Refused(
+                ack.message
+                    .map_or(error.clone(), |message| format!("{error}: {message}")),
+            )
         }
     }
 }
@@ -160,10 +167,21 @@ mod tests {
     #[test]
     fn r41_acks_are_told_apart_by_home() {
         let home = Home::at("/some/home");
-        assert!(matches!(judge(&ack(true, "/some/home"), &home), Answer::Ours(_)));
-        assert!(matches!(judge(&ack(true, "/other"), &home), Answer::OtherHome(_)));
-        assert!(matches!(judge(&ack(false, "/other"), &home), Answer::OtherHome(_)));
-        let Answer::Refused(why) = judge(&ack(false, "/some/home"), &home) else { panic!("let in") };
+        assert!(matches!(
+            judge(&ack(true, "/some/home"), &home),
+            Answer::Ours(_)
+        ));
+        assert!(matches!(
+            judge(&ack(true, "/other"), &home),
+            Answer::OtherHome(_)
+        ));
+        assert!(matches!(
+            judge(&ack(false, "/other"), &home),
+            Answer::OtherHome(_)
+        ));
+        let Answer::Refused(why) = judge(&ack(false, "/some/home"), &home) else {
+            panic!("let in")
+        };
         assert!(why.contains("unauthorized"));
         for text in ["", "[]", r#"{"op":"else"}"#, "hello"] {
             assert!(matches!(judge(text, &home), Answer::Foreign(_)), "{text}");
@@ -201,8 +219,14 @@ mod tests {
     #[tokio::test]
     async fn r41_foreign_silent_and_absent_listeners_are_told_apart() {
         let web = answered_by(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-        assert!(matches!(&web, Answer::Foreign(how) if how.contains("200")), "{web:?}");
-        assert!(matches!(answered_by(b"SSH-2.0-x\r\n").await, Answer::Foreign(_)));
+        assert!(
+            matches!(&web, Answer::Foreign(how) if how.contains("200")),
+            "{web:?}"
+        );
+        assert!(matches!(
+            answered_by(b"SSH-2.0-x\r\n").await,
+            Answer::Foreign(_)
+        ));
         assert!(matches!(answered_by(b"").await, Answer::Silent));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -213,6 +237,9 @@ mod tests {
             host_header: None,
             token: exai_protocol::Secret::new(""),
         };
-        assert!(matches!(probe(&target, &Home::at("/h")).await, Answer::Nobody(_)));
+        assert!(matches!(
+            probe(&target, &Home::at("/h")).await,
+            Answer::Nobody(_)
+        ));
     }
 }

@@ -11,7 +11,7 @@ const MAX_PARTIAL_BYTES: usize = 256 * 1024;
 const MAX_WORDS_BYTES: usize = 4 * 1024;
 
 /// A tool's pen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ProgressHandle {
     slot: Arc<Slot>,
 }
@@ -34,12 +34,6 @@ pub(crate) struct Pending {
 pub(crate) struct Said {
     pub(crate) stage: Arc<str>,
     pub(crate) message: Arc<str>,
-}
-
-impl Default for ProgressHandle {
-    fn default() -> Self {
-        Self { slot: Arc::default() }
-    }
 }
 
 impl ProgressHandle {

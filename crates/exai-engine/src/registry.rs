@@ -5,7 +5,7 @@ use crate::tool::{Tool, raw};
 use exai_protocol::{RawValue, event::ToolDiscovered, names, tool::ToolEntry};
 use sha2::{Digest, Sha256};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -51,11 +51,14 @@ impl Registry {
         sources.insert(source.to_owned(), tools);
         let mut merged: BTreeMap<Arc<str>, Arc<dyn Tool>> = BTreeMap::new();
         for (owner, tool) in sources.iter().flat_map(|(owner, tools)| tools.iter().map(move |t| (owner, t))) {
-            let name: Arc<str> = Arc::from(tool.spec().name());
-            if merged.contains_key(&name) {
-                tracing::warn!(source = owner.as_str(), tool = &*name, "name is taken; tool left out");
-            } else {
-                merged.insert(name, Arc::clone(tool));
+            match merged.entry(Arc::from(tool.spec().name())) {
+                Entry::Vacant(free) => {
+                    free.insert(Arc::clone(tool));
+                }
+                Entry::Occupied(taken) => {
+                    let tool = &**taken.key();
+                    tracing::warn!(source = owner.as_str(), tool, "name is taken; tool left out");
+                }
             }
         }
         let next = Arc::new(Snapshot::of(merged));

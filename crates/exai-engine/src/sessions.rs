@@ -123,10 +123,13 @@ impl Session {
     }
 }
 
+/// Whose session, and which of theirs.
+type Scope = (Principal, Arc<str>);
+
 /// The owner of all sessions.
 #[derive(Default)]
 pub struct Sessions {
-    table: Mutex<HashMap<(Principal, Arc<str>), Arc<Session>>>,
+    table: Mutex<HashMap<Scope, Arc<Session>>>,
     peers: AtomicU64,
 }
 

@@ -24,7 +24,10 @@ pub struct CallToolAck {
 }
 
 /// V1 wrote whole seconds without a point; some readers took that for a promise.
-#[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "checked to be whole and small"
+)]
 fn whole_where_possible<S: serde::Serializer>(seconds: &f64, out: S) -> Result<S::Ok, S::Error> {
     if seconds.fract() == 0.0 && seconds.abs() < 1e15 {
         out.serialize_i64(*seconds as i64)

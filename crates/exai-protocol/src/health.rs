@@ -72,5 +72,10 @@ fn no_boot() -> BootId {
 /// `3725` → `1:02:05`.
 #[must_use]
 pub fn uptime_human(seconds: u64) -> String {
-    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }

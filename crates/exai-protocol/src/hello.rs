@@ -2,10 +2,7 @@
 //! allows. A client that announces nothing beyond V1 gets exactly V1.
 
 use crate::{
-    BootId, ClientId, Secret, SessionId,
-    limits::MAX_HELLO_FIELD_BYTES,
-    object::RawObject,
-    version,
+    BootId, ClientId, Secret, SessionId, limits::MAX_HELLO_FIELD_BYTES, object::RawObject, version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -126,7 +123,10 @@ impl Hello {
     pub fn encode(&self) -> String {
         let mut frame = serde_json::Map::new();
         frame.insert("op".into(), "hello".into());
-        frame.insert("session_id".into(), self.session_id.clone().unwrap_or_default().into());
+        frame.insert(
+            "session_id".into(),
+            self.session_id.clone().unwrap_or_default().into(),
+        );
         frame.insert("token".into(), self.token.expose().into());
         if let Some(protocol) = &self.protocol {
             frame.insert("protocol".into(), protocol.as_str().into());
@@ -147,11 +147,18 @@ impl Hello {
 
 fn check_lengths(client: &ClientInfo) -> Result<(), String> {
     let id = client.id.as_ref().map_or("", ClientId::as_str);
-    let fields = [("id", id), ("name", &client.name), ("version", &client.version), ("cwd", &client.cwd)];
+    let fields = [
+        ("id", id),
+        ("name", &client.name),
+        ("version", &client.version),
+        ("cwd", &client.cwd),
+    ];
     for (field, text) in fields {
         if text.len() > MAX_HELLO_FIELD_BYTES {
             let length = text.len();
-            return Err(format!("client.{field} is {length} bytes; the limit is {MAX_HELLO_FIELD_BYTES}"));
+            return Err(format!(
+                "client.{field} is {length} bytes; the limit is {MAX_HELLO_FIELD_BYTES}"
+            ));
         }
     }
     Ok(())

@@ -34,7 +34,10 @@ pub struct UnixMillis(pub u64);
 impl UnixMillis {
     /// The predecessor's spelling: float seconds.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "millisecond times stay below 2^53")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "millisecond times stay below 2^53"
+    )]
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1000.0
     }

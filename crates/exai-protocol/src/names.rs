@@ -7,7 +7,10 @@ pub fn resolve(asked: &str, exists: impl Fn(&str) -> bool) -> Option<&str> {
         return Some(asked);
     }
     let bare = without_prefix(asked).unwrap_or(asked);
-    [Some(bare), without_suffix(bare)].into_iter().flatten().find(|name| exists(name))
+    [Some(bare), without_suffix(bare)]
+        .into_iter()
+        .flatten()
+        .find(|name| exists(name))
 }
 
 /// `mcp__exai__chat` → `chat`; any server key, since the client chose it.
@@ -21,7 +24,10 @@ fn without_suffix(name: &str) -> Option<&str> {
     let lower = name.to_ascii_lowercase();
     let at = lower.rfind("_exai").max(lower.rfind("-exai"))?;
     let rest = &lower[at + "_exai".len()..];
-    let rest = rest.strip_prefix("-ws").or_else(|| rest.strip_prefix("_ws")).unwrap_or(rest);
+    let rest = rest
+        .strip_prefix("-ws")
+        .or_else(|| rest.strip_prefix("_ws"))
+        .unwrap_or(rest);
     let tail_fits = rest.is_empty()
         || rest.strip_prefix(['-', '_']).is_some_and(|tail| {
             !tail.is_empty() && tail.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -86,14 +92,25 @@ mod tests {
 
     #[test]
     fn other_names_do_not() {
-        for asked in ["", "exai", "_exai", "chat_exaiX!", "chat_other", "mcp__chat", "chat-exai-"] {
+        for asked in [
+            "",
+            "exai",
+            "_exai",
+            "chat_exaiX!",
+            "chat_other",
+            "mcp__chat",
+            "chat-exai-",
+        ] {
             assert_eq!(find(asked), None, "{asked}");
         }
     }
 
     #[test]
     fn an_exact_name_wins_over_the_rule() {
-        assert_eq!(resolve("run_exai", |name| name == "run_exai" || name == "run"), Some("run_exai"));
+        assert_eq!(
+            resolve("run_exai", |name| name == "run_exai" || name == "run"),
+            Some("run_exai")
+        );
     }
 
     #[test]

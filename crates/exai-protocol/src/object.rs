@@ -34,7 +34,10 @@ impl<'a> RawObject<'a> {
     /// The raw value of a field, `null` included.
     #[must_use]
     pub fn any(&self, key: &str) -> Option<&'a RawValue> {
-        self.fields.iter().find(|(name, _)| name == key).map(|(_, value)| *value)
+        self.fields
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| *value)
     }
 
     /// A string field.
@@ -50,12 +53,16 @@ impl<'a> RawObject<'a> {
     /// # Errors
     /// What serde says of it.
     pub fn typed<T: Deserialize<'a>>(&self, key: &str) -> Result<Option<T>, serde_json::Error> {
-        self.raw(key).map(|raw| serde_json::from_str(raw.get())).transpose()
+        self.raw(key)
+            .map(|raw| serde_json::from_str(raw.get()))
+            .transpose()
     }
 
     /// All fields, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.fields.iter().map(|(name, value)| (name.as_ref(), *value))
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.as_ref(), *value))
     }
 }
 
@@ -195,7 +202,10 @@ mod tests {
     #[test]
     fn a_duplicate_key_is_refused_even_when_escaped() {
         let error = RawObject::parse(r#"{"op":"a","\u006fp":"b"}"#).unwrap_err();
-        assert!(error.to_string().contains("duplicate key \"op\""), "{error}");
+        assert!(
+            error.to_string().contains("duplicate key \"op\""),
+            "{error}"
+        );
     }
 
     #[test]
@@ -207,7 +217,14 @@ mod tests {
 
     #[test]
     fn nested_duplicates_are_found() {
-        assert!(duplicate_key(r#"{"a":[{"b":1,"b":2}]}"#).unwrap().contains("\"b\""));
-        assert_eq!(duplicate_key(r#"{"a":[{"b":1},{"b":2}],"c":-1.5e3,"d":null}"#), None);
+        assert!(
+            duplicate_key(r#"{"a":[{"b":1,"b":2}]}"#)
+                .unwrap()
+                .contains("\"b\"")
+        );
+        assert_eq!(
+            duplicate_key(r#"{"a":[{"b":1},{"b":2}],"c":-1.5e3,"d":null}"#),
+            None
+        );
     }
 }

@@ -1,11 +1,7 @@
 //! What a client may ask after the handshake. Decoding names the field that is wrong in
 //! V1's words; the arguments of a call stay the sender's bytes.
 
-use crate::{
-    ClientId, RequestId, Secret,
-    limits::MAX_REQUEST_ID_BYTES,
-    object::RawObject,
-};
+use crate::{ClientId, RequestId, Secret, limits::MAX_REQUEST_ID_BYTES, object::RawObject};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -128,11 +124,17 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`BadRequest`] with V1's wording; the connection stays open.
     pub fn decode(text: &'a str) -> Result<Self, BadRequest> {
-        let object = RawObject::parse(text).map_err(|error| bad(None, not_an_object(text, &error)))?;
+        let object =
+            RawObject::parse(text).map_err(|error| bad(id_of(text), not_an_object(text, &error)))?;
         let request_id = request_id(&object)?;
         let op = match object.string("op") {
             Ok(Some(op)) => op,
-            _ => return Err(bad(request_id, invalid("missing or invalid 'op' field (must be string)"))),
+            _ => {
+                return Err(bad(
+                    request_id,
+                    invalid("missing or invalid 'op' field (must be string)"),
+                ));
+            }
         };
         match op_of(&op, &object) {
             Ok(Some(op)) => Ok(Self { request_id, op }),
@@ -142,13 +144,50 @@ impl<'a> Request<'a> {
     }
 }
 
+/// The id of a frame that cannot be served as a whole (too deep, a key twice), so that even its
+/// refusal reaches whoever waits for it. Only an id that stands there once counts.
+#[must_use]
+pub fn id_of(text: &str) -> Option<RequestId> {
+    struct OnlyId(Vec<String>);
+    impl<'de> serde::Deserialize<'de> for OnlyId {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(OnlyId(Vec::new()))
+        }
+    }
+    impl<'de> serde::de::Visitor<'de> for OnlyId {
+        type Value = Self;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a JSON object")
+        }
+        fn visit_map<M: serde::de::MapAccess<'de>>(mut self, mut map: M) -> Result<Self, M::Error> {
+            while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                match &*key {
+                    "request_id" => self.0.push(map.next_value()?),
+                    _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
+                }
+            }
+            Ok(self)
+        }
+    }
+    match serde_json::from_str(text) {
+        Ok(OnlyId(ids)) => match ids.as_slice() {
+            [id] if !id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES => Some(RequestId::new(&**id)),
+            _ => None,
+        },
+        Err(_) => None,
+    }
+}
+
 fn op_of<'a>(op: &str, object: &RawObject<'a>) -> Result<Option<Op<'a>>, String> {
     Ok(Some(match op {
         "call_tool" => Op::CallTool(call_tool(object)?),
         "list_tools" => Op::ListTools,
         "health" => Op::Health,
         "rotate_token" => rotate_token(object)?,
-        "cancel" => Op::Cancel { mode: cancel_mode(object)?, reason: text(object, "reason")? },
+        "cancel" => Op::Cancel {
+            mode: cancel_mode(object)?,
+            reason: text(object, "reason")?,
+        },
         "attach" => Op::Attach,
         "collect" => Op::Collect {
             offset: number(object, "offset")?.unwrap_or(0),
@@ -159,11 +198,16 @@ fn op_of<'a>(op: &str, object: &RawObject<'a>) -> Result<Option<Op<'a>>, String>
         "ping" => Op::Ping,
         "sessions" => Op::Sessions,
         "notify" => Op::Notify {
-            to: Some(text(object, "to")?).filter(|to| !to.is_empty()).map(ClientId::new),
+            to: Some(text(object, "to")?)
+                .filter(|to| !to.is_empty())
+                .map(ClientId::new),
             level: text(object, "level")?,
             message: text(object, "message")?,
         },
-        "mcp" => Op::Mcp { method: text(object, "method")?, params: object.raw("params") },
+        "mcp" => Op::Mcp {
+            method: text(object, "method")?,
+            params: object.raw("params"),
+        },
         "shutdown" => Op::Shutdown {
             drain_ms: number(object, "drain_ms")?.unwrap_or(30_000),
             reason: text(object, "reason")?,
@@ -181,8 +225,15 @@ fn call_tool<'a>(object: &RawObject<'a>) -> Result<CallTool<'a>, String> {
     if arguments.is_some_and(|raw| !raw.get().starts_with('{')) {
         return Err(invalid("arguments must be a JSON object"));
     }
-    let roots = object.typed("roots").map_err(|error| invalid(&format!("roots: {error}")))?;
-    Ok(CallTool { name, arguments, timeout_ms: number(object, "timeout_ms")?, roots })
+    let roots = object
+        .typed("roots")
+        .map_err(|error| invalid(&format!("roots: {error}")))?;
+    Ok(CallTool {
+        name,
+        arguments,
+        timeout_ms: number(object, "timeout_ms")?,
+        roots,
+    })
 }
 
 fn rotate_token<'a>(object: &RawObject<'a>) -> Result<Op<'a>, String> {
@@ -192,21 +243,32 @@ fn rotate_token<'a>(object: &RawObject<'a>) -> Result<Op<'a>, String> {
             .map(|text| Secret::new(text.unwrap_or_default()))
             .map_err(|_| invalid("rotate_token requires 'old' and 'new' (strings)"))
     };
-    Ok(Op::RotateToken { old: field("old")?, new: field("new")? })
+    Ok(Op::RotateToken {
+        old: field("old")?,
+        new: field("new")?,
+    })
 }
 
 fn cancel_mode(object: &RawObject<'_>) -> Result<CancelMode, String> {
     match text(object, "mode")?.as_str() {
         "" | "stop" => Ok(CancelMode::Stop),
         "detach" => Ok(CancelMode::Detach),
-        other => Err(invalid(&format!("mode must be 'stop' or 'detach', not {other:?}"))),
+        other => Err(invalid(&format!(
+            "mode must be 'stop' or 'detach', not {other:?}"
+        ))),
     }
 }
 
 fn subscribe(object: &RawObject<'_>) -> Result<Subscribe, String> {
-    let topics = object.typed("topics").map_err(|error| invalid(&format!("topics: {error}")))?;
+    let topics = object
+        .typed("topics")
+        .map_err(|error| invalid(&format!("topics: {error}")))?;
     let boot_id = Some(text(object, "boot_id")?).filter(|id| !id.is_empty());
-    Ok(Subscribe { topics: topics.unwrap_or_default(), since: number(object, "since")?, boot_id })
+    Ok(Subscribe {
+        topics: topics.unwrap_or_default(),
+        since: number(object, "since")?,
+        boot_id,
+    })
 }
 
 fn request_id(object: &RawObject<'_>) -> Result<Option<RequestId>, BadRequest> {
@@ -214,9 +276,16 @@ fn request_id(object: &RawObject<'_>) -> Result<Option<RequestId>, BadRequest> {
         Ok(Some(id)) if id.len() > MAX_REQUEST_ID_BYTES => {
             let length = id.len();
             let limit = MAX_REQUEST_ID_BYTES;
-            Err(bad(None, invalid(&format!("request_id is {length} bytes; the limit is {limit}"))))
+            Err(bad(
+                None,
+                invalid(&format!(
+                    "request_id is {length} bytes; the limit is {limit}"
+                )),
+            ))
         }
-        Ok(id) => Ok(id.filter(|id| !id.is_empty()).map(|id| RequestId::new(&*id))),
+        Ok(id) => Ok(id
+            .filter(|id| !id.is_empty())
+            .map(|id| RequestId::new(&*id))),
         Err(_) => Err(bad(None, invalid("request_id must be a string"))),
     }
 }
@@ -229,7 +298,9 @@ fn text(object: &RawObject<'_>, key: &str) -> Result<String, String> {
 }
 
 fn number(object: &RawObject<'_>, key: &str) -> Result<Option<u64>, String> {
-    object.typed(key).map_err(|_| invalid(&format!("{key} must be a whole number, 0 or more")))
+    object
+        .typed(key)
+        .map_err(|_| invalid(&format!("{key} must be a whole number, 0 or more")))
 }
 
 fn not_an_object(text: &str, error: &serde_json::Error) -> String {
@@ -248,5 +319,8 @@ fn invalid(what: &str) -> String {
 }
 
 fn bad(request_id: Option<RequestId>, message: String) -> BadRequest {
-    BadRequest { message, request_id }
+    BadRequest {
+        message,
+        request_id,
+    }
 }

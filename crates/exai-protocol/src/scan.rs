@@ -63,7 +63,10 @@ mod tests {
     #[test]
     fn s10_depth_is_bounded_without_recursion() {
         let deep = "[".repeat(1_000_000);
-        assert_eq!(check(deep.as_bytes(), 128), Err(ScanError::TooDeep { limit: 128 }));
+        assert_eq!(
+            check(deep.as_bytes(), 128),
+            Err(ScanError::TooDeep { limit: 128 })
+        );
         let at_limit = format!("{}{}", "[".repeat(128), "]".repeat(128));
         assert_eq!(check(at_limit.as_bytes(), 128), Ok(()));
     }

@@ -14,7 +14,12 @@ pub fn wire() -> Value {
     frames.client();
     frames.daemon();
     let files = [frames.file::<Health>(), frames.file::<Endpoint>()];
-    let Frames { mut generator, client, daemon, tags } = frames;
+    let Frames {
+        mut generator,
+        client,
+        daemon,
+        tags,
+    } = frames;
     let mut defs = generator.take_definitions(true);
     for (name, op) in tags {
         if let Some(def) = defs.get_mut(&name) {
@@ -116,7 +121,9 @@ impl Frames {
 
 /// Puts `op` first, as it stands in the frames.
 fn tag(def: &mut Value, op: &str) {
-    let Some(def) = def.as_object_mut() else { return };
+    let Some(def) = def.as_object_mut() else {
+        return;
+    };
     let mut properties = Map::new();
     properties.insert("op".to_owned(), json!({ "const": op }));
     if let Some(Value::Object(rest)) = def.remove("properties") {

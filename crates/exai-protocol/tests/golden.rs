@@ -25,14 +25,19 @@ use std::{fs, io::Write as _, path::PathBuf};
 /// Reads a frame as its receiver does and writes it as its sender does.
 fn through(name: &str, text: &str) -> String {
     if name.starts_with("client_hello") {
-        return Hello::decode(text).unwrap_or_else(|fault| panic!("{name}: {fault:?}")).encode();
+        return Hello::decode(text)
+            .unwrap_or_else(|fault| panic!("{name}: {fault:?}"))
+            .encode();
     }
     if name.starts_with("client_") {
         return Request::decode(text)
             .map(|request| reencode::request(&request).to_string())
             .unwrap_or_else(|bad| panic!("{name}: {}", bad.message));
     }
-    let op = serde_json::from_str::<Value>(text).unwrap()["op"].as_str().unwrap().to_owned();
+    let op = serde_json::from_str::<Value>(text).unwrap()["op"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     match op.as_str() {
         "hello_ack" => typed::<HelloAck>(name, text),
         "call_tool_ack" => typed::<CallToolAck>(name, text),
@@ -67,7 +72,9 @@ fn typed<T: Serialize + DeserializeOwned>(name: &str, text: &str) -> String {
 }
 
 fn folder() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "frames"].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "tests", "frames"]
+        .iter()
+        .collect()
 }
 
 /// Name and text of every frame of a version.
@@ -90,11 +97,18 @@ fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => left.as_f64() == right.as_f64(),
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| same(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left.iter().zip(right).all(|((a, left), (b, right))| a == b && same(left, right))
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|((a, left), (b, right))| a == b && same(left, right))
         }
         _ => left == right,
     }
@@ -105,7 +119,10 @@ fn i08_every_frame_comes_back_as_it_was() {
     for version in ["v1", "v1.1"] {
         for (name, text) in frames(version) {
             let back = through(&name, text.trim_end());
-            let (was, is) = (serde_json::from_str(&text).unwrap(), serde_json::from_str(&back).unwrap());
+            let (was, is) = (
+                serde_json::from_str(&text).unwrap(),
+                serde_json::from_str(&back).unwrap(),
+            );
             assert!(same(&was, &is), "{version}/{name}\n was {text} is  {back}");
         }
     }
@@ -134,20 +151,69 @@ fn i08_bad_frames_are_answered_in_v1s_words() {
     for (frame, message, id) in [
         ("nonsense", "invalid_json", None),
         ("", "invalid_json", None),
-        ("[1]", "invalid_message: message must be a JSON object", None),
-        ("\"hello\"", "invalid_message: message must be a JSON object", None),
-        ("{}", "invalid_message: missing or invalid 'op' field (must be string)", None),
-        (r#"{"op":7,"request_id":"r"}"#, "invalid_message: missing or invalid 'op' field (must be string)", Some("r")),
-        (r#"{"op":"call_tool"}"#, "invalid_message: call_tool requires 'name' (non-empty string)", None),
-        (r#"{"op":"call_tool","name":"","request_id":"r"}"#, "invalid_message: call_tool requires 'name' (non-empty string)", Some("r")),
-        (r#"{"op":"call_tool","name":"a","request_id":1}"#, "invalid_message: request_id must be a string", None),
-        (r#"{"op":"call_tool","name":"a","request_id":"r","arguments":[]}"#, "invalid_message: arguments must be a JSON object", Some("r")),
-        (r#"{"op":"rotate_token","old":1,"new":"b"}"#, "invalid_message: rotate_token requires 'old' and 'new' (strings)", None),
-        (r#"{"op":"dance","request_id":"r"}"#, "Unknown op: dance", Some("r")),
+        (
+            "[1]",
+            "invalid_message: message must be a JSON object",
+            None,
+        ),
+        (
+            "\"hello\"",
+            "invalid_message: message must be a JSON object",
+            None,
+        ),
+        (
+            "{}",
+            "invalid_message: missing or invalid 'op' field (must be string)",
+            None,
+        ),
+        (
+            r#"{"op":7,"request_id":"r"}"#,
+            "invalid_message: missing or invalid 'op' field (must be string)",
+            Some("r"),
+        ),
+        (
+            r#"{"op":"call_tool"}"#,
+            "invalid_message: call_tool requires 'name' (non-empty string)",
+            None,
+        ),
+        (
+            r#"{"op":"call_tool","name":"","request_id":"r"}"#,
+            "invalid_message: call_tool requires 'name' (non-empty string)",
+            Some("r"),
+        ),
+        (
+            r#"{"op":"call_tool","name":"a","request_id":1}"#,
+            "invalid_message: request_id must be a string",
+            None,
+        ),
+        (
+            r#"{"op":"call_tool","name":"a","request_id":"r","arguments":[]}"#,
+            "invalid_message: arguments must be a JSON object",
+            Some("r"),
+        ),
+        (
+            r#"{"op":"rotate_token","old":1,"new":"b"}"#,
+            "invalid_message: rotate_token requires 'old' and 'new' (strings)",
+            None,
+        ),
+        (
+            r#"{"op":"dance","request_id":"r"}"#,
+            "Unknown op: dance",
+            Some("r"),
+        ),
         (r#"{"op":"hello"}"#, "Unknown op: hello", None),
     ] {
-        let bad = Request::decode(frame).err().unwrap_or_else(|| panic!("{frame} was taken"));
-        assert_eq!((bad.message.as_str(), bad.request_id.as_ref().map(|id| id.as_str())), (message, id), "{frame}");
+        let bad = Request::decode(frame)
+            .err()
+            .unwrap_or_else(|| panic!("{frame} was taken"));
+        assert_eq!(
+            (
+                bad.message.as_str(),
+                bad.request_id.as_ref().map(|id| id.as_str())
+            ),
+            (message, id),
+            "{frame}"
+        );
     }
 }
 
@@ -157,24 +223,38 @@ fn i08_bad_hellos_are_told_apart() {
     assert!(matches!(fault("nonsense"), HelloFault::Invalid(_)));
     assert!(matches!(fault("[]"), HelloFault::Invalid(_)));
     assert_eq!(fault(r#"{"op":"list_tools"}"#), HelloFault::Missing);
-    assert!(matches!(fault(r#"{"op":"hello","protocol":"2.0"}"#), HelloFault::UnsupportedProtocol(_)));
+    assert!(matches!(
+        fault(r#"{"op":"hello","protocol":"2.0"}"#),
+        HelloFault::UnsupportedProtocol(_)
+    ));
 }
 
 #[test]
 fn golden_files_are_only_added_to() {
     let path = folder().join("index.txt");
-    let index = fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
-    let known: Vec<(&str, &str)> = index.lines().filter_map(|line| line.split_once(' ')).collect();
+    let index = fs::read_to_string(&path)
+        .unwrap_or_default()
+        .replace("\r\n", "\n");
+    let known: Vec<(&str, &str)> = index
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
     let now: Vec<(String, String)> = ["v1", "v1.1", "v2"]
         .into_iter()
         .flat_map(|version| {
-            frames(version).into_iter().map(move |(name, text)| (format!("{version}/{name}"), hash(&text)))
+            frames(version)
+                .into_iter()
+                .map(move |(name, text)| (format!("{version}/{name}"), hash(&text)))
         })
         .collect();
     for (file, hash) in &known {
         let found = now.iter().find(|(name, _)| name == file);
-        let found = found.unwrap_or_else(|| panic!("{file} is gone; golden files are never removed"));
-        assert_eq!(found.1, *hash, "{file} changed; golden files are never edited, add a new one");
+        let found =
+            found.unwrap_or_else(|| panic!("{file} is gone; golden files are never removed"));
+        assert_eq!(
+            found.1, *hash,
+            "{file} changed; golden files are never edited, add a new one"
+        );
     }
     let fresh: Vec<String> = now
         .iter()
@@ -182,11 +262,19 @@ fn golden_files_are_only_added_to() {
         .map(|(name, hash)| format!("{name} {hash}\n"))
         .collect();
     if std::env::var_os("EXAI_GOLDEN_ADD").is_some() {
-        let mut opened = fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        let mut opened = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .unwrap();
         opened.write_all(fresh.concat().as_bytes()).unwrap();
         return;
     }
-    assert!(fresh.is_empty(), "run with EXAI_GOLDEN_ADD=1 to add:\n{}", fresh.concat());
+    assert!(
+        fresh.is_empty(),
+        "run with EXAI_GOLDEN_ADD=1 to add:\n{}",
+        fresh.concat()
+    );
 }
 
 /// FNV-1a: this guards against accidents, not against forgers.
@@ -205,7 +293,11 @@ fn the_schema_knows_every_golden_field() {
     for version in ["v1", "v1.1"] {
         for (name, text) in frames(version) {
             let frame: Value = serde_json::from_str(&text).unwrap();
-            let side = if name.starts_with("client_") { "client_frame" } else { "daemon_frame" };
+            let side = if name.starts_with("client_") {
+                "client_frame"
+            } else {
+                "daemon_frame"
+            };
             let defs = schema["$defs"][side]["oneOf"].as_array().unwrap();
             let def = defs
                 .iter()
@@ -213,10 +305,16 @@ fn the_schema_knows_every_golden_field() {
                 .find(|def| def["properties"]["op"]["const"] == frame["op"])
                 .unwrap_or_else(|| panic!("{version}/{name}: its op is not in the schema"));
             for field in frame.as_object().unwrap().keys() {
-                assert!(def["properties"].get(field).is_some(), "{version}/{name}: {field}");
+                assert!(
+                    def["properties"].get(field).is_some(),
+                    "{version}/{name}: {field}"
+                );
             }
             for field in def["required"].as_array().unwrap() {
-                assert!(frame.get(field.as_str().unwrap()).is_some(), "{version}/{name}: {field}");
+                assert!(
+                    frame.get(field.as_str().unwrap()).is_some(),
+                    "{version}/{name}: {field}"
+                );
             }
         }
     }

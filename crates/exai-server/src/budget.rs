@@ -10,7 +10,7 @@ use std::{
     },
     task::{Context, Poll},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 const UNLIMITED: usize = usize::MAX;
 
@@ -45,6 +45,15 @@ impl<S> Budgeted<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Budgeted<S> {
+    /// Takes what still comes and throws it away, until the peer hangs up: unread bytes would
+    /// make the system reset the connection before our last frame is read.
+    pub(crate) async fn discard(&mut self) {
+        let mut bytes = [0; 1024];
+        while self.stream.read(&mut bytes).await.is_ok_and(|count| count > 0) {}
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Budgeted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -58,11 +67,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Budgeted<S> {
         if left == 0 {
             return Poll::Ready(Err(io::Error::other("too many bytes before the hello")));
         }
-        let mut part = buffer.take(left);
+        let room = buffer.remaining().min(left);
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
         let polled = Pin::new(&mut self.stream).poll_read(context, &mut part);
         let read = part.filled().len();
-        // The part is the buffer's own memory; what it initialised and filled is the buffer's.
-        buffer.initialize_unfilled_to(read);
         buffer.advance(read);
         self.budget.0.store(left - read, Relaxed);
         polled

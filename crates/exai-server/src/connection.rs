@@ -97,8 +97,8 @@ where
                 outbox.end(close::GOING_AWAY, "the daemon is shutting down".to_owned());
             }
             () = sleep_until(next.at()), if !interval.is_zero() || matches!(next, Next::End(_)) => match next {
-                Next::End(_) => return "the peer took neither its last frames nor our close".to_owned(),
-                Next::Pong(_) if !pipe.heard => return "no pong".to_owned(),
+                Next::End(_) => return outbox.why(),
+                Next::Pong(_) if !pipe.heard => outbox.end(close::INTERNAL, "no pong".to_owned()),
                 Next::Pong(at) => next = Next::Ping(at + interval.saturating_sub(patience)),
                 Next::Ping(_) => {
                     pipe.heard = false;

@@ -11,6 +11,7 @@ use exai_protocol::{
     Principal,
     hello::{Hello, HelloAck, HelloFault, close},
     limits::MAX_HANDSHAKE_BYTES,
+    object::RawObject,
 };
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
@@ -124,7 +125,9 @@ fn admit<C: Control>(text: &str, shared: &Shared<C>) -> Result<(Hello, Principal
     let hello = Hello::decode(text).map_err(|fault| match fault {
         HelloFault::Invalid(why) => {
             let mut ack = HelloAck::refusal("invalid_hello");
-            ack.message = Some(why);
+            // V1's refusal has no such field; whoever announces a protocol reads it.
+            let announced = RawObject::parse(text).is_ok_and(|hello| hello.any("protocol").is_some());
+            ack.message = announced.then_some(why);
             (ack, close::INVALID_HELLO, "invalid hello")
         }
         HelloFault::Missing => (HelloAck::refusal("missing_hello"), close::MISSING_HELLO, "missing hello"),
@@ -169,6 +172,7 @@ where
         let frame = CloseFrame { code: code.into(), reason: reason.into() };
         socket.close(Some(frame)).await.ok()?;
         while socket.next().await.is_some_and(|message| message.is_ok()) {}
+        socket.get_mut().discard().await;
         Some(())
     };
     // Whether it listened or not, it is gone now.

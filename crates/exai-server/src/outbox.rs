@@ -94,7 +94,9 @@ impl Outbox {
             if state.end.is_some() {
                 return;
             }
-            if state.bytes > SOFT_BYTES {
+            // Text that already waits goes first.
+            let waits = state.joined.iter().any(|(id, _)| *id == partial.request_id);
+            if waits || state.bytes > SOFT_BYTES {
                 return state.join(partial);
             }
             state.push(encode(&partial));
@@ -153,6 +155,11 @@ impl Outbox {
         if let Some(writer) = writer {
             writer.wake();
         }
+    }
+
+    /// Why the connection ends.
+    pub(crate) fn why(&self) -> String {
+        self.lock().end.as_ref().map_or_else(|| "closed".to_owned(), |end| end.reason.clone())
     }
 
     /// Waits until the connection is to end: from then on its peer has only so much time.

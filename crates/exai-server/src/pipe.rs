@@ -15,13 +15,17 @@ use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::{
-    Error, Message, Utf8Bytes, error::CapacityError, protocol::CloseFrame,
+    Error, Message, Utf8Bytes,
+    error::{CapacityError, ProtocolError},
+    protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
 /// Frames read before the answers to them are written.
 const TURN: usize = 32;
+/// Bytes thrown away at a time.
+const SCRATCH: usize = 4 * 1024;
 
 pub(crate) struct Pipe<S> {
     socket: Socket<S>,
@@ -33,6 +37,9 @@ pub(crate) struct Pipe<S> {
     pub(crate) heard: bool,
     /// Our close is on its way or out; only its answer is waited for.
     closing: bool,
+    /// The peer broke the protocol: what it still sends is thrown away unread, but taken, or
+    /// the system would reset the connection before our close is read.
+    deaf: bool,
     reason: Option<String>,
 }
 
@@ -52,6 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
             unflushed: false,
             heard: true,
             closing: false,
+            deaf: false,
             reason: None,
         }
     }
@@ -75,6 +83,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>, reader: &impl Reader) -> Poll<String> {
+        if self.deaf {
+            return self.poll_discard(context);
+        }
         for _ in 0..TURN {
             let message = ready!(Pin::new(&mut self.socket).poll_next(context));
             self.heard = true;
@@ -88,14 +99,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
                     self.reason = Some("closed by the client".to_owned());
                 }
                 Some(Ok(_)) => {}
-                Some(Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size }))) => {
-                    self.outbox.end(close::TOO_BIG, format!("frame of {size} bytes; the limit is {max_size}"));
-                    return Poll::Pending;
+                Some(Err(error)) => {
+                    let Some((code, reason)) = fault_of(&error) else {
+                        return Poll::Ready(error.to_string());
+                    };
+                    self.outbox.end(code, reason);
+                    self.deaf = true;
+                    return self.poll_discard(context);
                 }
-                Some(Err(error)) => return Poll::Ready(error.to_string()),
             }
         }
         // There may be more; answers first, then another turn.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<String> {
+        let mut bytes = [0; SCRATCH];
+        for _ in 0..TURN {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(self.socket.get_mut()).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready("closed".to_owned());
+            }
+        }
         context.waker().wake_by_ref();
         Poll::Pending
     }
@@ -133,5 +160,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
 
     fn sink(&mut self) -> Pin<&mut Socket<S>> {
         Pin::new(&mut self.socket)
+    }
+}
+
+/// The close code of a peer that broke the protocol; `None` for one that is simply gone.
+fn fault_of(error: &Error) -> Option<(u16, String)> {
+    match error {
+        Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+            Some((close::TOO_BIG, format!("frame of {size} bytes; the limit is {max_size}")))
+        }
+        Error::Utf8(_) => Some((CloseCode::Invalid.into(), "a text frame that is not UTF-8".to_owned())),
+        Error::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake
+            | ProtocolError::ReceivedAfterClosing
+            | ProtocolError::SendAfterClosing,
+        ) => None,
+        Error::Protocol(fault) => Some((CloseCode::Protocol.into(), fault.to_string())),
+        _ => None,
     }
 }

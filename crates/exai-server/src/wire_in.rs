@@ -13,14 +13,14 @@ use exai_engine::{
     tool,
 };
 use exai_protocol::{
-    RawValue, RequestId, Secret,
+    ClientId, RawValue, RequestId, Secret,
     control::{
         AttachRes, CancelRes, CollectRes, ErrorFrame, HealthRes, ListToolsRes, McpError, McpRes,
         NotifyRes, Pong, RotateTokenRes, SessionsRes, ShutdownRes, SubscribeRes, UnsubscribeRes,
     },
     event::Topic,
     limits::MAX_DEPTH,
-    request::{CallTool, Op, Request, Subscribe},
+    request::{self, CallTool, Op, Request, Subscribe},
     scan,
 };
 use std::{
@@ -43,7 +43,7 @@ impl<C: Control> Desk<C> {
     /// One text frame. Bad input is answered, and nothing else is touched by it.
     pub(crate) fn frame(&self, text: &str) {
         if let Err(fault) = scan::check(text.as_bytes(), MAX_DEPTH) {
-            return self.error(None, format!("invalid_message: {fault}"));
+            return self.error(request::id_of(text), format!("invalid_message: {fault}"));
         }
         match Request::decode(text) {
             Ok(Request { request_id, op }) => self.op(request_id, op),
@@ -68,13 +68,7 @@ impl<C: Control> Desk<C> {
                 let sessions = self.shared.engine.sessions().list(&self.member.session.principal);
                 self.reply(&SessionsRes { request_id, sessions });
             }
-            Op::Notify { to, level, message } => {
-                let from = self.member.session.client_name();
-                let push = Push::Notice { from: &from, level: &level, message: &message };
-                let principal = &self.member.session.principal;
-                let delivered = self.shared.engine.sessions().push(principal, to.as_ref(), &push);
-                self.reply(&NotifyRes { request_id, delivered });
-            }
+            Op::Notify { to, level, message } => self.notify(request_id, to.as_ref(), &level, &message),
             Op::Mcp { method, .. } => {
                 let error = McpError { code: -32601, message: format!("method not found: {method}") };
                 self.reply(&McpRes { request_id, result: None, error: Some(error) });
@@ -146,7 +140,7 @@ impl<C: Control> Desk<C> {
         let finished = finished.as_deref();
         let outputs = finished.and_then(|finished| finished.outputs.as_deref());
         let text = outputs.map_or("", RawValue::get);
-        // Escaping can double a page; half the frame limit always fits.
+        // Escaping can double a page; a quarter of the frame limit always fits with its envelope.
         let limit = limit.min(self.shared.settings.max_frame_bytes as u64 / 4);
         let (offset, chunk, eof) = page(text, offset, limit);
         self.reply(&CollectRes {
@@ -156,7 +150,7 @@ impl<C: Control> Desk<C> {
             total_bytes: text.len() as u64,
             chunk: chunk.to_owned(),
             eof,
-            error: finished.and_then(|finished| finished.error.clone()),
+            error: finished.and_then(|finished| finished.error.clone()).map(|error| self.voice.fitting(error)),
         });
     }
 
@@ -169,6 +163,7 @@ impl<C: Control> Desk<C> {
             Ok(topics) => topics,
             Err(why) => return self.error(request_id, why),
         };
+        self.replace_subscription(None);
         let bus = self.shared.engine.bus();
         let (mut subscription, resync_required) =
             bus.subscribe(topics, asked.since, asked.boot_id.as_deref());
@@ -190,6 +185,23 @@ impl<C: Control> Desk<C> {
                 () = pump => {}
             }
         });
+    }
+
+    fn notify(&self, request_id: Option<RequestId>, to: Option<&ClientId>, level: &str, message: &str) {
+        let level = if level.is_empty() { "info" } else { level };
+        if !["info", "warning", "error"].contains(&level) {
+            let why = format!("invalid_message: level must be 'info', 'warning' or 'error', not {level:?}");
+            return self.error(request_id, why);
+        }
+        if message.is_empty() {
+            let why = "invalid_message: notify requires 'message' (non-empty string)";
+            return self.error(request_id, why.to_owned());
+        }
+        let from = self.member.session.client_name();
+        let push = Push::Notice { from: &from, level, message };
+        let principal = &self.member.session.principal;
+        let delivered = self.shared.engine.sessions().push(principal, to, &push);
+        self.reply(&NotifyRes { request_id, delivered });
     }
 
     fn replace_subscription(&self, next: Option<CancellationToken>) {

@@ -95,10 +95,23 @@ impl Voice {
             text = encode(&frame);
         }
         if text.len() > self.max_frame_bytes {
-            let failed = CallToolRes::<&RawValue>::failed(call.request_id.clone(), self.too_large(end));
-            text = encode(&failed);
+            let error = match &end.error {
+                Some(error) if end.outputs.is_none() => self.fitting(error.clone()),
+                _ => self.too_large(end),
+            };
+            text = encode(&CallToolRes::<&RawValue>::failed(call.request_id.clone(), error));
         }
         text
+    }
+
+    /// An error that surely fits a frame: without its facts, and its words cut, if need be.
+    pub(crate) fn fitting(&self, mut error: WireError) -> WireError {
+        let room = self.max_frame_bytes / 8;
+        if error.message.len() > room {
+            error.message.truncate(error.message.floor_char_boundary(room));
+        }
+        error.metadata = error.metadata.filter(|metadata| metadata.get().len() <= room);
+        if self.abilities.rich { error } else { in_v1_words(error) }
     }
 
     fn too_large(&self, end: &Finished) -> WireError {

@@ -9,17 +9,23 @@ use serde_json::{Value, json};
 /// Marks a result whose JSON is ready. Never leaves the process.
 const READY: &str = "exai-shim/ready";
 
+/// Where a result of the new era says who made it.
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
 /// Which shape of results the client's protocol revision wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Era {
+pub(crate) enum Era<'a> {
     /// Up to 2025-11-25.
     Legacy,
-    /// From 2026-07-28 on.
-    Modern,
+    /// From 2026-07-28 on, where every result says who made it.
+    Modern {
+        /// The name we go by.
+        server: &'a str,
+    },
 }
 
 /// The result of a call, or the protocol error for a request that makes no sense.
-pub(crate) fn of_call(result: CallToolRes, era: Era) -> Result<CallToolResult, ErrorData> {
+pub(crate) fn of_call(result: CallToolRes, era: Era<'_>) -> Result<CallToolResult, ErrorData> {
     if let Some(error) = &result.error
         && error.code == Code::ToolNotFound
     {
@@ -45,15 +51,16 @@ pub(crate) fn of_call(result: CallToolRes, era: Era) -> Result<CallToolResult, E
 }
 
 /// An error of the shim's own.
-pub(crate) fn of_error(error: WireError, era: Era) -> Result<CallToolResult, ErrorData> {
+pub(crate) fn of_error(error: WireError, era: Era<'_>) -> Result<CallToolResult, ErrorData> {
     of_call(CallToolRes::failed("".into(), error), era)
 }
 
 /// The list of tools.
-pub(crate) fn of_list(tools: &RawValue, era: Era) -> ListToolsResult {
+pub(crate) fn of_list(tools: &RawValue, era: Era<'_>) -> ListToolsResult {
     let mut body = Body::new(era);
     body.raw("tools", tools.get());
-    if era == Era::Modern {
+    if let Era::Modern { server } = era {
+        body.raw("_meta", &json!({ SERVER_INFO: info(server) }).to_string());
         body.raw("ttlMs", "60000");
         body.raw("cacheScope", "\"private\"");
     }
@@ -111,7 +118,7 @@ fn sentence(error: &WireError) -> String {
 }
 
 /// Facts for programs; models are not shown these.
-fn meta(result: &CallToolRes, era: Era) -> Value {
+fn meta(result: &CallToolRes, era: Era<'_>) -> Value {
     let mut meta = serde_json::Map::new();
     let parsed = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).unwrap_or_default();
     if !result.request_id.as_str().is_empty() {
@@ -135,20 +142,23 @@ fn meta(result: &CallToolRes, era: Era) -> Value {
     if let Some(usage) = &result.usage {
         meta.insert("exai/usage".to_owned(), parsed(usage));
     }
-    if era == Era::Modern {
-        let info = json!({ "name": "exai-shim", "version": env!("CARGO_PKG_VERSION") });
-        meta.insert("io.modelcontextprotocol/serverInfo".to_owned(), info);
+    if let Era::Modern { server } = era {
+        meta.insert(SERVER_INFO.to_owned(), info(server));
     }
     Value::Object(meta)
+}
+
+fn info(server: &str) -> Value {
+    json!({ "name": server, "version": env!("CARGO_PKG_VERSION") })
 }
 
 struct Body(String);
 
 impl Body {
-    fn new(era: Era) -> Self {
+    fn new(era: Era<'_>) -> Self {
         Self(match era {
             Era::Legacy => "{".to_owned(),
-            Era::Modern => "{\"resultType\":\"complete\"".to_owned(),
+            Era::Modern { .. } => "{\"resultType\":\"complete\"".to_owned(),
         })
     }
 
@@ -174,7 +184,7 @@ impl Body {
 mod tests {
     use super::*;
 
-    fn text(result: CallToolRes, era: Era) -> Value {
+    fn text(result: CallToolRes, era: Era<'_>) -> Value {
         let mut server = ServerResult::CallToolResult(of_call(result, era).unwrap());
         serde_json::from_str(&ready(&mut server).unwrap()).unwrap()
     }
@@ -196,8 +206,12 @@ mod tests {
         );
         assert!(got.get("isError").is_none() && got.get("resultType").is_none());
         assert_eq!(got["_meta"]["exai/request_id"], "r");
-        let got = text(ok(outputs), Era::Modern);
+        let got = text(ok(outputs), Era::Modern { server: "me" });
         assert_eq!(got["resultType"], "complete");
+        assert_eq!(
+            got["_meta"]["io.modelcontextprotocol/serverInfo"]["name"],
+            "me"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::{
     answer,
-    handler::{Shim, era},
+    handler::Shim,
     progress::{self, Reporter},
     tickets::{LetGo, Ticket},
 };
@@ -40,7 +40,7 @@ pub(crate) async fn guarded(
         );
         answer::of_error(
             WireError::new(Code::Internal, message).ran(Ran::Unknown),
-            era(context),
+            shim.era(context),
         )
     })
 }
@@ -73,7 +73,7 @@ async fn run(
     };
     let mut stream = client.call(spec).await;
     match follow(&mut stream, &ticket, &mut link, reporter.as_mut()).await {
-        Ok(result) => answer::of_call(whole(client, stream.id(), result).await, era(context)),
+        Ok(result) => answer::of_call(whole(client, stream.id(), result).await, shim.era(context)),
         Err(LetGo { mode, reason }) => {
             stream.cancel(mode, &reason).await;
             // The library drops the answer of a request that was cancelled.

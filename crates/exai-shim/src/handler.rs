@@ -61,6 +61,14 @@ impl Shim {
         }
     }
 
+    /// Requests name their revision, or belong to a session that did.
+    pub(crate) fn era(&self, context: &RequestContext<RoleServer>) -> Era<'_> {
+        match context.protocol_version() {
+            Some(version) if !version.has_initialize() => Era::Modern { server: &self.name },
+            _ => Era::Legacy,
+        }
+    }
+
     /// Asks a client of the old era for its folders; what it does not say stays unknown.
     #[expect(
         deprecated,
@@ -79,14 +87,6 @@ impl Shim {
             Ok(Err(error)) => tracing::debug!(%error, "the client's roots are not known"),
             Err(_) => tracing::debug!("the client did not say its roots in time"),
         }
-    }
-}
-
-/// Requests name their revision, or belong to a session that did.
-pub(crate) fn era(context: &RequestContext<RoleServer>) -> Era {
-    match context.protocol_version() {
-        Some(version) if !version.has_initialize() => Era::Modern,
-        _ => Era::Legacy,
     }
 }
 
@@ -144,7 +144,7 @@ impl ServerHandler for Shim {
             return Err(ErrorData::invalid_params(message, None));
         }
         self.bridge.client(|| context.client_info());
-        let (list, era) = (self.catalog.list(), era(&context));
+        let (list, era) = (self.catalog.list(), self.era(&context));
         if era == Era::Legacy {
             self.listeners.listed(list.version);
         }

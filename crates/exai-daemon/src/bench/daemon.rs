@@ -38,20 +38,41 @@ impl BenchDaemon {
         let home = Home::at(std::fs::canonicalize(dir.path())?);
         let port = [("network.port".to_owned(), "0".to_owned())];
         let loaded = exai_config::load(&home, &fixed([]), &port)?;
-        let context = Context { home, loaded, overrides: Vec::new() };
-        let mut command = clean(spawn::command(std::env::current_exe()?), context.home.root());
+        let context = Context {
+            home,
+            loaded,
+            overrides: Vec::new(),
+        };
+        let mut command = clean(
+            spawn::command(std::env::current_exe()?),
+            context.home.root(),
+        );
         command.args(["--set", "network.port=0", "run"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut child = tokio::process::Command::from(command)
+            .kill_on_drop(true)
+            .spawn()?;
         let pid = child.id().context("the daemon died at once")?;
         let began = Instant::now();
         loop {
             if let Some(peer) = ready(&context, pid).await? {
-                return Ok(Self { peer, pid, context, child, _dir: dir });
+                return Ok(Self {
+                    peer,
+                    pid,
+                    context,
+                    child,
+                    _dir: dir,
+                });
             }
             if let Some(status) = child.try_wait()? {
                 let log = std::fs::read_to_string(context.home.daemon_log()).unwrap_or_default();
-                bail!("the daemon to be measured died ({status})\n{}", spawn::tail(&log, 10));
+                bail!(
+                    "the daemon to be measured died ({status})\n{}",
+                    spawn::tail(&log, 10)
+                );
             }
             if began.elapsed() > PATIENCE {
                 bail!("the daemon to be measured does not answer");
@@ -72,7 +93,9 @@ impl BenchDaemon {
 }
 
 async fn ready(context: &Context, pid: u32) -> Result<Option<Peer>> {
-    let Some(record) = rendezvous::read(&context.home).ok().flatten() else { return Ok(None) };
+    let Some(record) = rendezvous::read(&context.home).ok().flatten() else {
+        return Ok(None);
+    };
     if record.pid != pid {
         return Ok(None);
     }

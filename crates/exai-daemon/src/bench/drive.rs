@@ -3,7 +3,11 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use exai_client::{Target, connect_tcp};
-use exai_protocol::{ClientId, hello::{ClientInfo, Hello}, version};
+use exai_protocol::{
+    ClientId,
+    hello::{ClientInfo, Hello},
+    version,
+};
 use futures_util::{SinkExt, StreamExt};
 use std::{
     sync::Arc,
@@ -34,11 +38,17 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) fn daemon(target: Target) -> Self {
-        Self { target: Arc::new(target), features: true }
+        Self {
+            target: Arc::new(target),
+            features: true,
+        }
     }
 
     pub(super) fn echo(target: Target) -> Self {
-        Self { target: Arc::new(target), features: false }
+        Self {
+            target: Arc::new(target),
+            features: false,
+        }
     }
 }
 
@@ -89,7 +99,15 @@ pub(super) async fn run(peer: &Peer, load: Load) -> Run {
     let ready = Arc::new(Barrier::new(load.sessions + 1));
     let tasks = TaskTracker::new();
     let sessions: Vec<_> = (0..load.sessions)
-        .map(|number| tasks.spawn(session(peer.clone(), number, load, Arc::clone(&door), Arc::clone(&ready))))
+        .map(|number| {
+            tasks.spawn(session(
+                peer.clone(),
+                number,
+                load,
+                Arc::clone(&door),
+                Arc::clone(&ready),
+            ))
+        })
         .collect();
     ready.wait().await;
     let began = Instant::now();
@@ -104,7 +122,13 @@ pub(super) async fn run(peer: &Peer, load: Load) -> Run {
     run
 }
 
-async fn session(peer: Peer, number: usize, load: Load, door: Arc<Semaphore>, ready: Arc<Barrier>) -> Run {
+async fn session(
+    peer: Peer,
+    number: usize,
+    load: Load,
+    door: Arc<Semaphore>,
+    ready: Arc<Barrier>,
+) -> Run {
     let mut run = Run::default();
     let mut line = {
         let _place = door.acquire().await;
@@ -145,7 +169,10 @@ pub(super) struct Attached {
 
 /// Opens sessions and keeps them.
 pub(super) async fn attach(peer: &Peer, count: usize) -> Attached {
-    let mut attached = Attached { errors: 0, lines: Vec::with_capacity(count) };
+    let mut attached = Attached {
+        errors: 0,
+        lines: Vec::with_capacity(count),
+    };
     for number in 0..count {
         match Line::open(peer, number).await {
             Ok(line) => attached.lines.push(line),
@@ -172,12 +199,19 @@ impl Line {
         let url = format!("ws://{}/", peer.target.authority());
         let (socket, _) = timeout(PATIENCE, client_async(url, stream)).await??;
         let mut line = Self { socket };
-        let features = if peer.features { &version::FEATURES[..] } else { &[] };
+        let features = if peer.features {
+            &version::FEATURES[..]
+        } else {
+            &[]
+        };
         let hello = Hello {
             session_id: None,
             token: peer.target.token.clone(),
             protocol: Some(version::PROTOCOL.to_owned()),
-            features: features.iter().map(|feature| (*feature).to_owned()).collect(),
+            features: features
+                .iter()
+                .map(|feature| (*feature).to_owned())
+                .collect(),
             client: ClientInfo {
                 id: Some(ClientId::new(format!("bench-{number}"))),
                 name: "exai-bench".to_owned(),
@@ -186,7 +220,10 @@ impl Line {
         };
         line.send(Utf8Bytes::from(hello.encode())).await?;
         let ack = line.text().await?;
-        ensure!(ack.contains(r#""ok":true"#), "the handshake was refused: {ack}");
+        ensure!(
+            ack.contains(r#""ok":true"#),
+            "the handshake was refused: {ack}"
+        );
         Ok(line)
     }
 
@@ -212,13 +249,18 @@ impl Line {
             if text.starts_with(r#"{"op":"call_tool_res""#) {
                 return Ok(text);
             }
-            ensure!(!text.starts_with(r#"{"op":"error""#), "the daemon refused a frame: {text}");
+            ensure!(
+                !text.starts_with(r#"{"op":"error""#),
+                "the daemon refused a frame: {text}"
+            );
         }
     }
 
     async fn text(&mut self) -> Result<Utf8Bytes> {
         loop {
-            let message = timeout(PATIENCE, self.socket.next()).await.context("no answer")?;
+            let message = timeout(PATIENCE, self.socket.next())
+                .await
+                .context("no answer")?;
             match message.context("the connection was closed")?? {
                 Message::Text(text) => return Ok(text),
                 Message::Close(frame) => bail!("the connection was closed: {frame:?}"),
@@ -250,8 +292,21 @@ mod tests {
     async fn the_client_drives_the_bare_server() {
         let reply = r#"{"op":"call_tool_res","request_id":"x","outputs":[]}"#;
         let echo = Echo::start(reply).unwrap();
-        let run = run(&echo.peer, Load { sessions: 3, calls: 5, warm_up: 2 }).await;
-        assert_eq!((run.latencies.len(), run.errors), (15, 0), "{:?}", run.first_error);
+        let run = run(
+            &echo.peer,
+            Load {
+                sessions: 3,
+                calls: 5,
+                warm_up: 2,
+            },
+        )
+        .await;
+        assert_eq!(
+            (run.latencies.len(), run.errors),
+            (15, 0),
+            "{:?}",
+            run.first_error
+        );
         assert!(run.rate().is_some_and(|rate| rate > 0.0));
         assert_eq!(sample(&echo.peer).await.unwrap(), reply);
     }
@@ -260,14 +315,33 @@ mod tests {
     async fn failures_are_counted_and_nobody_waits_for_ever() {
         let failing = r#"{"op":"call_tool_res","request_id":"x","error":{"code":"INTERNAL"}}"#;
         let echo = Echo::start(failing).unwrap();
-        let run = run(&echo.peer, Load { sessions: 2, calls: 5, warm_up: 0 }).await;
+        let run = run(
+            &echo.peer,
+            Load {
+                sessions: 2,
+                calls: 5,
+                warm_up: 0,
+            },
+        )
+        .await;
         assert_eq!((run.latencies.len(), run.errors), (0, 2));
-        assert!(run.first_error.is_some_and(|error| error.contains("INTERNAL")));
+        assert!(
+            run.first_error
+                .is_some_and(|error| error.contains("INTERNAL"))
+        );
         let mut gone = echo.peer.clone();
         drop(echo);
         let target = Arc::make_mut(&mut gone.target);
         target.port = 1;
-        let run = super::run(&gone, Load { sessions: 2, calls: 1, warm_up: 1 }).await;
+        let run = super::run(
+            &gone,
+            Load {
+                sessions: 2,
+                calls: 1,
+                warm_up: 1,
+            },
+        )
+        .await;
         assert_eq!(run.errors, 2);
     }
 

@@ -32,14 +32,19 @@ impl Echo {
         let port = listener.local_addr()?.port();
         let tasks = TaskTracker::new();
         let reply = Utf8Bytes::from(reply);
-        tasks.clone().spawn_on(serve(listener, reply, tasks), runtime.handle());
+        tasks
+            .clone()
+            .spawn_on(serve(listener, reply, tasks), runtime.handle());
         let target = Target {
             host: "127.0.0.1".to_owned(),
             port,
             host_header: None,
             token: Secret::new(""),
         };
-        Ok(Self { peer: Peer::echo(target), runtime: Some(runtime) })
+        Ok(Self {
+            peer: Peer::echo(target),
+            runtime: Some(runtime),
+        })
     }
 }
 
@@ -53,7 +58,9 @@ impl Drop for Echo {
 }
 
 async fn serve(listener: std::net::TcpListener, reply: Utf8Bytes, tasks: TaskTracker) {
-    let Ok(listener) = TcpListener::from_std(listener) else { return };
+    let Ok(listener) = TcpListener::from_std(listener) else {
+        return;
+    };
     while let Ok((stream, _)) = listener.accept().await {
         let reply = reply.clone();
         tasks.spawn(async move {
@@ -62,7 +69,10 @@ async fn serve(listener: std::net::TcpListener, reply: Utf8Bytes, tasks: TaskTra
             let mut socket = accept_async(stream).await.ok()?;
             let hello = socket.next().await?.ok()?;
             drop(hello);
-            socket.send(Message::text(r#"{"op":"hello_ack","ok":true}"#)).await.ok()?;
+            socket
+                .send(Message::text(r#"{"op":"hello_ack","ok":true}"#))
+                .await
+                .ok()?;
             while let Some(Ok(message)) = socket.next().await {
                 if message.is_text() {
                     socket.send(Message::Text(reply.clone())).await.ok()?;

@@ -32,14 +32,30 @@ impl Measure {
     /// Without a twin; `why` is told when there is no value.
     pub(super) fn alone(name: &str, unit: &'static str, ours: Option<f64>, why: &str) -> Self {
         let unknown = Some(why.to_owned()).filter(|_| ours.is_none());
-        Self { name: name.to_owned(), unit, bare: None, ours, ratio: None, goal: None, met: None, unknown }
+        Self {
+            name: name.to_owned(),
+            unit,
+            bare: None,
+            ours,
+            ratio: None,
+            goal: None,
+            met: None,
+            unknown,
+        }
     }
 
     /// With its twin: (bare, ours).
     pub(super) fn pair(name: &str, unit: &'static str, values: (Option<f64>, Option<f64>)) -> Self {
         let (bare, ours) = values;
-        let ratio = bare.zip(ours).filter(|(bare, _)| *bare > 0.0).map(|(bare, ours)| ours / bare);
-        Self { bare, ratio, ..Self::alone(name, unit, ours, "no call ended") }
+        let ratio = bare
+            .zip(ours)
+            .filter(|(bare, _)| *bare > 0.0)
+            .map(|(bare, ours)| ours / bare);
+        Self {
+            bare,
+            ratio,
+            ..Self::alone(name, unit, ours, "no call ended")
+        }
     }
 
     /// Judged by what was to be reached.
@@ -77,19 +93,35 @@ mod tests {
     fn percentiles_are_samples() {
         let samples: Vec<Duration> = (1..=101).rev().map(Duration::from_micros).collect();
         let rounded = |percent| percentile(&samples, percent).map(f64::round);
-        assert_eq!((rounded(0.0), rounded(50.0), rounded(99.0), rounded(100.0)), (Some(1.0), Some(51.0), Some(100.0), Some(101.0)));
+        assert_eq!(
+            (rounded(0.0), rounded(50.0), rounded(99.0), rounded(100.0)),
+            (Some(1.0), Some(51.0), Some(100.0), Some(101.0))
+        );
         assert_eq!(percentile(&[], 50.0), None);
     }
 
     #[test]
     fn a_ratio_needs_both_and_a_verdict_needs_a_value() {
         let met = |values, goal| Measure::pair("x", "µs", values).aiming(goal).met;
-        assert_eq!(met((Some(10.0), Some(25.0)), Goal::RatioAtMost(2.5)), Some(true));
-        assert_eq!(met((Some(10.0), Some(26.0)), Goal::RatioAtMost(2.5)), Some(false));
-        assert_eq!(met((Some(10.0), Some(5.0)), Goal::RatioAtLeast(0.5)), Some(true));
+        assert_eq!(
+            met((Some(10.0), Some(25.0)), Goal::RatioAtMost(2.5)),
+            Some(true)
+        );
+        assert_eq!(
+            met((Some(10.0), Some(26.0)), Goal::RatioAtMost(2.5)),
+            Some(false)
+        );
+        assert_eq!(
+            met((Some(10.0), Some(5.0)), Goal::RatioAtLeast(0.5)),
+            Some(true)
+        );
         assert_eq!(met((Some(0.0), Some(5.0)), Goal::RatioAtLeast(0.5)), None);
         assert_eq!(met((None, Some(5.0)), Goal::RatioAtMost(0.5)), None);
-        let unknown = Measure::alone("x", "MB", None, "not on this system").aiming(Goal::AtMost(1.0));
-        assert_eq!((unknown.met, unknown.unknown.as_deref()), (None, Some("not on this system")));
+        let unknown =
+            Measure::alone("x", "MB", None, "not on this system").aiming(Goal::AtMost(1.0));
+        assert_eq!(
+            (unknown.met, unknown.unknown.as_deref()),
+            (None, Some("not on this system"))
+        );
     }
 }

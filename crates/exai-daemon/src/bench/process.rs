@@ -18,12 +18,19 @@ pub(super) fn rss_mb(pid: u32) -> Option<f64> {
 
 /// Time on a processor and times woken, over all threads.
 pub(super) fn load(pid: u32) -> Option<Load> {
-    let mut sum = Load { cpu_secs: 0.0, wakeups: 0.0 };
+    let mut sum = Load {
+        cpu_secs: 0.0,
+        wakeups: 0.0,
+    };
     for task in std::fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         let task = task.ok()?.path();
         // A thread that ends while we look is not part of an idle process.
-        let Ok(times) = std::fs::read_to_string(task.join("schedstat")) else { continue };
-        let Ok(status) = std::fs::read_to_string(task.join("status")) else { continue };
+        let Ok(times) = std::fs::read_to_string(task.join("schedstat")) else {
+            continue;
+        };
+        let Ok(status) = std::fs::read_to_string(task.join("status")) else {
+            continue;
+        };
         sum.cpu_secs += times.split_whitespace().next()?.parse::<f64>().ok()? / 1e9;
         sum.wakeups += field(&status, "voluntary_ctxt_switches:")?;
     }

@@ -45,26 +45,45 @@ impl Report {
         self.measures.push(measure);
     }
 
+    /// Our value of something measured before.
+    pub(super) fn ours(&self, name: &str) -> Option<f64> {
+        self.measures
+            .iter()
+            .find(|measure| measure.name == name)?
+            .ours
+    }
+
     pub(super) fn note_errors(&mut self, whose: &str, run: &Run) {
         self.errors += run.errors;
         if let Some(first) = &run.first_error {
-            self.notes.push(format!("{whose}: {} errors, the first: {first}", run.errors));
+            self.notes.push(format!(
+                "{whose}: {} errors, the first: {first}",
+                run.errors
+            ));
         }
     }
 
     /// As a table.
     pub(super) fn lines(&self) -> Vec<String> {
-        let cores = self.cores.map_or_else(|| "?".to_owned(), |cores| cores.to_string());
+        let cores = self
+            .cores
+            .map_or_else(|| "?".to_owned(), |cores| cores.to_string());
         let mut lines = vec![format!(
             "exai-daemon {} on {} {}, {cores} cores",
             self.version, self.os, self.arch
         )];
         if !self.optimised {
-            lines.push(paint(Tone::Warning, "an unoptimised build: these numbers say nothing; use --release"));
+            lines.push(paint(
+                Tone::Warning,
+                "an unoptimised build: these numbers say nothing; use --release",
+            ));
         }
-        let heading = ["measured", "bare", "ours", "ratio", "to reach", ""].map(str::to_owned).to_vec();
-        let rows: Vec<Vec<String>> =
-            std::iter::once(heading).chain(self.measures.iter().map(row)).collect();
+        let heading = ["measured", "bare", "ours", "ratio", "to reach", ""]
+            .map(str::to_owned)
+            .to_vec();
+        let rows: Vec<Vec<String>> = std::iter::once(heading)
+            .chain(self.measures.iter().map(row))
+            .collect();
         lines.extend(output::columns(&rows));
         lines.extend(self.notes.iter().map(|note| paint(Tone::Bad, note)));
         lines
@@ -75,7 +94,10 @@ fn row(measure: &Measure) -> Vec<String> {
     let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
     let ours = match measure.ours {
         Some(ours) => format!("{} {}", number(ours), measure.unit),
-        None => format!("unknown: {}", measure.unknown.as_deref().unwrap_or_default()),
+        None => format!(
+            "unknown: {}",
+            measure.unknown.as_deref().unwrap_or_default()
+        ),
     };
     let goal = match measure.goal {
         None => String::new(),
@@ -88,8 +110,17 @@ fn row(measure: &Measure) -> Vec<String> {
         Some(true) => "reached".to_owned(),
         Some(false) => "MISSED".to_owned(),
     };
-    let ratio = measure.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2} ×"));
-    vec![measure.name.clone(), shown(measure.bare), ours, ratio, goal, met]
+    let ratio = measure
+        .ratio
+        .map_or_else(String::new, |ratio| format!("{ratio:.2} ×"));
+    vec![
+        measure.name.clone(),
+        shown(measure.bare),
+        ours,
+        ratio,
+        goal,
+        met,
+    ]
 }
 
 fn number(value: f64) -> String {
@@ -108,10 +139,17 @@ mod tests {
 
     #[test]
     fn a_measure_is_a_row_that_says_what_was_missed() {
-        let pair = Measure::pair("p50", "µs", (Some(20.0), Some(60.0))).aiming(Goal::RatioAtMost(2.5));
-        assert_eq!(row(&pair), ["p50", "20.0", "60.0 µs", "3.00 ×", "≤ 2.50 ×", "MISSED"]);
+        let pair =
+            Measure::pair("p50", "µs", (Some(20.0), Some(60.0))).aiming(Goal::RatioAtMost(2.5));
+        assert_eq!(
+            row(&pair),
+            ["p50", "20.0", "60.0 µs", "3.00 ×", "≤ 2.50 ×", "MISSED"]
+        );
         let unknown = Measure::alone("m", "MB", None, "not told").aiming(Goal::AtMost(6.0));
-        assert_eq!(row(&unknown), ["m", "-", "unknown: not told", "", "≤ 6.00 MB", ""]);
+        assert_eq!(
+            row(&unknown),
+            ["m", "-", "unknown: not told", "", "≤ 6.00 MB", ""]
+        );
     }
 
     #[test]

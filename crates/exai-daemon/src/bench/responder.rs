@@ -23,13 +23,16 @@ pub(crate) fn respond(bytes: usize) -> Result<()> {
 /// The digits after `"id":`.
 fn id(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once(r#""id":"#)?;
-    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
     Some(&rest[..end]).filter(|id| !id.is_empty())
 }
 
 /// A line of about `bytes` bytes.
 fn answer(id: &str, bytes: usize) -> String {
-    let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","text":""#);
+    let head =
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","text":""#);
     let tail = "\"}]}}\n";
     let fill = bytes.saturating_sub(head.len() + tail.len());
     format!("{head}{}{tail}", "x".repeat(fill))

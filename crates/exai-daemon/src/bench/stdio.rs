@@ -21,7 +21,12 @@ const START: &str = "shim: process start to initialize, daemon down, p50";
 const MEMORY: &str = "shim: memory after the first list";
 
 /// Measures both, or says why not.
-pub(super) async fn measure(report: &mut Report, daemon: &BenchDaemon, calls: usize, starts: usize) {
+pub(super) async fn measure(
+    report: &mut Report,
+    daemon: &BenchDaemon,
+    calls: usize,
+    starts: usize,
+) {
     let Some(shim) = spawn::sibling("exai-shim") else {
         let why = "exai-shim is not beside exai-daemon";
         for (name, unit) in [(PATH, "µs"), (START, "ms"), (MEMORY, "MB")] {
@@ -32,8 +37,12 @@ pub(super) async fn measure(report: &mut Report, daemon: &BenchDaemon, calls: us
     match path(&shim, daemon, calls).await {
         Ok((bare, ours)) => {
             let at = |percent| (percentile(&bare, percent), percentile(&ours, percent));
-            report.push(Measure::pair(&format!("{PATH}, p50"), "µs", at(50.0)).aiming(Goal::RatioAtMost(4.0)));
+            report.push(
+                Measure::pair(&format!("{PATH}, p50"), "µs", at(50.0))
+                    .aiming(Goal::RatioAtMost(4.0)),
+            );
             report.push(Measure::pair(&format!("{PATH}, p99"), "µs", at(99.0)));
+            report.push(share(report, at(50.0)));
         }
         Err(error) => {
             report.errors += 1;
@@ -44,7 +53,9 @@ pub(super) async fn measure(report: &mut Report, daemon: &BenchDaemon, calls: us
         Ok((times, memory)) => {
             let millis = percentile(&times, 50.0).map(|micros| micros / 1000.0);
             report.push(Measure::alone(START, "ms", millis, "").aiming(Goal::AtMost(30.0)));
-            report.push(Measure::alone(MEMORY, "MB", memory, process::UNKNOWN).aiming(Goal::AtMost(6.0)));
+            report.push(
+                Measure::alone(MEMORY, "MB", memory, process::UNKNOWN).aiming(Goal::AtMost(6.0)),
+            );
         }
         Err(error) => {
             report.errors += 1;
@@ -54,15 +65,40 @@ pub(super) async fn measure(report: &mut Report, daemon: &BenchDaemon, calls: us
     }
 }
 
+/// What is left of the whole way without the pipes and without the daemon's part of it.
+fn share(report: &Report, p50: (Option<f64>, Option<f64>)) -> Measure {
+    let own = p50
+        .0
+        .zip(p50.1)
+        .zip(report.ours(super::SINGLE))
+        .map(|((pipes, whole), daemon)| (whole - pipes - daemon).max(0.0));
+    Measure::alone(
+        "shim: own share of a call, p50",
+        "µs",
+        own,
+        "a part of it is unknown",
+    )
+    .aiming(Goal::AtMost(150.0))
+}
+
 /// Samples of the bare responder and of the shim, in turns.
-async fn path(shim: &Path, daemon: &BenchDaemon, calls: usize) -> Result<(Vec<Duration>, Vec<Duration>)> {
+async fn path(
+    shim: &Path,
+    daemon: &BenchDaemon,
+    calls: usize,
+) -> Result<(Vec<Duration>, Vec<Duration>)> {
     const ROUNDS: usize = 3;
     let home = daemon.context.home.root();
     let mut ours = StdioPeer::start(clean(spawn::command(shim), home))?;
     ours.initialize(PATIENCE).await.context("the shim")?;
-    ours.ask("tools/list", &json!({}), PATIENCE).await.context("the shim")?;
+    ours.ask("tools/list", &json!({}), PATIENCE)
+        .await
+        .context("the shim")?;
     let params = json!({"name": "version", "arguments": {}});
-    let first = ours.ask("tools/call", &params, PATIENCE).await.context("the shim")?;
+    let first = ours
+        .ask("tools/call", &params, PATIENCE)
+        .await
+        .context("the shim")?;
     anyhow::ensure!(first["isError"] != json!(true), "the call failed: {first}");
     let bytes = ours.exchange(&request(1_000_000)).await?;
     let mut responder = spawn::command(std::env::current_exe()?);
@@ -71,8 +107,16 @@ async fn path(shim: &Path, daemon: &BenchDaemon, calls: usize) -> Result<(Vec<Du
     let (mut of_bare, mut of_ours) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let from = 2_000_000 + round * calls;
-        of_bare.extend(series(&mut bare, from, calls / ROUNDS).await.context("the bare responder")?);
-        of_ours.extend(series(&mut ours, from, calls / ROUNDS).await.context("the shim")?);
+        of_bare.extend(
+            series(&mut bare, from, calls / ROUNDS)
+                .await
+                .context("the bare responder")?,
+        );
+        of_ours.extend(
+            series(&mut ours, from, calls / ROUNDS)
+                .await
+                .context("the shim")?,
+        );
     }
     ours.close(PATIENCE).await?;
     bare.close(PATIENCE).await?;
@@ -85,7 +129,9 @@ async fn series(peer: &mut StdioPeer, from: usize, calls: usize) -> Result<Vec<D
     for call in 0..warm_up + calls {
         let line = request(from + call);
         let began = Instant::now();
-        tokio::time::timeout(PATIENCE, peer.exchange(&line)).await.context("no answer")??;
+        tokio::time::timeout(PATIENCE, peer.exchange(&line))
+            .await
+            .context("no answer")??;
         if call >= warm_up {
             samples.push(began.elapsed());
         }
@@ -94,7 +140,9 @@ async fn series(peer: &mut StdioPeer, from: usize, calls: usize) -> Result<Vec<D
 }
 
 fn request(id: usize) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"version","arguments":{{}}}}}}"#)
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"version","arguments":{{}}}}}}"#
+    )
 }
 
 /// Start-up times and memory of shims that find no daemon and may start none.
@@ -104,12 +152,18 @@ async fn alone(shim: &Path, starts: usize) -> Result<(Vec<Duration>, Option<f64>
     let mut memory = None;
     for _ in 0..starts.max(1) {
         let mut command = clean(spawn::command(shim), dir.path());
-        command.env("EXAI_WS_AUTOSTART", "false").env("EXAI_WS_PORT", "9");
+        command
+            .env("EXAI_WS_AUTOSTART", "false")
+            .env("EXAI_WS_PORT", "9");
         let began = Instant::now();
         let mut peer = StdioPeer::start(command)?;
-        peer.initialize(PATIENCE).await.context("the shim without a daemon")?;
+        peer.initialize(PATIENCE)
+            .await
+            .context("the shim without a daemon")?;
         times.push(began.elapsed());
-        peer.ask("tools/list", &json!({}), PATIENCE).await.context("the shim without a daemon")?;
+        peer.ask("tools/list", &json!({}), PATIENCE)
+            .await
+            .context("the shim without a daemon")?;
         memory = peer.pid().and_then(process::rss_mb).or(memory);
         peer.close(PATIENCE).await?;
     }

@@ -4,6 +4,7 @@
 mod arguments;
 mod show;
 
+use super::Interrupts;
 use crate::{
     cli::Call,
     context::Context,
@@ -14,11 +15,7 @@ use crate::{
 use anyhow::Result;
 use exai_client::{CallEvent, CallSpec, CallStream, Client};
 use exai_protocol::{
-    Code as WireCode, RawValue,
-    call::CallToolRes,
-    names,
-    request::CancelMode,
-    tool::ToolEntry,
+    Code as WireCode, RawValue, call::CallToolRes, names, request::CancelMode, tool::ToolEntry,
 };
 use show::Progress;
 
@@ -55,20 +52,27 @@ async fn made(
         arguments: Some(RawValue::from_string(arguments)?),
         timeout_ms: options.timeout.map(milliseconds),
         roots: None,
-        repeatable: tool.and_then(|tool| tool.annotations).is_some_and(|hints| hints.repeatable()),
+        repeatable: tool
+            .and_then(|tool| tool.annotations)
+            .is_some_and(|hints| hints.repeatable()),
     };
     let stream = client.call(spec).await;
     follow(stream, Progress::new(&options.tool, options.quiet)).await
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a day")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most a day"
+)]
 fn milliseconds(seconds: f64) -> u64 {
     (seconds * 1000.0).ceil() as u64
 }
 
 /// The first Ctrl-C stops the call and waits for its end, the second leaves at once.
 async fn follow(mut stream: CallStream, mut progress: Progress) -> Result<Option<CallToolRes>> {
-    let mut interrupts = 0;
+    let mut interrupts = Interrupts::new();
+    let mut asked = false;
     let mut tick = tokio::time::interval(show::TICK);
     loop {
         tokio::select! {
@@ -80,9 +84,8 @@ async fn follow(mut stream: CallStream, mut progress: Progress) -> Result<Option
                 None => return Ok(None),
             },
             _ = tick.tick() => progress.tick(),
-            _ = tokio::signal::ctrl_c() => {
-                interrupts += 1;
-                if interrupts > 1 {
+            () = interrupts.next() => {
+                if std::mem::replace(&mut asked, true) {
                     progress.say("not waiting any longer; the daemon ends the call by itself");
                     return Ok(None);
                 }
@@ -95,9 +98,15 @@ async fn follow(mut stream: CallStream, mut progress: Progress) -> Result<Option
 
 /// Prints a result and says how it ended.
 async fn tell(client: &Client, options: &Call, mut result: CallToolRes) -> Result<Code> {
-    let too_large = result.error.as_ref().is_some_and(|error| error.code == WireCode::TooLarge);
+    let too_large = result
+        .error
+        .as_ref()
+        .is_some_and(|error| error.code == WireCode::TooLarge);
     if too_large && let Ok(whole) = client.collect(&result.request_id, MOST).await {
-        output::hint(format!("a large result ({} bytes), collected in pages", whole.outputs.len()));
+        output::hint(format!(
+            "a large result ({} bytes), collected in pages",
+            whole.outputs.len()
+        ));
         result.outputs = RawValue::from_string(whole.outputs).ok();
         result.error = whole.error.filter(|error| error.code != WireCode::TooLarge);
     }
@@ -105,14 +114,26 @@ async fn tell(client: &Client, options: &Call, mut result: CallToolRes) -> Resul
         output::json(&result)?;
     } else if let Some(outputs) = &result.outputs {
         let text = show::text(outputs.get());
-        let tamed = if output::data_is_watched() { output::tame(&text) } else { text };
+        let tamed = if output::data_is_watched() {
+            output::tame(&text)
+        } else {
+            text
+        };
         if !tamed.is_empty() {
             output::raw(tamed.as_bytes())?;
             output::raw(if tamed.ends_with('\n') { b"" } else { b"\n" })?;
         }
     }
-    let Some(error) = result.error else { return Ok(exit::OK) };
-    let again = error.retry_after.map(|seconds| format!(" (try again in {seconds} s)"));
-    output::error(&format!("{}{}", output::tame(&error.to_string()), again.unwrap_or_default()));
+    let Some(error) = result.error else {
+        return Ok(exit::OK);
+    };
+    let again = error
+        .retry_after
+        .map(|seconds| format!(" (try again in {seconds} s)"));
+    output::error(&format!(
+        "{}{}",
+        output::tame(&error.to_string()),
+        again.unwrap_or_default()
+    ));
     Ok(Code::of(error.code.outcome()))
 }

@@ -1,6 +1,10 @@
 //! `completions`: a script that lets a shell finish words.
 
-use crate::{cli::Cli, exit::{self, Code}, output};
+use crate::{
+    cli::Cli,
+    exit::{self, Code},
+    output,
+};
 use anyhow::Result;
 use clap::CommandFactory;
 

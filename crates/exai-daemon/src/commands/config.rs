@@ -38,9 +38,7 @@ fn rows(loaded: &Loaded, with_origin: bool) -> Vec<Vec<String>> {
 }
 
 fn as_json(context: &Context) -> Value {
-    let setting = |origin: &exai_config::Origin| {
-        json!({"key": origin.key, "value": origin.value_shown, "origin": origin.origin.to_string()})
-    };
+    let setting = |origin: &exai_config::Origin| json!({"key": origin.key, "value": origin.value_shown, "origin": origin.origin.to_string()});
     let loaded = &context.loaded;
     json!({
         "home": context.home.root(),
@@ -60,13 +58,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
         let env = fixed([("EXAI_WS_PORT", "9001"), ("EXAI_WS_TOKEN", "s3cret-token")]);
-        let loaded = exai_config::load(&home, &env, &[]).unwrap_or_else(|_| panic!("sound settings"));
+        let loaded =
+            exai_config::load(&home, &env, &[]).unwrap_or_else(|_| panic!("sound settings"));
         let rows = rows(&loaded, true);
         let port = rows.iter().find(|row| row[0] == "network.port").unwrap();
         assert_eq!(port[1..], ["9001", "environment (EXAI_WS_PORT)"]);
         assert!(!format!("{rows:?}").contains("s3cret"));
-        let context = Context { home, loaded, overrides: Vec::new() };
+        let context = Context {
+            home,
+            loaded,
+            overrides: Vec::new(),
+        };
         let text = as_json(&context).to_string();
-        assert!(text.contains("EXAI_WS_TOKEN") && !text.contains("s3cret"), "{text}");
+        assert!(
+            text.contains("EXAI_WS_TOKEN") && !text.contains("s3cret"),
+            "{text}"
+        );
     }
 }

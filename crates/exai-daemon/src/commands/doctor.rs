@@ -33,15 +33,30 @@ pub(super) struct Check {
 
 impl Check {
     fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Ok, found: found.into(), fix: None }
+        Self {
+            name,
+            verdict: Verdict::Ok,
+            found: found.into(),
+            fix: None,
+        }
     }
 
     fn warn(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Warn, found: found.into(), fix: Some(fix.into()) }
+        Self {
+            name,
+            verdict: Verdict::Warn,
+            found: found.into(),
+            fix: Some(fix.into()),
+        }
     }
 
     fn fail(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Fail, found: found.into(), fix: Some(fix.into()) }
+        Self {
+            name,
+            verdict: Verdict::Fail,
+            found: found.into(),
+            fix: Some(fix.into()),
+        }
     }
 }
 
@@ -67,8 +82,17 @@ fn words(check: &Check) -> Vec<String> {
         Verdict::Warn => paint(Tone::Warning, "warn"),
         Verdict::Fail => paint(Tone::Bad, "FAIL"),
     };
-    let mut lines = vec![format!("{word}  {:<9} {}", check.name, output::tame(&check.found))];
-    lines.extend(check.fix.iter().map(|fix| format!("                fix: {}", output::tame(fix))));
+    let mut lines = vec![format!(
+        "{word}  {:<9} {}",
+        check.name,
+        output::tame(&check.found)
+    )];
+    lines.extend(
+        check
+            .fix
+            .iter()
+            .map(|fix| format!("                fix: {}", output::tame(fix))),
+    );
     lines
 }
 
@@ -83,6 +107,9 @@ mod tests {
         assert_eq!(lines[1].trim(), "fix: choose another");
         assert_eq!(words(&Check::ok("home", "/h")).len(), 1);
         let json = serde_json::to_string(&Check::warn("a", "b", "c")).unwrap();
-        assert_eq!(json, r#"{"name":"a","verdict":"warn","found":"b","fix":"c"}"#);
+        assert_eq!(
+            json,
+            r#"{"name":"a","verdict":"warn","found":"b","fix":"c"}"#
+        );
     }
 }

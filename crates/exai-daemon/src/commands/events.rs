@@ -1,6 +1,6 @@
 //! `events`: what happens in the daemon, as it is told to subscribers.
 
-use super::next_step;
+use super::{Interrupts, next_step};
 use crate::{
     cli::Events,
     context::Context,
@@ -21,12 +21,24 @@ pub(super) async fn run(context: &Context, options: &Events) -> Result<Code> {
     let topics = topics(&options.topic)?;
     let connection = Connection::open(context).await?;
     let since = Some(0).filter(|_| !options.follow);
-    let mut stream = connection.client.subscribe(Subscribe { topics, since, boot_id: None }).await?;
+    let mut stream = connection
+        .client
+        .subscribe(Subscribe {
+            topics,
+            since,
+            boot_id: None,
+        })
+        .await?;
     let mut link = connection.client.link();
     let mut newest = u64::MAX;
+    let mut interrupts = Interrupts::new();
     loop {
         let quiet = async {
-            if options.follow { std::future::pending().await } else { tokio::time::sleep(QUIET).await }
+            if options.follow {
+                std::future::pending().await
+            } else {
+                tokio::time::sleep(QUIET).await
+            }
         };
         tokio::select! {
             item = stream.next() => match item {
@@ -53,7 +65,7 @@ pub(super) async fn run(context: &Context, options: &Events) -> Result<Code> {
                 let state = link.borrow_and_update().clone();
                 mention(&state);
             }
-            _ = tokio::signal::ctrl_c() => break,
+            () = interrupts.next() => break,
         }
     }
     drop(stream);
@@ -65,7 +77,10 @@ fn mention(state: &LinkState) {
     match state {
         LinkState::Ready(_) => next_step("connected"),
         LinkState::Disconnected(outage) if outage.attempt <= 1 => {
-            next_step(&format!("the daemon is gone ({}); waiting for it", outage.cause));
+            next_step(&format!(
+                "the daemon is gone ({}); waiting for it",
+                outage.cause
+            ));
         }
         LinkState::Refused(outage) => output::warning(&outage.cause),
         _ => {}
@@ -77,17 +92,28 @@ fn topics(wanted: &[String]) -> Result<Vec<String>> {
         None => Ok(wanted.to_vec()),
         Some(unknown) => {
             let known: Vec<&str> = Topic::ALL.iter().map(|topic| topic.as_str()).collect();
-            Err(exit::USAGE.because(format!("no topic is called {unknown}; there are {}", known.join(", "))))
+            Err(exit::USAGE.because(format!(
+                "no topic is called {unknown}; there are {}",
+                known.join(", ")
+            )))
         }
     }
 }
 
 fn show(event: &EventFrame, json: bool) -> Result<()> {
-    Ok(output::line(if json { serde_json::to_string(event)? } else { words(event)? })?)
+    Ok(output::line(if json {
+        serde_json::to_string(event)?
+    } else {
+        words(event)?
+    })?)
 }
 
 fn words(event: &EventFrame) -> Result<String> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a time"
+    )]
     let at = UnixMillis((event.t.max(0.0) * 1000.0) as u64);
     let stamp = String::from_utf8_lossy(Stamps::default().at(at)).into_owned();
     let body = serde_json::to_value(&event.data)?;
@@ -98,11 +124,18 @@ fn words(event: &EventFrame) -> Result<String> {
         .flatten()
         .filter(|(_, value)| !value.is_null())
         .map(|(key, value)| match value {
-            serde_json::Value::String(text) => format!("{key}={}", output::tame(text).replace('\n', " ")),
+            serde_json::Value::String(text) => {
+                format!("{key}={}", output::tame(text).replace('\n', " "))
+            }
             other => format!("{key}={other}"),
         })
         .collect();
-    Ok(format!("{stamp} {:>5} {:<18} {}", event.seq, event.topic, facts.join(" ")))
+    Ok(format!(
+        "{stamp} {:>5} {:<18} {}",
+        event.seq,
+        event.topic,
+        facts.join(" ")
+    ))
 }
 
 #[cfg(test)]

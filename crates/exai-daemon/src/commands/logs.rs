@@ -1,5 +1,6 @@
 //! `logs`: the end of a log, its growth, and the offline proof that every call ended.
 
+use super::Interrupts;
 use crate::{
     cli::{LogName, Logs},
     context::Context,
@@ -34,14 +35,14 @@ pub(super) async fn run(context: &Context, options: &Logs) -> Result<Code> {
     if !options.follow {
         return Ok(exit::OK);
     }
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut interrupts = Interrupts::new();
     loop {
         for line in follower.lines().with_context(cannot)? {
             show(&line)?;
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            _ = &mut interrupt => return Ok(exit::OK),
+            () = interrupts.next() => return Ok(exit::OK),
         }
     }
 }
@@ -88,20 +89,44 @@ pub(super) fn check(context: &Context, json: bool) -> Result<Code> {
             output::line(line)?;
         }
     }
-    Ok(if report.is_clean() { exit::OK } else { exit::FAILURE })
+    Ok(if report.is_clean() {
+        exit::OK
+    } else {
+        exit::FAILURE
+    })
 }
 
 fn words(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = report
         .violations
         .iter()
-        .map(|wrong| format!("FAIL {} ({}:{}): {}", wrong.fault, wrong.file.display(), wrong.line, wrong.call))
+        .map(|wrong| {
+            format!(
+                "FAIL {} ({}:{}): {}",
+                wrong.fault,
+                wrong.file.display(),
+                wrong.line,
+                wrong.call
+            )
+        })
         .collect();
     let open_call = |word: &str, call: &OpenCall| {
-        let OpenCall { received_at, number, session, request_id, tool, .. } = call;
+        let OpenCall {
+            received_at,
+            number,
+            session,
+            request_id,
+            tool,
+            ..
+        } = call;
         format!("{word} {tool} (call {number}, {session}/{request_id}), received {received_at}")
     };
-    lines.extend(report.interrupted.iter().map(|call| open_call("interrupted", call)));
+    lines.extend(
+        report
+            .interrupted
+            .iter()
+            .map(|call| open_call("interrupted", call)),
+    );
     lines.extend(report.open.iter().map(|call| open_call("open", call)));
     let verdict = if report.is_clean() {
         "OK every received call has one end, but for those interrupted by a daemon's death and \
@@ -128,14 +153,22 @@ mod tests {
 
     #[test]
     fn a_level_has_a_colour_only_where_it_stands() {
-        assert_eq!(level("2025-01-01 00:00:00 ERROR ws_daemon: x"), Some(Tone::Bad));
+        assert_eq!(
+            level("2025-01-01 00:00:00 ERROR ws_daemon: x"),
+            Some(Tone::Bad)
+        );
         assert_eq!(level("2025-01-01 00:00:00 INFO ws_daemon: ERROR"), None);
         assert_eq!(level("short"), None);
     }
 
     #[test]
     fn r40_a_broken_promise_is_said_first() {
-        let mut report = Report { received: 2, finished: 1, boots: 1, ..Report::default() };
+        let mut report = Report {
+            received: 2,
+            finished: 1,
+            boots: 1,
+            ..Report::default()
+        };
         assert!(words(&report).last().unwrap().starts_with("OK"));
         report.violations.push(check::Violation {
             fault: "ended twice",

@@ -53,7 +53,8 @@ pub(super) fn run(context: &Context, options: &McpConfig) -> Result<Code> {
 fn entry(context: &Context, shim: Option<PathBuf>, env: &dyn Strings) -> Result<Entry> {
     let shim = match shim {
         Some(shim) => shim,
-        None => std::env::current_exe()?.with_file_name(format!("exai-shim{}", std::env::consts::EXE_SUFFIX)),
+        None => std::env::current_exe()?
+            .with_file_name(format!("exai-shim{}", std::env::consts::EXE_SUFFIX)),
     };
     let utf8 = |path: &std::path::Path| match path.to_str() {
         Some(text) => Ok(text.to_owned()),
@@ -62,9 +63,17 @@ fn entry(context: &Context, shim: Option<PathBuf>, env: &dyn Strings) -> Result<
             path.display()
         ))),
     };
-    let home = if context.home.is_default(env) { None } else { Some(utf8(context.home.root())?) };
+    let home = if context.home.is_default(env) {
+        None
+    } else {
+        Some(utf8(context.home.root())?)
+    };
     let limit = context.loaded.settings.calls.call_timeout;
-    Ok(Entry { command: utf8(&shim)?, home, limit_secs: limit.as_secs().saturating_add(60) })
+    Ok(Entry {
+        command: utf8(&shim)?,
+        home,
+        limit_secs: limit.as_secs().saturating_add(60),
+    })
 }
 
 fn write(place: &Place, client: McpClient, entry: &Entry) -> Result<Code> {

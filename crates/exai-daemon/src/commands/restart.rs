@@ -16,5 +16,13 @@ pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
         stop::Ended::NotRunning => {}
         _ => output::line("ws_daemon: stopped")?,
     }
-    start::run(context, &Start { quiet: false, autostart: false, wait: 15.0 }).await
+    start::run(
+        context,
+        &Start {
+            quiet: false,
+            autostart: false,
+            wait: 15.0,
+        },
+    )
+    .await
 }

@@ -27,26 +27,40 @@ pub(super) async fn run(context: &Context, json: bool) -> Result<Code> {
 }
 
 fn rows(sessions: &[SessionEntry], now: f64) -> Vec<Vec<String>> {
-    let heading = ["session", "client", "pid", "links", "running", "calls", "seen", "folder"];
+    let heading = [
+        "session", "client", "pid", "links", "running", "calls", "seen", "folder",
+    ];
     let row = |entry: &SessionEntry| {
         vec![
             output::tame(entry.session_id.as_str()),
             output::tame(format!("{} {}", entry.client, entry.version).trim()),
-            entry.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+            entry
+                .pid
+                .map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
             entry.connections.to_string(),
             entry.in_flight.to_string(),
             entry.calls.to_string(),
-            if entry.connections > 0 { "now".to_owned() } else { ago(now - entry.last_seen_at) },
+            if entry.connections > 0 {
+                "now".to_owned()
+            } else {
+                ago(now - entry.last_seen_at)
+            },
             output::tame(&entry.cwd),
         ]
     };
     let first = heading.iter().map(|word| (*word).to_owned()).collect();
-    std::iter::once(first).chain(sessions.iter().map(row)).collect()
+    std::iter::once(first)
+        .chain(sessions.iter().map(row))
+        .collect()
 }
 
 fn ago(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
-    if seconds < 90.0 { format!("{seconds:.0}s ago") } else { format!("{:.0}m ago", seconds / 60.0) }
+    if seconds < 90.0 {
+        format!("{seconds:.0}s ago")
+    } else {
+        format!("{:.0}m ago", seconds / 60.0)
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +83,9 @@ mod tests {
             last_seen_at: 880.0,
         };
         let rows = rows(&[entry], 1000.0);
-        assert_eq!(rows[1], ["s1", "vscode 1.0", "-", "0", "0", "3", "2m ago", "/w"]);
+        assert_eq!(
+            rows[1],
+            ["s1", "vscode 1.0", "-", "0", "0", "3", "2m ago", "/w"]
+        );
     }
 }

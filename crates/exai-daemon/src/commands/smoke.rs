@@ -26,12 +26,22 @@ pub(super) async fn run(context: &Context) -> Result<Code> {
     match spawn::sibling("exai-shim") {
         Some(shim) => {
             let began = Instant::now();
-            tally.note("the shim answers tools/list and version", began.elapsed(), through(context, &shim).await)?;
+            tally.note(
+                "the shim answers tools/list and version",
+                began.elapsed(),
+                through(context, &shim).await,
+            )?;
         }
-        None => output::hint("skip  exai-shim is not beside exai-daemon; the stdio way was not tried"),
+        None => {
+            output::hint("skip  exai-shim is not beside exai-daemon; the stdio way was not tried")
+        }
     }
     output::line(if tally.failed == 0 { "OK" } else { "FAIL" })?;
-    Ok(if tally.failed == 0 { exit::OK } else { exit::FAILURE })
+    Ok(if tally.failed == 0 {
+        exit::OK
+    } else {
+        exit::FAILURE
+    })
 }
 
 struct Tally {
@@ -42,7 +52,10 @@ impl Tally {
     fn note(&mut self, name: &str, took: Duration, result: Result<String>) -> Result<()> {
         let millis = took.as_secs_f64() * 1000.0;
         let line = match result {
-            Ok(found) => format!("{}    {name}: {found} ({millis:.0} ms)", paint(Tone::Good, "OK")),
+            Ok(found) => format!(
+                "{}    {name}: {found} ({millis:.0} ms)",
+                paint(Tone::Good, "OK")
+            ),
             Err(error) => {
                 self.failed += 1;
                 format!("{}  {name}: {error:#}", paint(Tone::Bad, "FAIL"))
@@ -83,7 +96,11 @@ async fn list(client: &Client) -> Result<String> {
     let listed = client.list_tools().await?;
     let tools: Vec<serde_json::Value> = serde_json::from_str(listed.tools.get())?;
     ensure!(!tools.is_empty(), "the list is empty");
-    Ok(format!("{} tools, {} bytes", tools.len(), listed.tools.get().len()))
+    Ok(format!(
+        "{} tools, {} bytes",
+        tools.len(),
+        listed.tools.get().len()
+    ))
 }
 
 async fn call(client: &Client, tool: &str) -> Result<String> {
@@ -115,7 +132,10 @@ async fn through(context: &Context, shim: &std::path::Path) -> Result<String> {
     ensure!(tools > 0, "tools/list is empty");
     let params = json!({"name": "version", "arguments": {}});
     let result = peer.ask("tools/call", &params, PATIENCE).await?;
-    ensure!(result["isError"] != json!(true), "the call failed: {result}");
+    ensure!(
+        result["isError"] != json!(true),
+        "the call failed: {result}"
+    );
     peer.close(PATIENCE).await?;
     Ok(format!("{tools} tools"))
 }

@@ -43,8 +43,15 @@ pub(super) struct Up {
 pub(super) async fn run(context: &Context, options: &Start) -> Result<Code> {
     let up = bring_up(context, options).await?;
     if !options.quiet {
-        let word = if up.already { "already running" } else { "started" };
-        let pid = up.pid.map(|pid| format!(" | pid={pid}")).unwrap_or_default();
+        let word = if up.already {
+            "already running"
+        } else {
+            "started"
+        };
+        let pid = up
+            .pid
+            .map(|pid| format!(" | pid={pid}"))
+            .unwrap_or_default();
         output::line(format!("ws_daemon: {word} | {}{pid}", up.url))?;
     }
     Ok(exit::OK)
@@ -102,7 +109,11 @@ async fn answering(context: &Context) -> Result<Option<Up>> {
     let (best, configured) = (places.best()?, places.configured()?);
     let elsewhere = configured.authority() != best.authority();
     let candidates = [Some(best), Some(configured).filter(|_| elsewhere)];
-    for target in candidates.into_iter().flatten().filter(|target| target.port != 0) {
+    for target in candidates
+        .into_iter()
+        .flatten()
+        .filter(|target| target.port != 0)
+    {
         if let Answer::Ours(server) = probe(&target, &context.home).await {
             return Ok(Some(up(context, &target, &server, true)));
         }
@@ -112,8 +123,14 @@ async fn answering(context: &Context) -> Result<Option<Up>> {
 
 fn up(context: &Context, target: &Target, server: &ServerInfo, already: bool) -> Up {
     let record = rendezvous::read(&context.home).ok().flatten();
-    let pid = record.filter(|record| record.boot_id == server.boot_id).map(|record| record.pid);
-    Up { url: format!("ws://{}", target.authority()), pid, already }
+    let pid = record
+        .filter(|record| record.boot_id == server.boot_id)
+        .map(|record| record.pid);
+    Up {
+        url: format!("ws://{}", target.authority()),
+        pid,
+        already,
+    }
 }
 
 /// The lock that lets one starter work; or the daemon another one brought up meanwhile.
@@ -123,7 +140,9 @@ async fn start_lock(context: &Context, patience: Duration) -> Result<Result<File
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let lock = options.open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let lock = options
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
     let began = Instant::now();
     let mut looks: u32 = 0;
     loop {
@@ -205,7 +224,8 @@ fn port_fault(target: &Target, answer: &Answer) -> Option<anyhow::Error> {
         )),
         Answer::Foreign(_) | Answer::Silent => {
             let owner = port_owner::owner(port);
-            let owner = owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
+            let owner =
+                owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
             exit::PORT_TAKEN.because(format!(
                 "port {port} is taken by {owner}, which is no exai; end it, or {choose}"
             ))
@@ -215,7 +235,11 @@ fn port_fault(target: &Target, answer: &Answer) -> Option<anyhow::Error> {
 
 /// One spawn. `None`: somebody else held the home at that moment.
 async fn attempt(context: &Context, patience: Duration) -> Result<Option<Up>> {
-    let log_from = context.home.daemon_log().metadata().map_or(0, |meta| meta.len());
+    let log_from = context
+        .home
+        .daemon_log()
+        .metadata()
+        .map_or(0, |meta| meta.len());
     let mut spawned = spawn::daemon(context)?;
     let pid = spawned.child.id();
     let began = Instant::now();
@@ -224,7 +248,11 @@ async fn attempt(context: &Context, patience: Duration) -> Result<Option<Up>> {
         if let Some(up) = child_answers(context, pid).await? {
             return Ok(Some(up));
         }
-        if let Some(status) = spawned.child.try_wait().context("cannot watch the daemon")? {
+        if let Some(status) = spawned
+            .child
+            .try_wait()
+            .context("cannot watch the daemon")?
+        {
             ticker.clear();
             if status.code() == Some(i32::from(exit::ALREADY_RUNNING.number)) {
                 return predecessor_gone(context).await;
@@ -236,14 +264,20 @@ async fn attempt(context: &Context, patience: Duration) -> Result<Option<Up>> {
         }
         if began.elapsed() > patience {
             ticker.clear();
-            let silent = format!("no answer within {} s, so it was ended", patience.as_secs_f64());
+            let silent = format!(
+                "no answer within {} s, so it was ended",
+                patience.as_secs_f64()
+            );
             // Our own child, and nobody has heard of it yet.
             let _ = spawned.child.kill();
             let _ = spawned.child.wait();
             return Err(died(context, &spawned, log_from, &silent));
         }
         if began.elapsed() > Duration::from_secs(1) {
-            ticker.show(&format!("starting the daemon … {} s", began.elapsed().as_secs()));
+            ticker.show(&format!(
+                "starting the daemon … {} s",
+                began.elapsed().as_secs()
+            ));
         }
         sleep(LOOK).await;
     }
@@ -251,7 +285,9 @@ async fn attempt(context: &Context, patience: Duration) -> Result<Option<Up>> {
 
 /// The daemon we spawned, once its record names it and a handshake confirms the record.
 async fn child_answers(context: &Context, pid: u32) -> Result<Option<Up>> {
-    let Some(record) = rendezvous::read(&context.home).ok().flatten() else { return Ok(None) };
+    let Some(record) = rendezvous::read(&context.home).ok().flatten() else {
+        return Ok(None);
+    };
     if record.pid != pid {
         return Ok(None);
     }
@@ -290,7 +326,12 @@ mod tests {
     use exai_protocol::Secret;
 
     fn target() -> Target {
-        Target { host: "127.0.0.1".into(), port: 1, host_header: None, token: Secret::new("s3cret") }
+        Target {
+            host: "127.0.0.1".into(),
+            port: 1,
+            host_header: None,
+            token: Secret::new("s3cret"),
+        }
     }
 
     fn server(home: &str) -> ServerInfo {
@@ -308,7 +349,10 @@ mod tests {
         let fault = |answer: Answer| port_fault(&target(), &answer).unwrap();
         let other = fault(Answer::OtherHome(server("/their/home")));
         assert_eq!(exit::code_of(&other), exit::OTHER_HOME);
-        assert!(other.to_string().contains("EXAI_HOME=/their/home"), "{other}");
+        assert!(
+            other.to_string().contains("EXAI_HOME=/their/home"),
+            "{other}"
+        );
         let foreign = fault(Answer::Foreign("HTTP 200".into()));
         assert_eq!(exit::code_of(&foreign), exit::PORT_TAKEN);
         assert!(foreign.to_string().contains("EXAI_WS_PORT"), "{foreign}");

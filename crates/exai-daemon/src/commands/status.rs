@@ -1,6 +1,6 @@
 //! `status`: one line and an exit code. A handshake decides; files only say what was.
 
-use super::next_step;
+use super::{Interrupts, next_step};
 use crate::{
     cli::Status,
     compose,
@@ -51,12 +51,16 @@ pub(super) async fn run(context: &Context, options: &Status) -> Result<Code> {
         output::line(&report.line)?;
         advise(&report);
     }
-    Ok(if report.running { exit::OK } else { exit::FAILURE })
+    Ok(if report.running {
+        exit::OK
+    } else {
+        exit::FAILURE
+    })
 }
 
 async fn watch(context: &Context, interval: Duration) -> Result<Code> {
     let mut connection = None;
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut interrupts = Interrupts::new();
     loop {
         if connection.is_none() {
             connection = Connection::open(context).await.ok();
@@ -66,7 +70,11 @@ async fn watch(context: &Context, interval: Duration) -> Result<Code> {
             connection = None;
         }
         output::fresh_screen()?;
-        let tone = if report.running { Tone::Good } else { Tone::Bad };
+        let tone = if report.running {
+            Tone::Good
+        } else {
+            Tone::Bad
+        };
         output::line(paint(tone, &report.line))?;
         if let Some(health) = report.health.as_ref().filter(|_| output::data_is_watched()) {
             for line in details(health) {
@@ -75,21 +83,44 @@ async fn watch(context: &Context, interval: Duration) -> Result<Code> {
         }
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
-            _ = &mut interrupt => return Ok(exit::OK),
+            () = interrupts.next() => return Ok(exit::OK),
         }
     }
 }
 
 fn details(health: &Health) -> Vec<String> {
-    let outcomes: Vec<String> =
-        health.outcomes.iter().map(|(outcome, count)| format!("{outcome}={count}")).collect();
-    let lag = health.loop_lag_ms.map_or_else(|| "unknown".to_owned(), |lag| format!("{lag:.1} ms"));
+    let outcomes: Vec<String> = health
+        .outcomes
+        .iter()
+        .map(|(outcome, count)| format!("{outcome}={count}"))
+        .collect();
+    let lag = health
+        .loop_lag_ms
+        .map_or_else(|| "unknown".to_owned(), |lag| format!("{lag:.1} ms"));
     let mut lines = vec![
-        format!("  version {}  up {}  state {}", health.version, health.uptime_human, health.state),
-        format!("  connections {}  queued {}  tools {}  loop lag {lag}", health.connections, health.queued, health.tool_count),
-        format!("  calls {}", if outcomes.is_empty() { "none yet".to_owned() } else { outcomes.join(" ") }),
+        format!(
+            "  version {}  up {}  state {}",
+            health.version, health.uptime_human, health.state
+        ),
+        format!(
+            "  connections {}  queued {}  tools {}  loop lag {lag}",
+            health.connections, health.queued, health.tool_count
+        ),
+        format!(
+            "  calls {}",
+            if outcomes.is_empty() {
+                "none yet".to_owned()
+            } else {
+                outcomes.join(" ")
+            }
+        ),
     ];
-    lines.extend(health.warnings.iter().map(|warning| format!("  warning: {warning}")));
+    lines.extend(
+        health
+            .warnings
+            .iter()
+            .map(|warning| format!("  warning: {warning}")),
+    );
     lines
 }
 
@@ -124,7 +155,10 @@ async fn look(context: &Context, connection: Option<&Connection>) -> Result<Repo
         lock_held: lock_is_held(&context.home),
     };
     if let Some(connection) = connection {
-        report.identity = connection.client.session().and_then(|session| session.server.clone());
+        report.identity = connection
+            .client
+            .session()
+            .and_then(|session| session.server.clone());
         report.health = connection.client.health().await.ok();
     }
     report.running = report.health.is_some();
@@ -140,9 +174,10 @@ async fn look(context: &Context, connection: Option<&Connection>) -> Result<Repo
 fn said(answer: &Answer, lock_held: bool) -> Option<String> {
     match answer {
         Answer::Ours(_) => None,
-        Answer::OtherHome(server) => {
-            Some(format!("the port is held by the exai of another home, {}", server.home))
-        }
+        Answer::OtherHome(server) => Some(format!(
+            "the port is held by the exai of another home, {}",
+            server.home
+        )),
         Answer::Refused(why) => Some(format!("a daemon answers and refuses us ({why})")),
         Answer::Foreign(how) => Some(format!("the port is held by another program ({how})")),
         Answer::Silent => Some("something accepts connections and does not answer".to_owned()),
@@ -154,7 +189,9 @@ fn said(answer: &Answer, lock_held: bool) -> Option<String> {
 }
 
 fn health_file(context: &Context) -> Option<Health> {
-    exai_telemetry::health_file::read(&context.home.health_file()).ok().flatten()
+    exai_telemetry::health_file::read(&context.home.health_file())
+        .ok()
+        .flatten()
 }
 
 fn age(health: &Health) -> f64 {
@@ -170,7 +207,11 @@ fn line(report: &Report, target: &Target) -> String {
         None => "running".to_owned(),
         Some(age) => format!("stale ({age:.0}s old)"),
     };
-    let at = if report.running { report.url.clone() } else { format!("ws://{}:{}", health.host, health.port) };
+    let at = if report.running {
+        report.url.clone()
+    } else {
+        format!("ws://{}:{}", health.host, health.port)
+    };
     // The look itself is a session; nobody asks about that one.
     let sessions = health.sessions.saturating_sub(u64::from(report.running));
     format!(
@@ -225,10 +266,17 @@ mod tests {
 
     #[test]
     fn the_line_is_the_predecessors_letter_for_letter() {
-        let target =
-            Target { host: "127.0.0.1".into(), port: 8765, host_header: None, token: Secret::new("") };
+        let target = Target {
+            host: "127.0.0.1".into(),
+            port: 8765,
+            host_header: None,
+            token: Secret::new(""),
+        };
         let line = |health, age| line(&report(health, age), &target);
-        let while_looking = Health { sessions: 3, ..health() };
+        let while_looking = Health {
+            sessions: 3,
+            ..health()
+        };
         assert_eq!(
             line(Some(while_looking), None),
             "ws_status: running | ws://127.0.0.1:8765 | pid=123 | sessions=2 inflight=0/24"
@@ -237,13 +285,19 @@ mod tests {
             line(Some(health()), Some(37.4)),
             "ws_status: stale (37s old) | ws://127.0.0.1:8765 | pid=123 | sessions=2 inflight=0/24"
         );
-        assert_eq!(line(None, None), "ws_status: not running | ws://127.0.0.1:8765");
+        assert_eq!(
+            line(None, None),
+            "ws_status: not running | ws://127.0.0.1:8765"
+        );
     }
 
     #[test]
     fn the_details_say_unknown_and_not_zero() {
         let lines = details(&health()).join("\n");
-        assert!(lines.contains("loop lag unknown") && lines.contains("ok=3"), "{lines}");
+        assert!(
+            lines.contains("loop lag unknown") && lines.contains("ok=3"),
+            "{lines}"
+        );
         assert!(lines.contains("warning: look"), "{lines}");
     }
 }

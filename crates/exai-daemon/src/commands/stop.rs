@@ -42,8 +42,12 @@ pub(super) enum Ended {
 pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
     context.home.prepare()?;
     let mark = || {
-        rendezvous::mark_stopped(&context.home, "exai-daemon stop", (compose::system_clock())())
-            .context("cannot note that you want no daemon")
+        rendezvous::mark_stopped(
+            &context.home,
+            "exai-daemon stop",
+            (compose::system_clock())(),
+        )
+        .context("cannot note that you want no daemon")
     };
     // First, so that no shim starts the next one while this one ends.
     mark()?;
@@ -151,8 +155,11 @@ fn mention_others(answer: &Answer, port: u16) {
         )),
         Answer::Foreign(_) => {
             let owner = port_owner::owner(port);
-            let owner = owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
-            next_step(&format!("port {port} is held by {owner}; it was left alone"));
+            let owner =
+                owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
+            next_step(&format!(
+                "port {port} is held by {owner}; it was left alone"
+            ));
         }
         _ => {}
     }
@@ -197,7 +204,8 @@ async fn gone(context: &Context, patience: Duration, what: &str) -> Result<bool>
     // The lock goes a moment before the process; a script that counts processes should not see
     // it. One that nobody reaps stays visible, so this wait is short.
     let brief = Instant::now();
-    while record.as_ref().and_then(identity::is_alive) == Some(true) && brief.elapsed() < GRACE / 20 {
+    while record.as_ref().and_then(identity::is_alive) == Some(true) && brief.elapsed() < GRACE / 20
+    {
         sleep(LOOK / 5).await;
     }
     Ok(true)
@@ -218,8 +226,8 @@ fn push(context: &Context, confirmed: Option<u32>, push: Push) -> Result<u32> {
         Unproven::Unconfirmed => {
             left_alone("this system cannot prove which process it is".to_owned())
         }
-        Unproven::Failed(error) => {
-            exit::NOT_STOPPED.because(format!("the daemon's process could not be signalled: {error}"))
-        }
+        Unproven::Failed(error) => exit::NOT_STOPPED.because(format!(
+            "the daemon's process could not be signalled: {error}"
+        )),
     })
 }

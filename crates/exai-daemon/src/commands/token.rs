@@ -29,14 +29,19 @@ fn show(context: &Context) -> Result<Code> {
             "there is no token yet; the daemon makes one at its first start: run `exai-daemon start`",
         ));
     }
-    output::warning("who has this token can use every tool and key of this daemon; share it with nobody");
+    output::warning(
+        "who has this token can use every tool and key of this daemon; share it with nobody",
+    );
     output::line(token.expose())?;
     Ok(exit::OK)
 }
 
 async fn rotate(context: &Context) -> Result<Code> {
     if context.loaded.settings.auth.token.is_some() {
-        let origin = context.loaded.origin("auth.token").map(|origin| origin.origin.to_string());
+        let origin = context
+            .loaded
+            .origin("auth.token")
+            .map(|origin| origin.origin.to_string());
         return Err(exit::FAILURE.because(format!(
             "the token is given by {}; change it there and restart the daemon",
             origin.unwrap_or_else(|| "a setting".to_owned())
@@ -59,7 +64,9 @@ async fn rotate(context: &Context) -> Result<Code> {
     }
     output::line("token replaced")?;
     let overlap = context.loaded.settings.auth.token_overlap.as_secs();
-    next_step(&format!("the old one opens for another {overlap} s; shims of this home learn the new one by themselves"));
+    next_step(&format!(
+        "the old one opens for another {overlap} s; shims of this home learn the new one by themselves"
+    ));
     Ok(exit::OK)
 }
 
@@ -75,8 +82,14 @@ async fn ask(context: &Context, connection: &Connection) -> Result<()> {
 
 fn random() -> Result<Secret> {
     let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness from the system: {error}"))?;
-    Ok(Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("no randomness from the system: {error}"))?;
+    Ok(Secret::new(
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>(),
+    ))
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ pub(super) async fn run(context: &Context, json: bool) -> Result<Code> {
 }
 
 fn rows(tools: &str) -> Result<Vec<Vec<String>>> {
-    let tools: Vec<ToolEntry> = serde_json::from_str(tools).context("the tool list cannot be read")?;
+    let tools: Vec<ToolEntry> =
+        serde_json::from_str(tools).context("the tool list cannot be read")?;
     let row = |tool: ToolEntry| {
         let repeatable = tool.annotations.is_some_and(|hints| hints.repeatable());
         vec![

@@ -70,7 +70,10 @@ pub(crate) fn signal(home: &Home, confirmed: Option<u32>, push: Push) -> Result<
 #[cfg(target_os = "linux")]
 fn send(endpoint: &Endpoint, push: Push) -> Result<(), Unproven> {
     use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-    let pid = i32::try_from(endpoint.pid).ok().and_then(Pid::from_raw).ok_or(Unproven::Another)?;
+    let pid = i32::try_from(endpoint.pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or(Unproven::Another)?;
     let failed = |error: rustix::io::Errno| Unproven::Failed(error.into());
     let pinned = pidfd_open(pid, PidfdFlags::empty()).map_err(|_| Unproven::Another)?;
     if is_alive(endpoint) == Some(false) {
@@ -87,7 +90,10 @@ fn send(endpoint: &Endpoint, push: Push) -> Result<(), Unproven> {
 #[cfg(all(unix, not(target_os = "linux")))]
 fn send(endpoint: &Endpoint, push: Push) -> Result<(), Unproven> {
     use rustix::process::{Pid, Signal, kill_process};
-    let pid = i32::try_from(endpoint.pid).ok().and_then(Pid::from_raw).ok_or(Unproven::Another)?;
+    let pid = i32::try_from(endpoint.pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or(Unproven::Another)?;
     let signal = match push {
         Push::Terminate => Signal::TERM,
         Push::Kill => Signal::KILL,
@@ -102,13 +108,20 @@ fn send(endpoint: &Endpoint, push: Push) -> Result<(), Unproven> {
         return Ok(());
     }
     let pid = endpoint.pid.to_string();
-    let status = super::spawn::quiet("taskkill", &["/PID", &pid, "/F"]).map_err(Unproven::Failed)?;
-    if status.success() { Ok(()) } else { Err(Unproven::Failed(io::Error::other("taskkill failed"))) }
+    let status =
+        super::spawn::quiet("taskkill", &["/PID", &pid, "/F"]).map_err(Unproven::Failed)?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Unproven::Failed(io::Error::other("taskkill failed")))
+    }
 }
 
 /// Removes the hints a dead daemon left behind, under its own lock, which proves it dead.
 pub(crate) fn clean_up(home: &Home) {
-    let Ok(lock) = OpenOptions::new().write(true).open(home.lock_file()) else { return };
+    let Ok(lock) = OpenOptions::new().write(true).open(home.lock_file()) else {
+        return;
+    };
     if lock.try_lock().is_err() {
         return;
     }
@@ -150,8 +163,12 @@ mod tests {
     }
 
     fn held(home: &Home) -> File {
-        let lock =
-            OpenOptions::new().write(true).create(true).truncate(false).open(home.lock_file()).unwrap();
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(home.lock_file())
+            .unwrap();
         lock.try_lock().unwrap();
         lock
     }
@@ -182,7 +199,10 @@ mod tests {
         assert!(matches!(refused(&home, Some(me)), Unproven::Another));
         record(&home, me, None);
         assert!(matches!(refused(&home, None), Unproven::Unconfirmed));
-        assert!(matches!(refused(&home, Some(me + 1)), Unproven::Unconfirmed));
+        assert!(matches!(
+            refused(&home, Some(me + 1)),
+            Unproven::Unconfirmed
+        ));
         record(&home, u32::MAX, started);
         assert!(matches!(refused(&home, None), Unproven::Another));
     }

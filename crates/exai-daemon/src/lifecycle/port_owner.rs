@@ -26,12 +26,15 @@ pub(crate) fn owner(port: u16) -> Option<Owner> {
     if sockets.is_empty() {
         return None;
     }
-    let pids = std::fs::read_dir("/proc").ok()?.filter_map(|entry| {
-        entry.ok()?.file_name().to_str()?.parse::<u32>().ok()
-    });
+    let pids = std::fs::read_dir("/proc")
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     let pid = pids.into_iter().find(|pid| holds(*pid, &sockets))?;
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    Some(Owner { pid, name: crate::output::tame(name.trim()) })
+    Some(Owner {
+        pid,
+        name: crate::output::tame(name.trim()),
+    })
 }
 
 /// Other systems show this to their own tools only.
@@ -51,16 +54,25 @@ fn listening(table: &str, port: u16) -> Vec<u64> {
         .filter_map(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let ours = fields.get(1)?.ends_with(&suffix) && *fields.get(3)? == LISTEN;
-            if ours { fields.get(9)?.parse().ok() } else { None }
+            if ours {
+                fields.get(9)?.parse().ok()
+            } else {
+                None
+            }
         })
         .collect()
 }
 
 #[cfg(target_os = "linux")]
 fn holds(pid: u32, sockets: &[String]) -> bool {
-    let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
     open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
-        .any(|link| link.to_str().is_some_and(|link| sockets.iter().any(|socket| socket == link)))
+        .any(|link| {
+            link.to_str()
+                .is_some_and(|link| sockets.iter().any(|socket| socket == link))
+        })
 }
 
 #[cfg(test)]

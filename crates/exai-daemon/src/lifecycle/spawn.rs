@@ -19,7 +19,10 @@ pub(crate) struct Spawned {
 }
 
 /// A command for this machine's own programs only; the single place that makes one.
-#[expect(clippy::disallowed_methods, reason = "this is the door the ban points to")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the door the ban points to"
+)]
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     Command::new(program)
 }
@@ -27,7 +30,12 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 /// Runs a program to its end without showing anything of it.
 #[cfg(windows)]
 pub(crate) fn quiet(program: &str, args: &[&str]) -> io::Result<std::process::ExitStatus> {
-    command(program).args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()
+    command(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
 }
 
 /// Starts the daemon of this home as a process of its own: nothing of ours is its input or
@@ -44,7 +52,9 @@ pub(crate) fn daemon(context: &Context) -> Result<Spawned> {
         run.arg("--set").arg(format!("{key}={value}"));
     }
     run.args(["run", "--detached"]);
-    run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+    run.stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(stderr);
     run.current_dir(outermost(home));
     let child = launch(&mut run).with_context(|| format!("cannot run {}", program.display()))?;
     Ok(Spawned { child, last_words })
@@ -74,7 +84,10 @@ fn launch(run: &mut Command) -> io::Result<Child> {
 
 /// The root of the home's file system: a folder nobody wants to remove or unmount.
 fn outermost(home: &Path) -> &Path {
-    home.ancestors().last().filter(|root| root.is_dir()).unwrap_or(home)
+    home.ancestors()
+        .last()
+        .filter(|root| root.is_dir())
+        .unwrap_or(home)
 }
 
 /// A fresh file for the owner only.
@@ -92,9 +105,16 @@ fn private_log(path: &Path) -> io::Result<File> {
 
 /// The last lines of a text, for a message.
 pub(crate) fn tail(text: &str, lines: usize) -> String {
-    let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let all: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let from = all.len().saturating_sub(lines);
-    all[from..].iter().map(|line| format!("  | {}", crate::output::tame(line))).collect::<Vec<_>>().join("\n")
+    all[from..]
+        .iter()
+        .map(|line| format!("  | {}", crate::output::tame(line)))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// A program beside this one, where it is installed.

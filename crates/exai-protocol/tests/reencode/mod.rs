@@ -27,7 +27,15 @@ pub(crate) fn request(request: &Request<'_>) -> Value {
             put("new", new.expose().into());
         }
         Op::Cancel { mode, reason } => {
-            put("mode", if *mode == CancelMode::Stop { "stop" } else { "detach" }.into());
+            put(
+                "mode",
+                if *mode == CancelMode::Stop {
+                    "stop"
+                } else {
+                    "detach"
+                }
+                .into(),
+            );
             put("reason", reason.as_str().into());
         }
         Op::Collect { offset, limit } => {
@@ -64,7 +72,9 @@ fn call_tool(call: &CallTool<'_>, put: &mut impl FnMut(&str, Value)) {
 }
 
 fn raw(value: Option<&RawValue>) -> Value {
-    value.map_or(Value::Null, |value| serde_json::from_str(value.get()).unwrap())
+    value.map_or(Value::Null, |value| {
+        serde_json::from_str(value.get()).unwrap()
+    })
 }
 
 fn op_name(op: &Op<'_>) -> &'static str {

@@ -15,8 +15,8 @@ const ROOMS: [(&str, &[&str]); 7] = [
             "crates/exai-client/",
             "crates/exai-testkit/",
             "tests/",
-            // The bare echo server that the bench compares with.
-            "crates/exai-daemon/src/bench/echo",
+            // The bare echo server and the bare peer that the bench compares us with.
+            "crates/exai-daemon/src/bench/",
         ],
     ),
     ("dotenvy", &["crates/exai-config/"]),

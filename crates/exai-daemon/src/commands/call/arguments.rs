@@ -21,14 +21,18 @@ pub(super) fn given(options: &Call) -> Result<Given> {
         Some("-") => Some(bounded(std::io::stdin().lock()).context("cannot read standard input")?),
         Some(text) => match text.strip_prefix('@') {
             Some(path) => {
-                let file = std::fs::File::open(path).with_context(|| format!("cannot open {path}"))?;
+                let file =
+                    std::fs::File::open(path).with_context(|| format!("cannot open {path}"))?;
                 Some(bounded(file).with_context(|| format!("cannot read {path}"))?)
             }
             None => Some(text.to_owned()),
         },
         None => None,
     };
-    Ok(Given { whole, single: options.args.clone() })
+    Ok(Given {
+        whole,
+        single: options.args.clone(),
+    })
 }
 
 fn bounded(from: impl std::io::Read) -> Result<String> {
@@ -48,7 +52,9 @@ impl Given {
         if self.single.is_empty() {
             return Ok(whole.trim().to_owned());
         }
-        let schema: Value = schema.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let schema: Value = schema
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
         for (name, word) in self.single {
             let value = typed(&word, wanted(&schema, &name))
                 .map_err(|wanted| bad(format!("--arg {name}: `{word}` is no {wanted}")))?;
@@ -60,7 +66,11 @@ impl Given {
 
 /// The types a schema allows for a property.
 fn wanted<'s>(schema: &'s Value, name: &str) -> Vec<&'s str> {
-    match schema.pointer("/properties").and_then(|all| all.get(name)).and_then(|one| one.get("type")) {
+    match schema
+        .pointer("/properties")
+        .and_then(|all| all.get(name))
+        .and_then(|one| one.get("type"))
+    {
         Some(Value::String(one)) => vec![one],
         Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
@@ -100,8 +110,15 @@ mod tests {
         "on":{"type":"boolean"},"names":{"type":"array"},"maybe":{"type":["integer","null"]}}}"#;
 
     fn shaped(whole: Option<&str>, words: &[(&str, &str)]) -> Result<String> {
-        let single = words.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Given { whole: whole.map(str::to_owned), single }.shaped(Some(SCHEMA))
+        let single = words
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        Given {
+            whole: whole.map(str::to_owned),
+            single,
+        }
+        .shaped(Some(SCHEMA))
     }
 
     #[test]
@@ -130,8 +147,14 @@ mod tests {
 
     #[test]
     fn a_whole_object_is_kept_and_words_go_on_top() {
-        assert_eq!(shaped(Some(r#" {"b": 1.00} "#), &[]).unwrap(), r#"{"b": 1.00}"#);
-        assert_eq!(shaped(Some(r#"{"ms":1}"#), &[("ms", "2")]).unwrap(), r#"{"ms":2}"#);
+        assert_eq!(
+            shaped(Some(r#" {"b": 1.00} "#), &[]).unwrap(),
+            r#"{"b": 1.00}"#
+        );
+        assert_eq!(
+            shaped(Some(r#"{"ms":1}"#), &[("ms", "2")]).unwrap(),
+            r#"{"ms":2}"#
+        );
         for broken in ["[]", "{", "1", ""] {
             assert!(shaped(Some(broken), &[]).is_err(), "{broken}");
         }

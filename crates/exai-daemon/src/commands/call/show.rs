@@ -28,7 +28,15 @@ impl Progress {
     pub(super) fn new(tool: &str, quiet: bool) -> Self {
         let now = Instant::now();
         let stage = "asking".to_owned();
-        Self { tool: tool.to_owned(), quiet, began: now, told: now, stage, turn: 0, ticker: Ticker::new() }
+        Self {
+            tool: tool.to_owned(),
+            quiet,
+            began: now,
+            told: now,
+            stage,
+            turn: 0,
+            ticker: Ticker::new(),
+        }
     }
 
     pub(super) fn accepted(&mut self, timeout: Duration) {
@@ -44,7 +52,12 @@ impl Progress {
         self.stage = stage;
         if !self.quiet && !output::watched() {
             self.told = Instant::now();
-            output::hint(format!("{} {:.1}s {}", self.tool, self.elapsed(), self.stage));
+            output::hint(format!(
+                "{} {:.1}s {}",
+                self.tool,
+                self.elapsed(),
+                self.stage
+            ));
         }
         self.tick();
     }
@@ -55,10 +68,20 @@ impl Progress {
         }
         self.turn = (self.turn + 1) % SPINNER.len();
         let picture = SPINNER.get(self.turn).copied().unwrap_or('*');
-        self.ticker.show(&format!("{picture} {} {:.1}s {}", self.tool, self.elapsed(), self.stage));
+        self.ticker.show(&format!(
+            "{picture} {} {:.1}s {}",
+            self.tool,
+            self.elapsed(),
+            self.stage
+        ));
         if !output::watched() && self.told.elapsed() > REMINDER {
             self.told = Instant::now();
-            output::hint(format!("{} {:.1}s {}", self.tool, self.elapsed(), self.stage));
+            output::hint(format!(
+                "{} {:.1}s {}",
+                self.tool,
+                self.elapsed(),
+                self.stage
+            ));
         }
     }
 
@@ -74,7 +97,11 @@ impl Progress {
 
 fn words(news: &News) -> String {
     let stage = news.stage.as_deref().unwrap_or_default();
-    let message = news.message.as_deref().or(news.note.as_deref()).unwrap_or_default();
+    let message = news
+        .message
+        .as_deref()
+        .or(news.note.as_deref())
+        .unwrap_or_default();
     let joined = match (stage, message) {
         ("", message) => message.to_owned(),
         (stage, "") => stage.to_owned(),
@@ -92,7 +119,10 @@ pub(super) fn text(outputs: &str) -> String {
     let one = |output: &Value| match output.get("text").and_then(Value::as_str) {
         Some(text) => text.to_owned(),
         None => {
-            let kind = output.get("type").and_then(Value::as_str).unwrap_or("unknown");
+            let kind = output
+                .get("type")
+                .and_then(Value::as_str)
+                .unwrap_or("unknown");
             format!("[{kind}: not text; --full shows it]")
         }
     };
@@ -105,7 +135,10 @@ mod tests {
 
     #[test]
     fn texts_are_joined_and_the_rest_is_named() {
-        assert_eq!(text(r#"[{"type":"text","text":"a"},{"type":"image"}]"#), "a\n\n[image: not text; --full shows it]");
+        assert_eq!(
+            text(r#"[{"type":"text","text":"a"},{"type":"image"}]"#),
+            "a\n\n[image: not text; --full shows it]"
+        );
         assert_eq!(text("[]"), "");
         assert_eq!(text("not json"), "not json");
     }
@@ -121,7 +154,10 @@ mod tests {
             stage: stage.map(str::to_owned),
             message: message.map(str::to_owned),
         };
-        assert_eq!(words(&news(Some("queued"), Some("2nd\nin line"))), "queued: 2nd in line");
+        assert_eq!(
+            words(&news(Some("queued"), Some("2nd\nin line"))),
+            "queued: 2nd in line"
+        );
         assert_eq!(words(&news(Some("running"), None)), "running");
         assert_eq!(words(&news(None, Some("x\x1b"))), "x\u{fffd}");
         assert_eq!(words(&news(None, None)), "");

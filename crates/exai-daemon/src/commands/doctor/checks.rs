@@ -40,28 +40,59 @@ fn settings(home: &Home, flags: &[(String, String)]) -> (Vec<Check>, Context) {
         checks.extend(faults.faults.iter().map(fault));
         *faults.rest
     });
-    let warn = |warning: &String| Check::warn(NAME, warning, "see config/README.md, or `exai-daemon config --origin`");
+    let warn = |warning: &String| {
+        Check::warn(
+            NAME,
+            warning,
+            "see config/README.md, or `exai-daemon config --origin`",
+        )
+    };
     checks.extend(loaded.warnings.iter().map(warn));
     if checks.is_empty() {
-        let files: Vec<String> = loaded.files.iter().map(|file| file.display().to_string()).collect();
-        let found = if files.is_empty() { "defaults and environment only".to_owned() } else { files.join(", ") };
+        let files: Vec<String> = loaded
+            .files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        let found = if files.is_empty() {
+            "defaults and environment only".to_owned()
+        } else {
+            files.join(", ")
+        };
         checks.push(Check::ok(NAME, found));
     }
-    (checks, Context { home: home.clone(), loaded, overrides: flags.to_vec() })
+    (
+        checks,
+        Context {
+            home: home.clone(),
+            loaded,
+            overrides: flags.to_vec(),
+        },
+    )
 }
 
 /// Makes what is missing and proves that files can be written, as a start would.
 fn home_check(home: &Home) -> Check {
     match home.prepare() {
-        Ok(()) => Check::ok("home", format!("{} (private parts 0700, writable)", home.root().display())),
-        Err(error) => Check::fail("home", error.to_string(), "see above, or set EXAI_HOME to a directory of yours"),
+        Ok(()) => Check::ok(
+            "home",
+            format!("{} (private parts 0700, writable)", home.root().display()),
+        ),
+        Err(error) => Check::fail(
+            "home",
+            error.to_string(),
+            "see above, or set EXAI_HOME to a directory of yours",
+        ),
     }
 }
 
 fn token(context: &Context) -> Check {
     const NAME: &str = "token";
     if context.loaded.settings.auth.token.is_some() {
-        let origin = context.loaded.origin("auth.token").map(|origin| origin.origin.to_string());
+        let origin = context
+            .loaded
+            .origin("auth.token")
+            .map(|origin| origin.origin.to_string());
         return Check::ok(NAME, format!("given by {}", origin.unwrap_or_default()));
     }
     match TokenStore::new(&context.home).read() {
@@ -77,7 +108,11 @@ fn token(context: &Context) -> Check {
 fn stopped(home: &Home) -> Check {
     match rendezvous::stopped(home) {
         None => Check::ok("wanted", "shims may start the daemon"),
-        Some(wish) => Check::warn("wanted", format!("stopped by you ({}); shims start nothing", wish.reason), START),
+        Some(wish) => Check::warn(
+            "wanted",
+            format!("stopped by you ({}); shims start nothing", wish.reason),
+            START,
+        ),
     }
 }
 
@@ -107,14 +142,24 @@ fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) 
     match answer {
         Answer::Ours(server) if server.version != compose::VERSION => Check::warn(
             name,
-            format!("{at} runs version {}, this command is {}", server.version, compose::VERSION),
+            format!(
+                "{at} runs version {}, this command is {}",
+                server.version,
+                compose::VERSION
+            ),
             "exai-daemon restart",
         ),
-        Answer::Ours(server) => Check::ok(name, format!("{at} version {} boot {}", server.version, server.boot_id)),
+        Answer::Ours(server) => Check::ok(
+            name,
+            format!("{at} version {} boot {}", server.version, server.boot_id),
+        ),
         Answer::OtherHome(server) => Check::fail(
             name,
             format!("{at} is the exai of another home, {}", server.home),
-            format!("use it with EXAI_HOME={}, or set EXAI_WS_PORT to a free port", server.home),
+            format!(
+                "use it with EXAI_HOME={}, or set EXAI_WS_PORT to a free port",
+                server.home
+            ),
         ),
         Answer::Refused(why) => Check::fail(
             name,
@@ -124,9 +169,17 @@ fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) 
         Answer::Foreign(how) => {
             let owner = port_owner::owner(port);
             let owner = owner.map_or_else(|| "a program".to_owned(), |owner| owner.to_string());
-            Check::fail(name, format!("{at} is held by {owner} that is no exai: {how}"), other_port)
+            Check::fail(
+                name,
+                format!("{at} is held by {owner} that is no exai: {how}"),
+                other_port,
+            )
         }
-        Answer::Silent => Check::fail(name, format!("{at} accepts connections and does not answer"), "exai-daemon stop --force, then exai-daemon start"),
+        Answer::Silent => Check::fail(
+            name,
+            format!("{at} accepts connections and does not answer"),
+            "exai-daemon stop --force, then exai-daemon start",
+        ),
         Answer::Nobody(_) if lock_held => Check::warn(
             name,
             "the home's lock is held and nobody answers: it is starting, draining or stuck",
@@ -140,22 +193,52 @@ fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) 
 async fn shim() -> Check {
     const NAME: &str = "shim";
     let Some(path) = spawn::sibling("exai-shim") else {
-        return Check::warn(NAME, "exai-shim is not beside exai-daemon", "install both into one directory");
+        return Check::warn(
+            NAME,
+            "exai-shim is not beside exai-daemon",
+            "install both into one directory",
+        );
     };
     let mut command = spawn::command(&path);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let run = tokio::process::Command::from(command).kill_on_drop(true).output();
+    command
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let run = tokio::process::Command::from(command)
+        .kill_on_drop(true)
+        .output();
     match tokio::time::timeout(Duration::from_secs(3), run).await {
         Ok(Ok(output)) if output.status.success() => {
             let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             if said.split_whitespace().any(|word| word == compose::VERSION) {
                 return Check::ok(NAME, format!("{} ({said})", path.display()));
             }
-            Check::warn(NAME, format!("{} says {said:?}, this command is {}", path.display(), compose::VERSION), "install both from one build")
+            Check::warn(
+                NAME,
+                format!(
+                    "{} says {said:?}, this command is {}",
+                    path.display(),
+                    compose::VERSION
+                ),
+                "install both from one build",
+            )
         }
-        Ok(Ok(output)) => Check::fail(NAME, format!("{} ended with {}", path.display(), output.status), "install it again"),
-        Ok(Err(error)) => Check::fail(NAME, format!("{} cannot be run: {error}", path.display()), "install it again"),
-        Err(_) => Check::fail(NAME, format!("{} does not answer --version", path.display()), "install it again"),
+        Ok(Ok(output)) => Check::fail(
+            NAME,
+            format!("{} ended with {}", path.display(), output.status),
+            "install it again",
+        ),
+        Ok(Err(error)) => Check::fail(
+            NAME,
+            format!("{} cannot be run: {error}", path.display()),
+            "install it again",
+        ),
+        Err(_) => Check::fail(
+            NAME,
+            format!("{} does not answer --version", path.display()),
+            "install it again",
+        ),
     }
 }
 
@@ -166,15 +249,25 @@ fn log(home: &Home) -> Check {
             NAME,
             format!(
                 "{} calls received, {} finished, {} interrupted by a daemon's death, {} open",
-                report.received, report.finished, report.interrupted.len(), report.open.len()
+                report.received,
+                report.finished,
+                report.interrupted.len(),
+                report.open.len()
             ),
         ),
         Ok(report) => Check::fail(
             NAME,
-            format!("{} calls do not have exactly one end", report.violations.len()),
+            format!(
+                "{} calls do not have exactly one end",
+                report.violations.len()
+            ),
             "`exai-daemon logs check` names them; please report it",
         ),
-        Err(error) => Check::fail(NAME, error.to_string(), format!("make {} readable", home.daemon_log().display())),
+        Err(error) => Check::fail(
+            NAME,
+            error.to_string(),
+            format!("make {} readable", home.daemon_log().display()),
+        ),
     }
 }
 
@@ -182,13 +275,22 @@ fn log(home: &Home) -> Check {
 fn descriptors() -> Check {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let (soft, hard) = (limit.current, limit.maximum);
-    let shown = |limit: Option<u64>| limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
-    let found = format!("soft {}, hard {} (the daemon raises soft to hard)", shown(soft), shown(hard));
+    let shown = |limit: Option<u64>| {
+        limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
+    };
+    let found = format!(
+        "soft {}, hard {} (the daemon raises soft to hard)",
+        shown(soft),
+        shown(hard)
+    );
     match hard {
         Some(hard) if hard < FEW_DESCRIPTORS => Check::warn(
             "files",
             found,
-            format!("allow at least {FEW_DESCRIPTORS} open files (`ulimit -Hn`), or keep to {} windows", hard / 2),
+            format!(
+                "allow at least {FEW_DESCRIPTORS} open files (`ulimit -Hn`), or keep to {} windows",
+                hard / 2
+            ),
         ),
         _ => Check::ok("files", found),
     }
@@ -206,7 +308,12 @@ mod tests {
     use exai_protocol::{Secret, hello::ServerInfo};
 
     fn target() -> Target {
-        Target { host: "127.0.0.1".into(), port: 7, host_header: None, token: Secret::new("s3cret") }
+        Target {
+            host: "127.0.0.1".into(),
+            port: 7,
+            host_header: None,
+            token: Secret::new("s3cret"),
+        }
     }
 
     fn server(version: &str) -> ServerInfo {
@@ -222,9 +329,15 @@ mod tests {
     #[test]
     fn r41_every_answer_has_a_verdict_and_a_fix() {
         let of = |answer: &Answer, held| judge("daemon", &target(), answer, held);
-        assert_eq!(of(&Answer::Ours(server(compose::VERSION)), true).verdict, Verdict::Ok);
+        assert_eq!(
+            of(&Answer::Ours(server(compose::VERSION)), true).verdict,
+            Verdict::Ok
+        );
         let skewed = of(&Answer::Ours(server("99.0")), true);
-        assert_eq!((skewed.verdict, skewed.fix.as_deref()), (Verdict::Warn, Some("exai-daemon restart")));
+        assert_eq!(
+            (skewed.verdict, skewed.fix.as_deref()),
+            (Verdict::Warn, Some("exai-daemon restart"))
+        );
         for answer in [
             Answer::OtherHome(server("1")),
             Answer::Refused("unauthorized".into()),
@@ -232,11 +345,21 @@ mod tests {
             Answer::Silent,
         ] {
             let check = of(&answer, false);
-            assert!(check.verdict == Verdict::Fail && check.fix.is_some(), "{answer:?}");
+            assert!(
+                check.verdict == Verdict::Fail && check.fix.is_some(),
+                "{answer:?}"
+            );
             assert!(!format!("{check:?}").contains("s3cret"));
         }
-        assert_eq!(of(&Answer::Nobody("refused".into()), false).fix.as_deref(), Some(START));
-        assert!(of(&Answer::Nobody("refused".into()), true).found.contains("lock"));
+        assert_eq!(
+            of(&Answer::Nobody("refused".into()), false).fix.as_deref(),
+            Some(START)
+        );
+        assert!(
+            of(&Answer::Nobody("refused".into()), true)
+                .found
+                .contains("lock")
+        );
     }
 
     #[test]
@@ -245,16 +368,28 @@ mod tests {
         let file = dir.path().join("file");
         exai_config::atomic::write(&file, b"", 0o600).unwrap();
         let check = home_check(&Home::at(file.join("home")));
-        assert!(check.verdict == Verdict::Fail && check.found.contains("file"), "{check:?}");
-        assert_eq!(home_check(&Home::at(dir.path().join("új"))).verdict, Verdict::Ok);
+        assert!(
+            check.verdict == Verdict::Fail && check.found.contains("file"),
+            "{check:?}"
+        );
+        assert_eq!(
+            home_check(&Home::at(dir.path().join("új"))).verdict,
+            Verdict::Ok
+        );
     }
 
     #[test]
     fn broken_settings_are_told_one_by_one() {
         let dir = tempfile::tempdir().unwrap();
-        let flags = [("network.port".to_owned(), "x".to_owned()), ("nonsense".to_owned(), "1".to_owned())];
+        let flags = [
+            ("network.port".to_owned(), "x".to_owned()),
+            ("nonsense".to_owned(), "1".to_owned()),
+        ];
         let (checks, _) = settings(&Home::at(dir.path()), &flags);
-        let failed = checks.iter().filter(|check| check.verdict == Verdict::Fail).count();
+        let failed = checks
+            .iter()
+            .filter(|check| check.verdict == Verdict::Fail)
+            .count();
         assert_eq!(failed, 2, "{checks:?}");
     }
 }

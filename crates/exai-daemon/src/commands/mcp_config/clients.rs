@@ -50,14 +50,21 @@ pub(super) fn place(client: McpClient, named: Option<&Path>, env: &dyn Strings) 
         None => usual_file(client, env),
     };
     let nowhere = || {
-        let variable = if cfg!(windows) { "USERPROFILE or APPDATA" } else { "HOME" };
+        let variable = if cfg!(windows) {
+            "USERPROFILE or APPDATA"
+        } else {
+            "HOME"
+        };
         exit::FAILURE.because(format!(
             "{} is not set, so the file of {} is not known; name it with --file",
             variable,
             name(client)
         ))
     };
-    Ok(Place { client, file: file.ok_or_else(nowhere)? })
+    Ok(Place {
+        client,
+        file: file.ok_or_else(nowhere)?,
+    })
 }
 
 fn usual_file(client: McpClient, env: &dyn Strings) -> Option<PathBuf> {
@@ -70,9 +77,11 @@ fn usual_file(client: McpClient, env: &dyn Strings) -> Option<PathBuf> {
             Some(dir) => Some(dir.join(".claude.json")),
             None => below_home(".claude.json"),
         },
-        McpClient::ClaudeDesktop => {
-            Some(app_data(env)?.join("Claude").join("claude_desktop_config.json"))
-        }
+        McpClient::ClaudeDesktop => Some(
+            app_data(env)?
+                .join("Claude")
+                .join("claude_desktop_config.json"),
+        ),
         McpClient::Codex => match env.path("CODEX_HOME") {
             Some(dir) => Some(dir.join("config.toml")),
             None => below_home(".codex/config.toml"),
@@ -80,10 +89,18 @@ fn usual_file(client: McpClient, env: &dyn Strings) -> Option<PathBuf> {
         McpClient::Cursor => below_home(".cursor/mcp.json"),
         McpClient::Gemini => below_home(".gemini/settings.json"),
         McpClient::Opencode => {
-            let config = env.path("XDG_CONFIG_HOME").or_else(|| below_home(".config"))?;
-            let (plain, commented) =
-                (config.join("opencode/opencode.json"), config.join("opencode/opencode.jsonc"));
-            Some(if commented.exists() && !plain.exists() { commented } else { plain })
+            let config = env
+                .path("XDG_CONFIG_HOME")
+                .or_else(|| below_home(".config"))?;
+            let (plain, commented) = (
+                config.join("opencode/opencode.json"),
+                config.join("opencode/opencode.jsonc"),
+            );
+            Some(if commented.exists() && !plain.exists() {
+                commented
+            } else {
+                plain
+            })
         }
     }
 }
@@ -94,9 +111,14 @@ fn app_data(env: &dyn Strings) -> Option<PathBuf> {
     if cfg!(windows) {
         env.path("APPDATA")
     } else if cfg!(target_os = "macos") {
-        Some(env.path("HOME")?.join("Library").join("Application Support"))
+        Some(
+            env.path("HOME")?
+                .join("Library")
+                .join("Application Support"),
+        )
     } else {
-        env.path("XDG_CONFIG_HOME").or_else(|| Some(env.path("HOME")?.join(".config")))
+        env.path("XDG_CONFIG_HOME")
+            .or_else(|| Some(env.path("HOME")?.join(".config")))
     }
 }
 
@@ -123,7 +145,11 @@ pub(super) fn json_entry(client: McpClient, entry: &Entry) -> Value {
         _ => json!({"command": entry.command, "args": []}),
     };
     if let Some(home) = &entry.home {
-        let key = if client == McpClient::Opencode { "environment" } else { "env" };
+        let key = if client == McpClient::Opencode {
+            "environment"
+        } else {
+            "env"
+        };
         value[key] = json!({"EXAI_HOME": home});
     }
     value
@@ -167,12 +193,22 @@ mod tests {
         assert_eq!(file(McpClient::Auggie), "/h/.augment/settings.json");
         assert_eq!(file(McpClient::Vscode), "/h/.config/Code/User/mcp.json");
         assert_eq!(file(McpClient::ClaudeCode), "/h/.claude.json");
-        assert_eq!(file(McpClient::ClaudeDesktop), "/h/.config/Claude/claude_desktop_config.json");
+        assert_eq!(
+            file(McpClient::ClaudeDesktop),
+            "/h/.config/Claude/claude_desktop_config.json"
+        );
         assert_eq!(file(McpClient::Codex), "/h/.codex/config.toml");
         assert_eq!(file(McpClient::Cursor), "/h/.cursor/mcp.json");
         assert_eq!(file(McpClient::Gemini), "/h/.gemini/settings.json");
-        assert_eq!(file(McpClient::Opencode), "/h/.config/opencode/opencode.json");
-        let moved = fixed([("CODEX_HOME", "/c"), ("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")]);
+        assert_eq!(
+            file(McpClient::Opencode),
+            "/h/.config/opencode/opencode.json"
+        );
+        let moved = fixed([
+            ("CODEX_HOME", "/c"),
+            ("HOME", "/h"),
+            ("XDG_CONFIG_HOME", "/x"),
+        ]);
         let file = |client| usual_file(client, &moved).unwrap().display().to_string();
         assert_eq!(file(McpClient::Codex), "/c/config.toml");
         assert_eq!(file(McpClient::Vscode), "/x/Code/User/mcp.json");
@@ -183,9 +219,15 @@ mod tests {
 
     #[test]
     fn the_home_is_named_only_where_it_must_be() {
-        let bare = Entry { home: None, ..entry() };
+        let bare = Entry {
+            home: None,
+            ..entry()
+        };
         for client in McpClient::value_variants() {
-            assert!(snippet(*client, &entry()).contains("EXAI_HOME"), "{client:?}");
+            assert!(
+                snippet(*client, &entry()).contains("EXAI_HOME"),
+                "{client:?}"
+            );
             assert!(!snippet(*client, &bare).contains("EXAI_HOME"), "{client:?}");
         }
     }
@@ -196,7 +238,11 @@ mod tests {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/clients");
         for client in McpClient::value_variants() {
             let name = client.to_possible_value().unwrap().get_name().to_owned();
-            let kind = if *client == McpClient::Codex { "toml" } else { "json" };
+            let kind = if *client == McpClient::Codex {
+                "toml"
+            } else {
+                "json"
+            };
             let path = dir.join(format!("{name}.{kind}"));
             let made = snippet(*client, &entry());
             if std::env::var_os("UPDATE_RENDERED").is_some() {

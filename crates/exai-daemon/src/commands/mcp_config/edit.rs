@@ -93,7 +93,9 @@ pub(super) fn write(place: &Place, entry: &Entry) -> Result<Written> {
 /// Takes the entry back.
 pub(super) fn undo(place: &Place) -> Result<Undone> {
     let file = real(&place.file)?;
-    let Some(current) = read(&file)? else { return Ok(Undone::Nothing) };
+    let Some(current) = read(&file)? else {
+        return Ok(Undone::Nothing);
+    };
     let conflict = |why: &str| {
         exit::CONFLICT.because(format!(
             "{}: {why}; nothing was changed. The file as it was before is {}, where there is \
@@ -103,7 +105,9 @@ pub(super) fn undo(place: &Place) -> Result<Undone> {
         ))
     };
     let found = found(place.client, &current).map_err(|Unfit(why)| conflict(&why))?;
-    let Some(entry) = found else { return Ok(Undone::Nothing) };
+    let Some(entry) = found else {
+        return Ok(Undone::Nothing);
+    };
     let kept = read(&backup(&file))?;
     if let Some(before) = before(place.client, &backup(&file), &current, Some(&entry))? {
         if kept.is_none() {
@@ -114,11 +118,13 @@ pub(super) fn undo(place: &Place) -> Result<Undone> {
         forget(&backup(&file))?;
         return Ok(Undone::Restored);
     }
-    let had_one = kept.as_deref().is_some_and(|before| {
-        !matches!(self::found(place.client, before), Ok(None))
-    });
+    let had_one = kept
+        .as_deref()
+        .is_some_and(|before| !matches!(self::found(place.client, before), Ok(None)));
     if had_one {
-        return Err(conflict("it was changed since, and it had an entry of that name before"));
+        return Err(conflict(
+            "it was changed since, and it had an entry of that name before",
+        ));
     }
     match removed(place.client, &current) {
         Ok(Some(text)) => {
@@ -152,7 +158,11 @@ fn inserted(client: McpClient, text: &str, entry: &Form) -> Result<String, Unfit
         Form::Json(value) => {
             let after = json_text::insert(text, root_keys(client), SERVER, value)?;
             let sound = json_text::find(&after, root_keys(client), SERVER)?.as_ref() == Some(value);
-            if sound { Ok(after) } else { Err(Unfit("its layout is not understood".to_owned())) }
+            if sound {
+                Ok(after)
+            } else {
+                Err(Unfit("its layout is not understood".to_owned()))
+            }
         }
         Form::Toml(section) => toml_text::insert(text, section),
     }
@@ -219,7 +229,8 @@ fn forget(file: &Path) -> Result<()> {
 #[cfg(unix)]
 fn mode(file: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
-    file.metadata().map_or(atomic::PRIVATE, |meta| meta.permissions().mode() & 0o777)
+    file.metadata()
+        .map_or(atomic::PRIVATE, |meta| meta.permissions().mode() & 0o777)
 }
 
 #[cfg(not(unix))]

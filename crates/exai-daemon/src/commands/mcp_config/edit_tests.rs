@@ -6,14 +6,21 @@ use clap::ValueEnum;
 use exai_config::strings::fixed;
 
 fn entry(command: &str) -> Entry {
-    Entry { command: command.to_owned(), home: Some("/the/home".to_owned()), limit_secs: 660 }
+    Entry {
+        command: command.to_owned(),
+        home: Some("/the/home".to_owned()),
+        limit_secs: 660,
+    }
 }
 
 fn place(dir: &tempfile::TempDir, client: McpClient) -> Place {
     let root = dir.path().display().to_string();
     let env = fixed([("HOME", &root), ("USERPROFILE", &root), ("APPDATA", &root)]);
     let place = clients::place(client, None, &env).unwrap();
-    assert!(place.file.starts_with(dir.path()), "a test must never touch the real home");
+    assert!(
+        place.file.starts_with(dir.path()),
+        "a test must never touch the real home"
+    );
     place
 }
 
@@ -29,9 +36,13 @@ fn text(place: &Place) -> String {
 fn somebodys(client: McpClient) -> &'static str {
     match client {
         McpClient::Codex => "# mine\nmodel = \"m\"\n\n[mcp_servers.other]\ncommand = \"o\"\n",
-        McpClient::Vscode => "{\n\t\"servers\": {\n\t\t\"other\": {\"command\": \"o\"}\n\t},\n\t\"n\": 1.50\n}",
+        McpClient::Vscode => {
+            "{\n\t\"servers\": {\n\t\t\"other\": {\"command\": \"o\"}\n\t},\n\t\"n\": 1.50\n}"
+        }
         McpClient::Opencode => "{ \"mcp\": {}, \"theme\": \"x\" }\n",
-        _ => "{\n  \"theme\": \"x\",\n  \"mcpServers\": {\n    \"other\": {\n      \"command\": \"o\"\n    }\n  }\n}\n",
+        _ => {
+            "{\n  \"theme\": \"x\",\n  \"mcpServers\": {\n    \"other\": {\n      \"command\": \"o\"\n    }\n  }\n}\n"
+        }
     }
 }
 
@@ -46,10 +57,15 @@ fn every_client_gets_its_entry_and_its_old_bytes_back() {
         };
         assert_eq!(std::fs::read_to_string(backup).unwrap(), somebodys(*client));
         assert!(text(&place).contains("/bin/exai-shim") && text(&place).contains("/the/home"));
-        assert_eq!(write(&place, &entry("/bin/exai-shim")).unwrap(), Written::Already);
+        assert_eq!(
+            write(&place, &entry("/bin/exai-shim")).unwrap(),
+            Written::Already
+        );
         assert_eq!(undo(&place).unwrap(), Undone::Restored, "{client:?}");
         assert_eq!(text(&place), somebodys(*client));
-        let left = std::fs::read_dir(place.file.parent().unwrap()).unwrap().count();
+        let left = std::fs::read_dir(place.file.parent().unwrap())
+            .unwrap()
+            .count();
         assert_eq!(left, 1, "the backup is gone");
         assert_eq!(undo(&place).unwrap(), Undone::Nothing);
     }
@@ -120,9 +136,17 @@ fn comments_are_refused_and_nothing_is_touched() {
     put(&place, commented);
     let error = write(&place, &entry("/one")).unwrap_err();
     assert_eq!(exit::code_of(&error), exit::CONFLICT);
-    assert!(error.to_string().contains("comments") && error.to_string().contains("by hand"), "{error}");
+    assert!(
+        error.to_string().contains("comments") && error.to_string().contains("by hand"),
+        "{error}"
+    );
     assert_eq!(text(&place), commented);
-    assert_eq!(std::fs::read_dir(place.file.parent().unwrap()).unwrap().count(), 1);
+    assert_eq!(
+        std::fs::read_dir(place.file.parent().unwrap())
+            .unwrap()
+            .count(),
+        1
+    );
 }
 
 #[cfg(unix)]
@@ -136,8 +160,18 @@ fn links_stay_links_and_modes_stay_modes() {
     std::fs::create_dir_all(place.file.parent().unwrap()).unwrap();
     std::os::unix::fs::symlink(&target, &place.file).unwrap();
     write(&place, &entry("/one")).unwrap();
-    assert!(place.file.symlink_metadata().unwrap().file_type().is_symlink());
-    assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    assert!(
+        place
+            .file
+            .symlink_metadata()
+            .unwrap()
+            .file_type()
+            .is_symlink()
+    );
+    assert_eq!(
+        target.metadata().unwrap().permissions().mode() & 0o777,
+        0o644
+    );
     assert_eq!(undo(&place).unwrap(), Undone::Restored);
     assert_eq!(std::fs::read(&target).unwrap(), b"{}\n");
 }

@@ -10,8 +10,17 @@ use std::ops::Range;
 pub(super) struct Unfit(pub(super) String);
 
 /// The text with the entry in it; an empty text becomes a file of its own.
-pub(super) fn insert(text: &str, keys: &[&str], name: &str, entry: &Value) -> Result<String, Unfit> {
-    let text = if text.trim_start_matches(BOM).trim().is_empty() { "{}\n" } else { text };
+pub(super) fn insert(
+    text: &str,
+    keys: &[&str],
+    name: &str,
+    entry: &Value,
+) -> Result<String, Unfit> {
+    let text = if text.trim_start_matches(BOM).trim().is_empty() {
+        "{}\n"
+    } else {
+        text
+    };
     let style = Style::of(text);
     let mut at = root(text)?;
     for (depth, key) in keys.iter().enumerate() {
@@ -19,7 +28,10 @@ pub(super) fn insert(text: &str, keys: &[&str], name: &str, entry: &Value) -> Re
             Some(inner) => at = object(text, inner, key)?,
             None => {
                 let rest = keys.get(depth + 1..).unwrap_or_default();
-                let value = rest.iter().rev().fold(wrapped(name, entry), |value, key| wrapped(key, &value));
+                let value = rest
+                    .iter()
+                    .rev()
+                    .fold(wrapped(name, entry), |value, key| wrapped(key, &value));
                 return add(text, &at, key, &value, depth + 1, &style);
             }
         }
@@ -38,15 +50,24 @@ pub(super) fn find(text: &str, keys: &[&str], name: &str) -> Result<Option<Value
 
 /// The text without the entry; `None` when there is none. The objects around it stay.
 pub(super) fn remove(text: &str, keys: &[&str], name: &str) -> Result<Option<String>, Unfit> {
-    let Some((holder, value)) = locate(text, keys, name)? else { return Ok(None) };
+    let Some((holder, value)) = locate(text, keys, name)? else {
+        return Ok(None);
+    };
     let key_start = key_before(text, &holder, &value);
     let bytes = text.as_bytes();
     let blank = |at: &usize| bytes[*at].is_ascii_whitespace();
     // With it goes the comma that follows, or else the one that came before.
-    let after = (value.end..holder.end).find(|at| !blank(at)).unwrap_or(holder.end);
-    let before = (holder.start..key_start).rev().find(|at| !blank(at)).unwrap_or(holder.start);
+    let after = (value.end..holder.end)
+        .find(|at| !blank(at))
+        .unwrap_or(holder.end);
+    let before = (holder.start..key_start)
+        .rev()
+        .find(|at| !blank(at))
+        .unwrap_or(holder.start);
     let cut = if bytes.get(after) == Some(&b',') {
-        let next = (after + 1..holder.end).find(|at| !blank(at)).unwrap_or(after + 1);
+        let next = (after + 1..holder.end)
+            .find(|at| !blank(at))
+            .unwrap_or(after + 1);
         key_start..next
     } else if bytes.get(before) == Some(&b',') {
         before..value.end
@@ -83,7 +104,9 @@ fn locate(text: &str, keys: &[&str], name: &str) -> Result<Option<Spot>, Unfit> 
 
 /// Where the file's object stands.
 fn root(text: &str) -> Result<Range<usize>, Unfit> {
-    let start = text.find(|c: char| c != BOM && !c.is_whitespace()).unwrap_or(text.len());
+    let start = text
+        .find(|c: char| c != BOM && !c.is_whitespace())
+        .unwrap_or(text.len());
     let end = text.trim_end().len();
     parsed(&text[start..end])?;
     Ok(start..end)
@@ -92,13 +115,21 @@ fn root(text: &str) -> Result<Range<usize>, Unfit> {
 fn parsed(text: &str) -> Result<RawObject<'_>, Unfit> {
     RawObject::parse(text).map_err(|error| {
         let comments = text.contains("//") || text.contains("/*");
-        let perhaps = if comments { " (it seems to have comments, which cannot be kept)" } else { "" };
+        let perhaps = if comments {
+            " (it seems to have comments, which cannot be kept)"
+        } else {
+            ""
+        };
         Unfit(format!("it is no plain JSON object{perhaps}: {error}"))
     })
 }
 
 fn object(text: &str, at: Range<usize>, key: &str) -> Result<Range<usize>, Unfit> {
-    if text[at.clone()].starts_with('{') { Ok(at) } else { Err(Unfit(format!("its \"{key}\" is no object"))) }
+    if text[at.clone()].starts_with('{') {
+        Ok(at)
+    } else {
+        Err(Unfit(format!("its \"{key}\" is no object")))
+    }
 }
 
 /// Where a member's value stands in the text.
@@ -139,14 +170,22 @@ fn add(
     let key = Value::from(key).to_string();
     let comma = if empty { "" } else { "," };
     let Style { line, .. } = style;
-    let new = format!("{comma}{line}{}{key}: {}", style.indent(depth), style.written(value, depth));
+    let new = format!(
+        "{comma}{line}{}{key}: {}",
+        style.indent(depth),
+        style.written(value, depth)
+    );
     if empty {
         let whole = format!("{new}{line}{}", style.indent(depth - 1));
         return Ok(spliced(text, holder.start + 1..holder.end - 1, &whole));
     }
     // Where the closing brace stands on the last member's line, it moves to one of its own.
     let crowded = !inside[inside.trim_end().len()..].contains('\n');
-    let close = if crowded { format!("{line}{}", style.indent(depth - 1)) } else { String::new() };
+    let close = if crowded {
+        format!("{line}{}", style.indent(depth - 1))
+    } else {
+        String::new()
+    };
     Ok(spliced(text, last..last, &format!("{new}{close}")))
 }
 
@@ -163,7 +202,10 @@ impl Style {
             let blank = line.len() - line.trim_start_matches([' ', '\t']).len();
             Some(line[..blank].to_owned()).filter(|blank| !blank.is_empty())
         });
-        Self { unit: indented.unwrap_or_else(|| "  ".to_owned()), line }
+        Self {
+            unit: indented.unwrap_or_else(|| "  ".to_owned()),
+            line,
+        }
     }
 
     fn indent(&self, depth: usize) -> String {
@@ -177,7 +219,11 @@ impl Style {
         match value {
             Value::Object(members) if !members.is_empty() => {
                 let one = |(key, value): (&String, &Value)| {
-                    format!("{}: {}", Value::from(key.as_str()), self.written(value, depth + 1))
+                    format!(
+                        "{}: {}",
+                        Value::from(key.as_str()),
+                        self.written(value, depth + 1)
+                    )
                 };
                 let all: Vec<String> = members.iter().map(one).collect();
                 format!("{{{inner}{}{outer}}}", all.join(&format!(",{inner}")))
@@ -195,7 +241,13 @@ mod tests {
     const KEYS: &[&str] = &["mcpServers"];
 
     fn put(text: &str) -> String {
-        insert(text, KEYS, "exai", &json!({"command": "x", "env": {"A": "b"}})).unwrap()
+        insert(
+            text,
+            KEYS,
+            "exai",
+            &json!({"command": "x", "env": {"A": "b"}}),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -212,10 +264,16 @@ mod tests {
         let after = put(before);
         let ours = "\"a\": {\"x\":[1,2]},\n\t\t\"exai\": {";
         assert!(after.contains(ours), "{after}");
-        assert!(after.contains("123456789012345678901234567890, \"e\": 1E5,"), "{after}");
+        assert!(
+            after.contains("123456789012345678901234567890, \"e\": 1E5,"),
+            "{after}"
+        );
         let value: Value = serde_json::from_str(&after).unwrap();
         assert_eq!(value["mcpServers"]["a"], json!({"x": [1, 2]}));
-        assert_eq!(find(&after, KEYS, "exai").unwrap(), Some(json!({"command": "x", "env": {"A": "b"}})));
+        assert_eq!(
+            find(&after, KEYS, "exai").unwrap(),
+            Some(json!({"command": "x", "env": {"A": "b"}}))
+        );
     }
 
     #[test]
@@ -228,11 +286,16 @@ mod tests {
         ] {
             let after = put(before);
             let back = remove(&after, KEYS, "exai").unwrap().unwrap();
-            let (one, two): (Value, Value) =
-                (serde_json::from_str(before).unwrap(), serde_json::from_str(&back).unwrap());
+            let (one, two): (Value, Value) = (
+                serde_json::from_str(before).unwrap(),
+                serde_json::from_str(&back).unwrap(),
+            );
             assert_eq!(one, two, "{after}");
             assert_eq!(find(&back, KEYS, "exai").unwrap(), None);
-            assert!(!after.replace("\r\n", "").contains('\n') || !before.contains("\r\n"), "{after:?}");
+            assert!(
+                !after.replace("\r\n", "").contains('\n') || !before.contains("\r\n"),
+                "{after:?}"
+            );
         }
     }
 
@@ -240,7 +303,10 @@ mod tests {
     fn an_entry_in_the_middle_is_replaced_and_removed_alone() {
         let before = "{\n  \"mcpServers\": {\n    \"a\": 1,\n    \"exai\": {\"old\": \"\\\"exai\\\"\"},\n    \"b\": 2\n  }\n}\n";
         let after = put(before);
-        assert!(after.contains("\"a\": 1,\n    \"exai\": {\n") && after.contains("},\n    \"b\": 2\n"), "{after}");
+        assert!(
+            after.contains("\"a\": 1,\n    \"exai\": {\n") && after.contains("},\n    \"b\": 2\n"),
+            "{after}"
+        );
         assert_eq!(
             remove(before, KEYS, "exai").unwrap().unwrap(),
             "{\n  \"mcpServers\": {\n    \"a\": 1,\n    \"b\": 2\n  }\n}\n"

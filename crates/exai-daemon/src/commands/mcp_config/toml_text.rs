@@ -20,7 +20,10 @@ pub(super) fn section(entry: &Entry) -> String {
         entry.limit_secs
     );
     if let Some(home) = &entry.home {
-        text.push_str(&format!("\n[{SECTION}.env]\nEXAI_HOME = {}\n", quoted(home)));
+        text.push_str(&format!(
+            "\n[{SECTION}.env]\nEXAI_HOME = {}\n",
+            quoted(home)
+        ));
     }
     text
 }
@@ -57,7 +60,9 @@ pub(super) fn find(text: &str) -> Result<Option<String>, Unfit> {
 /// The text without the section; `None` when there is none.
 pub(super) fn remove(text: &str) -> Result<Option<String>, Unfit> {
     let before = parsed(text)?;
-    let Some((start, end)) = lines_of(text) else { return Ok(None) };
+    let Some((start, end)) = lines_of(text) else {
+        return Ok(None);
+    };
     let after = format!("{}{}", &text[..start], &text[end..]);
     same_but_for_ours(&before, &parsed(&after)?)?;
     Ok(Some(after))
@@ -66,7 +71,12 @@ pub(super) fn remove(text: &str) -> Result<Option<String>, Unfit> {
 fn parsed(text: &str) -> Result<Table, Unfit> {
     text.trim_start_matches('\u{feff}')
         .parse::<Table>()
-        .map_err(|error| Unfit(format!("it is not the TOML it should be: {}", error.message())))
+        .map_err(|error| {
+            Unfit(format!(
+                "it is not the TOML it should be: {}",
+                error.message()
+            ))
+        })
 }
 
 /// Guards the editing by lines against texts it does not understand, such as a header inside
@@ -85,7 +95,9 @@ fn same_but_for_ours(before: &Table, after: &Table) -> Result<(), Unfit> {
     if stripped(before) == stripped(after) {
         return Ok(());
     }
-    Err(Unfit("its layout does not allow to change one section alone".to_owned()))
+    Err(Unfit(
+        "its layout does not allow to change one section alone".to_owned(),
+    ))
 }
 
 /// From our first header to the next foreign one.
@@ -131,7 +143,10 @@ mod tests {
     fn the_section_is_toml_with_our_values() {
         let table = parsed(&section(&entry(Some("/h ü")))).unwrap();
         let ours = &table["mcp_servers"]["exai"];
-        assert_eq!(ours["command"].as_str(), Some("C:\\exai \"x\"\\exai-shim.exe"));
+        assert_eq!(
+            ours["command"].as_str(),
+            Some("C:\\exai \"x\"\\exai-shim.exe")
+        );
         assert_eq!(ours["tool_timeout_sec"].as_integer(), Some(660));
         assert_eq!(ours["env"]["EXAI_HOME"].as_str(), Some("/h ü"));
     }
@@ -140,7 +155,10 @@ mod tests {
     fn it_goes_to_the_end_and_comes_out_again() {
         let before = "# mine\nmodel = \"x\"\n\n[mcp_servers.other]\ncommand = \"o\" # stays";
         let after = insert(before, &section(&entry(Some("/h")))).unwrap();
-        assert!(after.starts_with(before) && after.contains("\n\n[mcp_servers.exai]\n"), "{after}");
+        assert!(
+            after.starts_with(before) && after.contains("\n\n[mcp_servers.exai]\n"),
+            "{after}"
+        );
         let back = remove(&after).unwrap().unwrap();
         assert_eq!(back.trim_end(), before);
         assert_eq!(find(&after).unwrap().unwrap(), section(&entry(Some("/h"))));
@@ -151,7 +169,10 @@ mod tests {
     fn it_is_replaced_where_it_stands() {
         let before = "[mcp_servers.exai]\ncommand = \"old\"\n[mcp_servers.\"exai\".env]\nA = \"b\"\n\n[tui]\nx = 1\n";
         let after = insert(before, &section(&entry(None))).unwrap();
-        assert!(after.starts_with("[mcp_servers.exai]\n") && after.ends_with("\n\n[tui]\nx = 1\n"), "{after}");
+        assert!(
+            after.starts_with("[mcp_servers.exai]\n") && after.ends_with("\n\n[tui]\nx = 1\n"),
+            "{after}"
+        );
         assert!(!after.contains("old") && !after.contains("A = "), "{after}");
     }
 
