@@ -1,1 +1,8 @@
-//! stub
+//! Every test here goes through a front door: the real binaries, in a home of their own.
+
+mod daemon_record;
+mod daemon_single;
+mod daemon_start;
+mod daemon_stop;
+mod editor;
+mod shim_absent;

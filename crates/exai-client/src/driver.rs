@@ -344,7 +344,7 @@ impl Driver {
             return;
         }
         tracing::warn!(
-            message,
+            why = message,
             id = id.map_or("", |id| id.as_str()),
             "the daemon complains"
         );

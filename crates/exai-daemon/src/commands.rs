@@ -33,7 +33,7 @@ pub(crate) fn main(cli: Cli) -> ExitCode {
         Ok(code) => code,
         // A reader that has seen enough (`… | head`) is no failure.
         Err(error) if exit::reader_is_gone(&error) => exit::OK.into(),
-        Err(error) => exit::code_of(&error).report(format!("{error:#}")),
+        Err(error) => exit::code_of(&error).report(exit::told(&error)),
     }
 }
 

@@ -148,6 +148,19 @@ pub(crate) fn code_of(error: &anyhow::Error) -> Code {
     FAILURE
 }
 
+/// An error in one sentence: its causes follow, unless it has named them already.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
 /// Whether an error only says that nobody reads our output any more.
 pub(crate) fn reader_is_gone(error: &anyhow::Error) -> bool {
     error
@@ -186,6 +199,18 @@ mod tests {
         assert_eq!(code_of(&error), PORT_TAKEN);
         assert_eq!(code_of(&anyhow::anyhow!("else")), FAILURE);
         assert_eq!(code_of(&exai_config::HomeError::Nowhere.into()), BAD_HOME);
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        use anyhow::Context;
+        let cause = || Err::<(), _>(anyhow::anyhow!("no space"));
+        let error = cause().context("cannot write x").unwrap_err();
+        assert_eq!(told(&error), "cannot write x: no space");
+        let error = cause()
+            .context("cannot write x: no space; free some")
+            .unwrap_err();
+        assert_eq!(told(&error), "cannot write x: no space; free some");
     }
 
     #[test]

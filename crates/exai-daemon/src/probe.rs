@@ -1,6 +1,8 @@
 //! Who listens there? One handshake, told apart more finely than a client needs: ours, an exai
 //! of another home, something foreign, something silent, nobody. Proof is the handshake alone.
 
+mod first_frame;
+
 use exai_client::{Target, Unreachable, connect_tcp};
 use exai_config::Home;
 use exai_protocol::{
@@ -9,13 +11,9 @@ use exai_protocol::{
     object::RawObject,
     version,
 };
-use futures_util::{SinkExt, StreamExt};
+use first_frame::{First, exchange};
 use std::{path::Path, time::Duration};
 use tokio::net::TcpStream;
-use tokio_tungstenite::{
-    client_async,
-    tungstenite::{Error, Message, http::StatusCode},
-};
 
 /// What a handshake met.
 #[derive(Debug, Clone)]
@@ -57,11 +55,6 @@ pub(crate) async fn probe_within(target: &Target, home: &Home, patience: Duratio
 }
 
 async fn shake(target: &Target, home: &Home, stream: TcpStream) -> Answer {
-    let (mut socket, _) = match client_async(format!("ws://{}/", target.authority()), stream).await
-    {
-        Ok(connected) => connected,
-        Err(error) => return no_upgrade(&error),
-    };
     let hello = Hello {
         session_id: None,
         token: target.token.clone(),
@@ -76,45 +69,15 @@ async fn shake(target: &Target, home: &Home, stream: TcpStream) -> Answer {
             ..ClientInfo::default()
         },
     };
-    if let Err(error) = socket.send(Message::text(hello.encode())).await {
-        return Answer::Foreign(error.to_string());
-    }
-    while let Some(message) = socket.next().await {
-        match message {
-            Ok(Message::Text(text)) => {
-                let answer = judge(&text, home);
-                // The answer is known; how the goodbye goes is of no interest.
-                let _ = socket.close(None).await;
-                return answer;
-            }
-            Ok(Message::Close(frame)) => {
-                let reason = frame
-                    .map(|frame| frame.reason.to_string())
-                    .unwrap_or_default();
-                return Answer::Refused(format!("it closed the handshake ({reason})"));
-            }
-            Ok(_) => {}
-            Err(error) => return Answer::Foreign(error.to_string()),
+    match exchange(stream, &target.authority(), &hello.encode()).await {
+        Ok(First::Text(text)) => judge(&text, home),
+        Ok(First::Closed(reason)) => Answer::Refused(format!("it closed the handshake: {reason}")),
+        Ok(First::Http(403, body)) if body.starts_with("exai:") => {
+            Answer::Refused(body.trim().to_owned())
         }
-    }
-    Answer::Foreign("it hung up on our hello".to_owned())
-}
-
-fn no_upgrade(error: &Error) -> Answer {
-    match error {
-        Error::Http(response) if response.status() == StatusCode::FORBIDDEN => {
-            let body = response.body().as_deref().unwrap_or_default();
-            let body = String::from_utf8_lossy(body);
-            if body.starts_with("exai:") {
-                return Answer::Refused(body.trim().to_owned());
-            }
-            Answer::Foreign("it answers HTTP 403".to_owned())
-        }
-        Error::Http(response) => Answer::Foreign(format!("it answers HTTP {}", response.status())),
-        Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
-            Answer::Foreign("it hung up on a WebSocket upgrade".to_owned())
-        }
-        other => Answer::Foreign(other.to_string()),
+        Ok(First::Http(status, _)) => Answer::Foreign(format!("it answers HTTP {status}")),
+        Ok(First::Other) => Answer::Foreign("it does not speak WebSocket".to_owned()),
+        Err(error) => Answer::Foreign(format!("it hung up on our hello: {error}")),
     }
 }
 

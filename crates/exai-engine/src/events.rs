@@ -90,7 +90,9 @@ impl Bus {
 
     /// Adds an event; never waits.
     pub fn publish(&self, at: UnixMillis, what: Happening) {
-        self.lock().push(at, what);
+        let forgotten = self.lock().push(at, what);
+        // Often the last owner of an old call; taking that apart must not hold up the bus.
+        drop(forgotten);
         self.published.notify_waiters();
     }
 
@@ -131,7 +133,8 @@ impl Bus {
 }
 
 impl State {
-    fn push(&mut self, at: UnixMillis, what: Happening) {
+    /// Adds an event; returns the one that made room for it.
+    fn push(&mut self, at: UnixMillis, what: Happening) -> Option<Arc<Event>> {
         self.newest += 1;
         if let Happening::Finished(end) = &what {
             self.latest.remove(&Subject::Call(end.call.number));
@@ -140,16 +143,15 @@ impl State {
         self.ordered += u64::from(subject.is_none());
         let event = Arc::new(Event { seq: self.newest, at, ordered: self.ordered, what });
         if let Some(subject) = subject {
-            self.latest.insert(subject, event);
-            return;
+            return self.latest.insert(subject, event);
         }
-        if self.ring.len() == RING
-            && let Some(oldest) = self.ring.pop_front()
-        {
+        let oldest = if self.ring.len() == RING { self.ring.pop_front() } else { None };
+        if let Some(oldest) = &oldest {
             self.evicted_through = oldest.seq;
             self.evicted += 1;
         }
         self.ring.push_back(event);
+        oldest
     }
 
     /// How many ordered events there are up to `seq`, which the ring still reaches back to.

@@ -100,7 +100,7 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
                 self.pass(*message)
             }
             Incoming::Refused(Refusal { id, code, message }) => {
-                tracing::warn!(code = code.0, message, "a bad line");
+                tracing::warn!(code = code.0, why = message, "a bad line");
                 self.owe(ErrorData::new(code, message, None), id);
                 None
             }

@@ -80,11 +80,16 @@ impl Whereabouts {
         };
         match TokenStore::new(home).read() {
             Ok(Some(found)) => Ok(found.keyring.current),
-            Ok(None) => Err(Unreachable::Misconfigured(format!(
-                "there is no token in {}; the daemon makes one at its first start, or set \
-                 EXAI_WS_TOKEN",
-                home.token_file().display()
-            ))),
+            Ok(None) => {
+                let file = home.token_file();
+                let what = format!("there is no token in {}", file.display());
+                Err(if is_loopback(&self.settings.network.host) {
+                    // A daemon of this home would have made one.
+                    Unreachable::Absent(format!("{what}; it makes one at its first start"))
+                } else {
+                    Unreachable::Misconfigured(format!("{what}; set EXAI_WS_TOKEN"))
+                })
+            }
             Err(error) => Err(Unreachable::Misconfigured(error.to_string())),
         }
     }
@@ -211,7 +216,7 @@ mod tests {
         assert_eq!(before, here.fingerprint());
         place.publish("0.0.0.0", 4711);
         assert_ne!(before, here.fingerprint());
-        assert!(matches!(here.locate(), Err(Unreachable::Misconfigured(_))));
+        assert!(matches!(here.locate(), Err(Unreachable::Absent(_))));
         TokenStore::new(&place.home).load_or_create().unwrap();
         let target = here.locate().ok().unwrap();
         assert_eq!(target.authority(), "127.0.0.1:4711");
@@ -243,6 +248,15 @@ mod tests {
         let mut here = place.whereabouts(here);
         assert_eq!(here.locate().ok().unwrap().authority(), "10.0.0.9:8765");
         assert!(!here.may_start());
+    }
+
+    #[test]
+    fn r01_a_missing_token_means_no_daemon_yet_only_on_this_machine() {
+        let place = Place::new();
+        let mut here = place.whereabouts(&[("EXAI_WS_AUTOSTART", "false")]);
+        assert!(matches!(here.locate(), Err(Unreachable::Absent(_))));
+        let mut here = place.whereabouts(&[("EXAI_WS_HOST", "10.0.0.9")]);
+        assert!(matches!(here.locate(), Err(Unreachable::Misconfigured(_))));
     }
 
     #[tokio::test]

@@ -16,7 +16,6 @@ pub struct Output {
 impl Output {
     /// Ends the test unless the exit code is 0.
     #[track_caller]
-    #[must_use]
     pub fn ok(self) -> Self {
         assert_eq!(
             self.code,

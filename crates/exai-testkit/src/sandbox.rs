@@ -1,6 +1,9 @@
 //! A home, a port, an environment of its own: what one user has, made for one test.
 
-use crate::{Daemon, Must as _, Output, PATIENCE, Process, Shim, Ws, binary, free_port, process};
+use crate::{
+    Daemon, Frame, Handshake, Must as _, Output, PATIENCE, Process, Shim, Ws, binary, free_port,
+    process,
+};
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
@@ -199,6 +202,16 @@ impl Sandbox {
         let mut ws = Ws::connect(self.port).await;
         ws.hello_v1(&self.token().unwrap_or_default()).await;
         ws
+    }
+
+    /// The same for a client of today, with a stable id; returns the ack too.
+    pub async fn modern(&self, client_id: &str, features: &[&str]) -> (Ws, serde_json::Value) {
+        let mut ws = Ws::connect(self.port).await;
+        let token = self.token().unwrap_or_default();
+        match ws.hello(&Handshake::modern(&token, client_id, features)).await {
+            Frame::Json(ack) if ack["ok"] == true => (ws, ack),
+            other => panic!("not welcome: {other:?}"),
+        }
     }
 
     /// Starts a command in the background; what it says on both streams goes to one file.

@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
     // First, so that no shim starts the next one while this one ends.
     mark()?;
     let ended = end(context, options).await?;
-    if rendezvous::stopped(&context.home).is_none() {
+    if rendezvous::stopped(&context.home).is_none() && !lock_is_held(&context.home) {
         // A daemon that was just starting took it for the past.
         mark()?;
     }

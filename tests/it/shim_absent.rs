@@ -1,0 +1,148 @@
+//! A shim without a daemon: what can be answered is answered at once, and what cannot is
+//! answered in bounded time with words.
+
+use crate::editor::{by_hand, error_code, failure, listing, names, ok_text, window};
+use exai_testkit::{MODERN, Sandbox};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const BUILTIN: &str = include_str!("../../crates/exai-shim/src/builtin_tools.json");
+/// The row's own number. Other work on this machine may slow one try down, not all of them.
+const AT_ONCE: Duration = Duration::from_millis(100);
+const TRIES: usize = 5;
+
+fn lonely() -> Sandbox {
+    let mut sandbox = by_hand();
+    sandbox.set("EXAI_SHIM_CONNECT_WAIT", "1.5");
+    sandbox
+}
+
+#[tokio::test]
+async fn r01_without_a_daemon_everything_but_a_call_is_answered_at_once() {
+    let mut fastest = [Duration::MAX; 3];
+    for _ in 0..TRIES {
+        let sandbox = lonely();
+        let started = Instant::now();
+        let mut shim = sandbox.shim();
+        let answer = shim.initialize("2025-11-25").await;
+        let mut times = [started.elapsed(), Duration::ZERO, Duration::ZERO];
+        assert_eq!(answer["result"]["protocolVersion"], "2025-11-25");
+        for (time, method) in times[1..].iter_mut().zip(["tools/list", "ping"]) {
+            let asked = Instant::now();
+            let answer = shim.ask(method, json!({})).await;
+            *time = asked.elapsed();
+            assert!(answer.get("error").is_none(), "{answer}");
+        }
+        for (fastest, time) in fastest.iter_mut().zip(times) {
+            *fastest = time.min(*fastest);
+        }
+    }
+    assert!(fastest.iter().all(|time| *time < AT_ONCE), "{fastest:?}");
+}
+
+#[tokio::test]
+async fn r01_the_new_era_is_answered_at_once_as_well() {
+    let mut fastest = Duration::MAX;
+    for _ in 0..TRIES {
+        let sandbox = lonely();
+        let started = Instant::now();
+        let mut shim = sandbox.shim();
+        let found = shim.modern_ask("server/discover", json!({})).await;
+        let list = shim.modern_ask("tools/list", json!({})).await;
+        fastest = fastest.min(started.elapsed());
+        let versions = found["result"]["supportedVersions"].as_array();
+        assert!(versions.is_some_and(|all| all.contains(&json!(MODERN))), "{found}");
+        assert!(!names(&list).is_empty());
+    }
+    assert!(fastest < 2 * AT_ONCE, "{fastest:?}");
+}
+
+#[tokio::test]
+async fn r01_a_call_waits_so_long_and_says_what_to_do() {
+    let sandbox = lonely();
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-11-25").await;
+    let asked = Instant::now();
+    let result = shim.call_tool("version", json!({})).await;
+    let waited = asked.elapsed();
+    let (code, text) = failure(&result);
+    assert_eq!(code, "UNAVAILABLE");
+    assert!(waited >= Duration::from_millis(1400), "{waited:?}: {text}");
+    assert!(waited < Duration::from_secs(6), "{waited:?}");
+    for part in ["not run", "exai-daemon start"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(result["_meta"]["exai/ran"], "no");
+    assert!(sandbox.processes("exai-daemon").is_empty(), "it was told to start nothing");
+    // Others were answered meanwhile, and still are.
+    assert!(shim.ask("ping", json!({})).await.get("result").is_some());
+}
+
+#[tokio::test]
+async fn r01_other_requests_are_answered_while_a_call_waits() {
+    let sandbox = lonely();
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-11-25").await;
+    let call = shim.call("version", json!({})).await;
+    let list = shim.request("tools/list", json!({})).await;
+    let first = shim.recv().await;
+    assert_eq!(first["id"], list, "{first}");
+    let answer = shim.answer(call).await;
+    failure(&answer["result"]);
+}
+
+#[tokio::test]
+async fn r01_a_call_that_waits_runs_when_the_daemon_comes() {
+    let mut sandbox = lonely();
+    sandbox.set("EXAI_SHIM_CONNECT_WAIT", "30");
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-11-25").await;
+    let call = shim.call("test_sleep", json!({ "ms": 1 })).await;
+    let _daemon = sandbox.daemon().await;
+    let answer = shim.answer(call).await;
+    assert_eq!(ok_text(&answer["result"]), "slept 1 ms");
+}
+
+#[tokio::test]
+async fn r01_the_list_is_the_builtin_one_until_a_daemon_has_told_another() {
+    let sandbox = lonely();
+    let builtin: Value = serde_json::from_str(BUILTIN).unwrap();
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-06-18").await;
+    let list = shim.ask("tools/list", json!({})).await;
+    assert_eq!(list["result"]["tools"], builtin);
+    drop(shim);
+
+    let mut daemon = sandbox.daemon().await;
+    let mut shim = window(&sandbox).await;
+    let told = listing(&mut shim, "test_sleep").await;
+    drop(shim);
+    daemon.kill().await;
+
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-06-18").await;
+    let kept = shim.ask("tools/list", json!({})).await;
+    assert_eq!(kept["result"]["tools"], told["result"]["tools"]);
+}
+
+#[tokio::test]
+async fn r01_a_list_on_disk_that_is_spoiled_is_not_used() {
+    let sandbox = lonely();
+    let builtin: Value = serde_json::from_str(BUILTIN).unwrap();
+    for garbage in ["", "{\"tools\":", "{\"tools\":[]}", "[]", "\u{0}\u{0}"] {
+        sandbox.write(".exai/run/tools.json", garbage);
+        let mut shim = sandbox.shim();
+        shim.initialize("2025-06-18").await;
+        let list = shim.ask("tools/list", json!({})).await;
+        assert_eq!(list["result"]["tools"], builtin, "{garbage:?}");
+    }
+}
+
+#[tokio::test]
+async fn r01_a_page_that_does_not_exist_is_refused() {
+    let sandbox = lonely();
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-11-25").await;
+    let answer = shim.ask("tools/list", json!({ "cursor": "2" })).await;
+    assert_eq!(error_code(&answer), -32602);
+}
