@@ -107,7 +107,7 @@ async fn r25_the_request_to_stop_is_itself_answered() {
     assert_eq!(ws.result(&id).await["text"], "slept 400 ms");
     assert_eq!(ws.closed().await.map(|(code, _)| code), Some(1001));
     assert!(daemon.wait(PATIENCE).await.success());
-    assert!(sandbox.log("ws_daemon.log").contains("reason=\"test\""));
+    assert!(sandbox.log("ws_daemon.log").contains("asked to end reason=test"));
 }
 
 #[cfg(unix)]

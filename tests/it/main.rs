@@ -6,3 +6,6 @@ mod daemon_start;
 mod daemon_stop;
 mod editor;
 mod shim_absent;
+mod shim_eras;
+mod shim_kill;
+mod shim_link;

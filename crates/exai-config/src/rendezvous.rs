@@ -32,7 +32,17 @@ pub fn publish(home: &Home, endpoint: &Endpoint) -> Result<(), WriteError> {
 /// # Errors
 /// [`RecordError`], when the file holds something else.
 pub fn read(home: &Home) -> Result<Option<Endpoint>, RecordError> {
-    read_json(home.endpoint_file())
+    let endpoint: Option<Endpoint> = read_json(home.endpoint_file())?;
+    let nowhere = |endpoint: &Endpoint| {
+        endpoint.host.is_empty() || endpoint.port == 0 || endpoint.pid == 0
+    };
+    if endpoint.as_ref().is_some_and(nowhere) {
+        return Err(RecordError {
+            path: home.endpoint_file(),
+            fault: "it names no place or no process".to_owned(),
+        });
+    }
+    Ok(endpoint)
 }
 
 /// Whether the record still names this boot; a record that cannot be read does not.

@@ -172,6 +172,22 @@ impl TokenStore {
         }))
     }
 
+    /// Puts the token back if somebody removed its file; whether that was so. The old file is
+    /// never written over: what stands there may be meant.
+    ///
+    /// # Errors
+    /// [`TokenError::Unwritable`].
+    pub fn keep(&self, current: &Secret) -> Result<bool, TokenError> {
+        if self.current.exists() {
+            return Ok(false);
+        }
+        match atomic::create(&self.current, current.expose().as_bytes(), atomic::PRIVATE) {
+            Ok(()) => Ok(true),
+            Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Replaces the token by `new`, or by a random one; the old one opens until the overlap ends.
     ///
     /// # Errors

@@ -94,6 +94,22 @@ impl Daemon {
         });
     }
 
+    /// Puts the token's file back if it was removed: without it nobody of this home gets in.
+    pub(crate) fn keep_token(&self) {
+        let Some(store) = &self.store else { return };
+        // Before the keys: a rotation takes the two in the same order.
+        let store = store.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = {
+            let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+            keys.current.clone()
+        };
+        match store.0.keep(&current) {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!("the token's file was removed; it is written again"),
+            Err(error) => tracing::error!(%error, "the token's file cannot be written again"),
+        }
+    }
+
     /// The vital signs now.
     pub(crate) fn snapshot(&self) -> Health {
         let facts = &self.facts;

@@ -53,6 +53,23 @@ impl Places {
         self.target(&record.host, record.port)
     }
 
+    /// These places, without the record where that leads nowhere and the settings do not: a
+    /// daemon whose record was spoilt a moment ago is found all the same.
+    async fn checked(mut self) -> Result<Self, TokenError> {
+        let (best, configured) = (self.best()?, self.configured()?);
+        if best.authority() != configured.authority() && configured.port != 0 {
+            let ours = async |target| {
+                matches!(
+                    probe::probe(target, &self.home).await,
+                    probe::Answer::Ours(_)
+                )
+            };
+            let by_address = !ours(&best).await && ours(&configured).await;
+            self.by_address |= by_address;
+        }
+        Ok(self)
+    }
+
     fn target(&self, host: &str, port: u16) -> Result<Target, TokenError> {
         let token = match &self.given {
             Some(token) => token.clone(),
@@ -88,8 +105,8 @@ impl Rendezvous for Places {
 }
 
 /// Where to connect, and with what.
-pub(crate) fn target(context: &Context) -> Result<Target> {
-    Ok(Places::of(context).best()?)
+pub(crate) async fn target(context: &Context) -> Result<Target> {
+    Ok(Places::of(context).checked().await?.best()?)
 }
 
 /// A daemon that listens everywhere is reached on loopback, whose name it accepts.
@@ -120,7 +137,7 @@ impl Connection {
     }
 
     async fn connect(context: &Context, name: &str, id: Option<ClientId>) -> Result<Self> {
-        let places = Places::of(context);
+        let places = Places::of(context).checked().await?;
         let target = places.best()?;
         let tracker = TaskTracker::new();
         let config = config(context, name, id);

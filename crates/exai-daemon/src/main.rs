@@ -22,5 +22,6 @@ mod stdio_peer;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    os::small_pages();
     commands::main(cli::parse())
 }

@@ -25,6 +25,19 @@ pub(crate) fn raise_descriptor_limit() -> Option<u64> {
     None
 }
 
+/// Keeps memory in small pages: huge ones made an idle daemon of 8 MB one of 19, and no faster.
+/// Children inherit it, so the daemon that `start` makes has it from its first allocation.
+#[cfg(target_os = "linux")]
+pub(crate) fn small_pages() {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "huge pages stay allowed");
+    }
+}
+
+/// Huge pages are Linux's idea.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn small_pages() {}
+
 /// Leaves the terminal, the working directory and every inherited descriptor behind.
 #[cfg(unix)]
 pub(crate) fn detach() -> io::Result<()> {
@@ -78,8 +91,56 @@ pub(crate) fn process_started(_pid: u32) -> Option<u64> {
     None
 }
 
+/// Whether a process is the one that holds a file's lock; `None` where the system does not say.
+#[cfg(target_os = "linux")]
+pub(crate) fn holds_lock(pid: u32, file: &std::path::Path) -> Option<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let inode = file.metadata().ok()?.ino();
+    let table = std::fs::read_to_string("/proc/locks").ok()?;
+    let holders = holders(&table, inode);
+    (!holders.is_empty()).then(|| holders.contains(&pid))
+}
+
+/// Other systems keep this to themselves.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn holds_lock(_pid: u32, _file: &std::path::Path) -> Option<bool> {
+    None
+}
+
+/// The processes that hold a file for themselves alone, from the kernel's table. The device is
+/// not compared: layered file systems show another one there than to the file's reader.
+#[cfg(any(target_os = "linux", test))]
+fn holders(table: &str, inode: u64) -> Vec<u32> {
+    table
+        .lines()
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            // A line of one who waits has an arrow in the second place.
+            let [_, "FLOCK", _, "WRITE", pid, file, ..] = fields.as_slice() else {
+                return None;
+            };
+            let ours = file.rsplit(':').next()?.parse() == Ok(inode);
+            // 0: a process that this one cannot see.
+            pid.parse().ok().filter(|pid| ours && *pid != 0)
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn r24_the_kernels_table_of_locks_is_read() {
+        let table = "1: FLOCK  ADVISORY  WRITE 4242 fd:01:77 0 EOF\n\
+            1: -> FLOCK  ADVISORY  WRITE 4343 fd:01:77 0 EOF\n\
+            2: POSIX  ADVISORY  WRITE 1 fd:01:77 0 EOF\n\
+            3: FLOCK  ADVISORY  READ 2 fd:01:77 0 EOF\n\
+            4: FLOCK  ADVISORY  WRITE 0 fd:01:77 0 EOF\n\
+            garbage\n";
+        assert_eq!(super::holders(table, 77), [4242]);
+        assert!(super::holders(table, 78).is_empty() && super::holders("", 77).is_empty());
+    }
+
+
     #[test]
     #[cfg(target_os = "linux")]
     fn r18_a_process_has_a_start_time_of_its_own() {

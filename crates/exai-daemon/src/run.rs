@@ -111,7 +111,12 @@ async fn live(home: Home, loaded: Loaded, instance: Instance, file: SharedFile, 
     let idle = CancellationToken::new();
     let beat = pulse::health(Arc::clone(&daemon), home.health_file(), loaded.settings.logs.health_interval);
     chores.spawn(until(idle.clone(), beat));
-    let sample = pulse::sample(Arc::clone(&engine), Arc::clone(&instance), endpoint.clone());
+    let sample = pulse::sample(
+        Arc::clone(&engine),
+        Arc::clone(&daemon),
+        Arc::clone(&instance),
+        endpoint.clone(),
+    );
     chores.spawn(until(idle.clone(), sample));
     serve(listener, &engine, &daemon, compose::edge(&loaded.settings, port)).await;
 
@@ -122,9 +127,7 @@ async fn live(home: Home, loaded: Loaded, instance: Instance, file: SharedFile, 
     engine.registry().clear();
     drop((engine, daemon));
     flush(writer).await;
-    if let Some(instance) = Arc::into_inner(instance) {
-        instance.withdraw(&endpoint);
-    }
+    instance.withdraw(&endpoint);
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
 }

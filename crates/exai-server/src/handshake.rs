@@ -171,8 +171,13 @@ where
         }
         let frame = CloseFrame { code: code.into(), reason: reason.into() };
         socket.close(Some(frame)).await.ok()?;
-        while socket.next().await.is_some_and(|message| message.is_ok()) {}
-        socket.get_mut().discard().await;
+        let mut answered = false;
+        while let Some(Ok(message)) = socket.next().await {
+            answered |= message.is_close();
+        }
+        if !answered {
+            socket.get_mut().discard().await;
+        }
         Some(())
     };
     // Whether it listened or not, it is gone now.

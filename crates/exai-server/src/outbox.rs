@@ -17,6 +17,8 @@ const SOFT_BYTES: usize = 1024 * 1024;
 const MAX_JOINED: usize = 256 * 1024;
 /// Frames written before the next flush.
 const BATCH: usize = 256;
+/// What a byte of text may become in JSON, with some room for the rest of its frame.
+const ESCAPED: usize = 8;
 
 pub(crate) struct Outbox {
     state: Mutex<State>,
@@ -29,7 +31,12 @@ pub(crate) struct Outbox {
 struct State {
     frames: VecDeque<Utf8Bytes>,
     joined: Vec<(RequestId, String)>,
+    /// Of all frames that wait or are being written.
     bytes: usize,
+    /// Of the frames that are being written.
+    in_hand: usize,
+    /// Most text in one frame.
+    piece: usize,
     end: Option<End>,
     /// The connection's task, while it waits for something to write.
     writer: Option<Waker>,
@@ -51,7 +58,7 @@ pub(crate) enum Work {
 impl Outbox {
     pub(crate) fn new(max_frame_bytes: usize) -> Self {
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State { piece: max_frame_bytes / ESCAPED, ..State::default() }),
             drained: Notify::new(),
             ended: Notify::new(),
             hard_bytes: max_frame_bytes.saturating_mul(2) + SOFT_BYTES,
@@ -99,7 +106,7 @@ impl Outbox {
             if waits || state.bytes > SOFT_BYTES {
                 return state.join(partial);
             }
-            state.push(encode(&partial));
+            state.push_text(&partial.request_id, &partial.text);
         }
         self.wake();
     }
@@ -136,18 +143,16 @@ impl Outbox {
 
     /// What there is to write; frames that wait together come together.
     pub(crate) fn poll_work(&self, context: &Context<'_>) -> Poll<Work> {
-        let mut state = self.lock();
-        match state.take() {
-            Some(work) => {
-                drop(state);
-                self.drained.notify_waiters();
-                Poll::Ready(work)
-            }
-            None => {
+        let work = {
+            let mut state = self.lock();
+            let work = state.take();
+            if work.is_none() {
                 state.writer = Some(context.waker().clone());
-                Poll::Pending
             }
-        }
+            work
+        };
+        self.drained.notify_waiters();
+        work.map_or(Poll::Pending, Poll::Ready)
     }
 
     fn wake(&self) {
@@ -173,10 +178,12 @@ impl Outbox {
 }
 
 impl State {
+    /// The next frames; those taken before are written by now.
     fn take(&mut self) -> Option<Work> {
+        self.bytes -= std::mem::take(&mut self.in_hand);
         if self.frames.is_empty() {
             for (request_id, text) in std::mem::take(&mut self.joined) {
-                self.push(encode(&Partial { request_id, text }));
+                self.push_text(&request_id, &text);
             }
         }
         if self.frames.is_empty() {
@@ -184,13 +191,22 @@ impl State {
         }
         let rest = self.frames.split_off(self.frames.len().min(BATCH));
         let frames = std::mem::replace(&mut self.frames, rest);
-        self.bytes -= frames.iter().map(|frame| frame.len()).sum::<usize>();
+        self.in_hand = frames.iter().map(|frame| frame.len()).sum();
         Some(Work::Frames(frames))
     }
 
     fn push(&mut self, frame: String) {
         self.bytes += frame.len();
         self.frames.push_back(frame.into());
+    }
+
+    /// Streamed text, in as many frames as its length takes.
+    fn push_text(&mut self, id: &RequestId, mut text: &str) {
+        while !text.is_empty() {
+            let (piece, rest) = text.split_at(text.floor_char_boundary(self.piece.max(4)));
+            self.push(encode(&Partial { request_id: id.clone(), text: piece.to_owned() }));
+            text = rest;
+        }
     }
 
     fn join(&mut self, partial: Partial) {

@@ -77,7 +77,7 @@ async fn run(
         Err(LetGo { mode, reason }) => {
             stream.cancel(mode, &reason).await;
             // The library drops the answer of a request that was cancelled.
-            Err(ErrorData::internal_error("cancelled by the client", None))
+            Ok(CallToolResult::default())
         }
     }
 }
@@ -157,8 +157,20 @@ async fn whole(client: &Client, id: &RequestId, result: CallToolRes) -> CallTool
         },
         Ok(Err(error)) => {
             tracing::info!(%id, %error, "a large result was not fetched");
-            result
+            absurd(result)
         }
-        Err(_) => result,
+        Err(_) => absurd(result),
     }
+}
+
+/// The daemon's words are for programs that can page; a model can only ask for less.
+fn absurd(mut result: CallToolRes) -> CallToolRes {
+    if let Some(error) = &mut result.error {
+        error.message = format!(
+            "The tool ran, and its result is too large to be passed on (more than {} MiB). Ask \
+             for less: a narrower filter, fewer lines, a smaller range.",
+            MAX_COLLECTED / (1024 * 1024)
+        );
+    }
+    result
 }

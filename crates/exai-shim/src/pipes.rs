@@ -28,7 +28,7 @@ mod unix {
         fs::File,
         io,
         os::{
-            fd::{AsFd, BorrowedFd, OwnedFd},
+            fd::{AsFd, BorrowedFd},
             unix::{fs::FileTypeExt, net::UnixStream},
         },
     };
@@ -67,7 +67,7 @@ mod unix {
 
     /// The same pipe with a description, and so with flags, of our own.
     #[cfg(target_os = "linux")]
-    fn reopen(number: u8, write: bool) -> Option<OwnedFd> {
+    fn reopen(number: u8, write: bool) -> Option<std::os::fd::OwnedFd> {
         use rustix::fs::{Mode, OFlags, open};
         let access = if write {
             OFlags::WRONLY

@@ -40,8 +40,9 @@ pub(super) fn run(context: &Context, options: &McpConfig) -> Result<Code> {
     output::raw(clients::snippet(options.client, &entry).as_bytes())?;
     if let Ok(place) = &place {
         next_step(&format!(
-            "belongs into {}; `exai-daemon mcp-config … --write` puts it there",
-            place.file.display()
+            "belongs into {}; `exai-daemon mcp-config {} --write` puts it there",
+            place.file.display(),
+            clients::word(options.client)
         ));
     }
     if shim.is_none() {
@@ -87,8 +88,9 @@ fn write(place: &Place, client: McpClient, entry: &Entry) -> Result<Code> {
         }
     }
     next_step(&format!(
-        "restart {} to use it; `exai-daemon mcp-config … --undo` takes it back",
-        clients::name(client)
+        "restart {} to use it; `exai-daemon mcp-config {} --undo` takes it back",
+        clients::name(client),
+        clients::word(client)
     ));
     Ok(exit::OK)
 }

@@ -26,10 +26,11 @@ pub(super) async fn run(context: &Context) -> Result<Code> {
     match spawn::sibling("exai-shim") {
         Some(shim) => {
             let began = Instant::now();
+            let result = through(context, &shim).await;
             tally.note(
                 "the shim answers tools/list and version",
                 began.elapsed(),
-                through(context, &shim).await,
+                result,
             )?;
         }
         None => {
@@ -124,7 +125,10 @@ async fn call(client: &Client, tool: &str) -> Result<String> {
 
 async fn through(context: &Context, shim: &std::path::Path) -> Result<String> {
     let mut command = spawn::command(shim);
-    command.env("EXAI_HOME", context.home.root());
+    // What is down must show, not be started by the check.
+    command
+        .env("EXAI_HOME", context.home.root())
+        .env("EXAI_WS_AUTOSTART", "false");
     let mut peer = StdioPeer::start(command)?;
     peer.initialize(PATIENCE).await?;
     let listed = peer.ask("tools/list", &json!({}), PATIENCE).await?;

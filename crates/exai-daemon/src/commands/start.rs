@@ -197,7 +197,8 @@ async fn predecessor_gone(context: &Context) -> Result<Option<Up>> {
 /// Names whoever holds our port, before a daemon is started in vain.
 async fn port_is_free(context: &Context) -> Result<()> {
     let target = Places::of(context).configured()?;
-    if target.port == 0 {
+    // An address that is not this machine's is answered by others; binding it will tell.
+    if target.port == 0 || !exai_config::settings::is_loopback(&target.host) {
         return Ok(());
     }
     let answer = probe(&target, &context.home).await;
@@ -257,10 +258,16 @@ async fn attempt(context: &Context, patience: Duration) -> Result<Option<Up>> {
             if status.code() == Some(i32::from(exit::ALREADY_RUNNING.number)) {
                 return predecessor_gone(context).await;
             }
-            if status.code() == Some(i32::from(exit::PORT_TAKEN.number)) {
+            let taken = status.code() == Some(i32::from(exit::PORT_TAKEN.number));
+            if taken {
                 port_is_free(context).await?;
             }
-            return Err(died(context, &spawned, log_from, &status.to_string()));
+            let code = if taken {
+                exit::PORT_TAKEN
+            } else {
+                exit::START_FAILED
+            };
+            return Err(died(context, &spawned, log_from, code, &status.to_string()));
         }
         if began.elapsed() > patience {
             ticker.clear();
@@ -271,7 +278,13 @@ async fn attempt(context: &Context, patience: Duration) -> Result<Option<Up>> {
             // Our own child, and nobody has heard of it yet.
             let _ = spawned.child.kill();
             let _ = spawned.child.wait();
-            return Err(died(context, &spawned, log_from, &silent));
+            return Err(died(
+                context,
+                &spawned,
+                log_from,
+                exit::START_FAILED,
+                &silent,
+            ));
         }
         if began.elapsed() > Duration::from_secs(1) {
             ticker.show(&format!(
@@ -300,12 +313,18 @@ async fn child_answers(context: &Context, pid: u32) -> Result<Option<Up>> {
     }
 }
 
-fn died(context: &Context, spawned: &Spawned, log_from: u64, how: &str) -> anyhow::Error {
+fn died(
+    context: &Context,
+    spawned: &Spawned,
+    log_from: u64,
+    code: Code,
+    how: &str,
+) -> anyhow::Error {
     let said = std::fs::read_to_string(&spawned.last_words).unwrap_or_default();
     let logged = text_from(&context.home.daemon_log(), log_from).unwrap_or_default();
     let words = tail(&format!("{logged}\n{said}"), 15);
     next_step("`exai-daemon doctor` checks what usually goes wrong");
-    exit::START_FAILED.because(format!("the daemon did not come up ({how})\n{words}").trim_end())
+    code.because(format!("the daemon did not come up ({how})\n{words}").trim_end())
 }
 
 /// What was logged after `from`; all of it where the log was rotated meanwhile.

@@ -140,7 +140,7 @@ fn advise(report: &Report) {
 
 /// Looks through a good connection, or else at what is left.
 async fn look(context: &Context, connection: Option<&Connection>) -> Result<Report> {
-    let target = dial::target(context)?;
+    let target = dial::target(context).await?;
     let mut report = Report {
         running: false,
         line: String::new(),

@@ -120,7 +120,7 @@ enum Asked {
 async fn ask(context: &Context, drain: Duration) -> Result<Asked> {
     let began = Instant::now();
     loop {
-        let target = dial::target(context)?;
+        let target = dial::target(context).await?;
         let answer = probe(&target, &context.home).await;
         if let Answer::Ours(_) = answer {
             match shutdown(context, drain).await {
@@ -186,7 +186,7 @@ async fn shutdown(context: &Context, drain: Duration) -> Result<u32> {
 async fn gone(context: &Context, patience: Duration, what: &str) -> Result<bool> {
     let began = Instant::now();
     let record = rendezvous::read(&context.home).ok().flatten();
-    let target = dial::target(context)?;
+    let target = dial::target(context).await?;
     let mut ticker = output::Ticker::new();
     loop {
         let held = lock_is_held(&context.home);

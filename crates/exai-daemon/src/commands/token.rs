@@ -17,13 +17,13 @@ use exai_protocol::Secret;
 
 pub(super) async fn run(context: &Context, action: TokenAction) -> Result<Code> {
     match action {
-        TokenAction::Show => show(context),
+        TokenAction::Show => show(context).await,
         TokenAction::Rotate => rotate(context).await,
     }
 }
 
-fn show(context: &Context) -> Result<Code> {
-    let token = dial::target(context)?.token;
+async fn show(context: &Context) -> Result<Code> {
+    let token = dial::target(context).await?.token;
     if token.is_empty() {
         return Err(exit::FAILURE.because(
             "there is no token yet; the daemon makes one at its first start: run `exai-daemon start`",
@@ -71,7 +71,7 @@ async fn rotate(context: &Context) -> Result<Code> {
 }
 
 async fn ask(context: &Context, connection: &Connection) -> Result<()> {
-    let old = dial::target(context)?.token;
+    let old = dial::target(context).await?.token;
     let reply = connection.client.rotate_token(&old, &random()?).await?;
     if reply.ok {
         return Ok(());

@@ -61,6 +61,9 @@ pub(crate) fn signal(home: &Home, confirmed: Option<u32>, push: Push) -> Result<
     if endpoint.pid_started.is_none() && confirmed != Some(endpoint.pid) {
         return Err(Unproven::Unconfirmed);
     }
+    if os::holds_lock(endpoint.pid, &home.lock_file()) == Some(false) {
+        return Err(Unproven::Another);
+    }
     send(&endpoint, push)?;
     Ok(endpoint.pid)
 }

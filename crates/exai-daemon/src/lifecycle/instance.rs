@@ -4,30 +4,30 @@
 use anyhow::{Context, Result};
 use exai_config::{Home, atomic, rendezvous};
 use exai_protocol::endpoint::Endpoint;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 /// Proof that this process is the home's daemon; gives the lock back by ending.
 pub(crate) struct Instance {
     home: Home,
-    _lock: File,
+    lock: Mutex<File>,
 }
+
+/// Another process holds the home now.
+#[derive(Debug)]
+pub(crate) struct Usurped;
 
 impl Instance {
     /// Claims the home; `None` if another process holds it. Before this nothing is changed.
     pub(crate) fn claim(home: &Home) -> Result<Option<Self>> {
-        let path = home.lock_file();
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let lock = options.open(&path).with_context(|| format!("cannot open {}", path.display()))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Some(Self { home: home.clone(), _lock: lock })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", path.display()))
-            }
-        }
+        let lock = lock(home)?;
+        Ok(lock.map(|lock| Self {
+            home: home.clone(),
+            lock: Mutex::new(lock),
+        }))
     }
 
     /// Tells others where we are.
@@ -38,27 +38,96 @@ impl Instance {
         Ok(())
     }
 
-    /// Publishes again if somebody removed or replaced the record: while we hold the lock, no
-    /// other daemon can be meant, and an invisible daemon helps nobody.
-    pub(crate) fn keep_published(&self, endpoint: &Endpoint) {
-        if rendezvous::read(&self.home).ok().flatten().as_ref() == Some(endpoint) {
-            return;
+    /// Repairs what others removed or replaced: while we hold the lock, no other daemon can be
+    /// meant, and an invisible daemon helps nobody. Fails once the home is another's.
+    pub(crate) fn keep_published(&self, endpoint: &Endpoint) -> Result<(), Usurped> {
+        if self.lock_is_visible() && self.hints_name(endpoint) {
+            return Ok(());
         }
-        tracing::warn!("the endpoint record no longer named this daemon; writing it again");
-        if let Err(error) = self.publish(endpoint) {
-            tracing::error!(%error, "cannot write the endpoint record");
+        tracing::warn!("the files that name this daemon were changed; writing them again");
+        match self.repair(endpoint) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Usurped),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(error, "this daemon's lock and record cannot be repaired");
+                Ok(())
+            }
         }
     }
 
+    fn hints_name(&self, endpoint: &Endpoint) -> bool {
+        let recorded = rendezvous::read(&self.home).ok().flatten();
+        recorded.as_ref() == Some(endpoint) && self.pid_file_names(endpoint.pid)
+    }
+
+    fn pid_file_names(&self, pid: u32) -> bool {
+        let text = std::fs::read_to_string(self.home.pid_file());
+        text.is_ok_and(|text| text.trim() == pid.to_string())
+    }
+
+    /// Whether the lock we hold is the one that others would find.
+    fn lock_is_visible(&self) -> bool {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        same_file(&lock, &self.home.lock_file())
+    }
+
+    /// False when another process was faster.
+    fn repair(&self, endpoint: &Endpoint) -> Result<bool> {
+        self.home.prepare()?;
+        if !self.lock_is_visible() {
+            match lock(&self.home)? {
+                Some(new) => *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = new,
+                None => return Ok(false),
+            }
+        }
+        self.publish(endpoint)?;
+        Ok(true)
+    }
+
     /// Removes the hints, if they are still ours.
-    pub(crate) fn withdraw(self, endpoint: &Endpoint) {
+    pub(crate) fn withdraw(&self, endpoint: &Endpoint) {
         if let Err(error) = rendezvous::withdraw(&self.home, &endpoint.boot_id) {
             tracing::warn!(%error, "the endpoint record stays behind");
         }
-        let pid_file = self.home.pid_file();
-        let ours = std::fs::read_to_string(&pid_file).is_ok_and(|text| text.trim() == endpoint.pid.to_string());
-        if ours && let Err(error) = std::fs::remove_file(&pid_file) {
+        if self.pid_file_names(endpoint.pid)
+            && let Err(error) = std::fs::remove_file(self.home.pid_file())
+        {
             tracing::warn!(%error, "the pid file stays behind");
         }
     }
+}
+
+/// Takes the lock for life; `None` if another process has it.
+fn lock(home: &Home) -> Result<Option<File>> {
+    let path = home.lock_file();
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+#[cfg(unix)]
+fn same_file(open: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (open.metadata(), path.metadata()) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// Windows: a file that is open is not removed under its holder.
+#[cfg(not(unix))]
+fn same_file(_: &File, path: &Path) -> bool {
+    path.exists()
 }

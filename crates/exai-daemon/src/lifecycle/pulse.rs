@@ -1,7 +1,7 @@
 //! The daemon's pulse: the health file every ten seconds and soon after a change, samples of
 //! its own load on the bus, and the sweeping of what nobody can miss.
 
-use crate::{control::Daemon, lifecycle::instance::Instance};
+use crate::{control::Daemon, lifecycle::instance::{Instance, Usurped}};
 use exai_engine::{Engine, events::Subscription};
 use exai_protocol::{endpoint::Endpoint, event::{SystemMetrics, Topic}};
 use exai_telemetry::{health_file, process::Process};
@@ -45,8 +45,17 @@ fn changes(engine: &Engine) -> Subscription {
     engine.bus().subscribe(topics, None, None).0
 }
 
-/// Samples the load and sweeps, for as long as it is polled.
-pub(crate) async fn sample(engine: Arc<Engine>, instance: Arc<Instance>, endpoint: Endpoint) {
+/// What running calls get when the home turns out to be another's.
+const USURPED_DRAIN: Duration = Duration::from_secs(30);
+
+/// Samples the load, sweeps, and looks after the files that others find us by, for as long as
+/// it is polled.
+pub(crate) async fn sample(
+    engine: Arc<Engine>,
+    daemon: Arc<Daemon>,
+    instance: Arc<Instance>,
+    endpoint: Endpoint,
+) {
     let mut process = Process::new();
     loop {
         let due = Instant::now() + SAMPLE;
@@ -64,7 +73,12 @@ pub(crate) async fn sample(engine: Arc<Engine>, instance: Arc<Instance>, endpoin
         });
         engine.sweep();
         let (instance, endpoint) = (Arc::clone(&instance), endpoint.clone());
+        let daemon = Arc::clone(&daemon);
         // File work; its outcome is in the log.
-        let _ = tokio::task::spawn_blocking(move || instance.keep_published(&endpoint)).await;
+        let _ = tokio::task::spawn_blocking(move || match instance.keep_published(&endpoint) {
+            Ok(()) => daemon.keep_token(),
+            Err(Usurped) => daemon.end(USURPED_DRAIN, "another daemon has claimed this home"),
+        })
+        .await;
     }
 }

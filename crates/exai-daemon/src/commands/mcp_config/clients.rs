@@ -4,6 +4,7 @@
 use super::{json_text, toml_text};
 use crate::{cli::McpClient, exit};
 use anyhow::Result;
+use clap::ValueEnum;
 use exai_config::Strings;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -41,6 +42,14 @@ pub(super) fn name(client: McpClient) -> &'static str {
         McpClient::Gemini => "Gemini CLI",
         McpClient::Opencode => "opencode",
     }
+}
+
+/// As on the command line.
+pub(super) fn word(client: McpClient) -> String {
+    client
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
 }
 
 /// The client's own file of this user, or the one that was named.
@@ -166,7 +175,6 @@ pub(super) fn snippet(client: McpClient, entry: &Entry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::ValueEnum;
     use exai_config::strings::fixed;
 
     fn entry() -> Entry {
@@ -237,7 +245,7 @@ mod tests {
     fn p27_the_shipped_examples_are_made_here() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/clients");
         for client in McpClient::value_variants() {
-            let name = client.to_possible_value().unwrap().get_name().to_owned();
+            let name = word(*client);
             let kind = if *client == McpClient::Codex {
                 "toml"
             } else {

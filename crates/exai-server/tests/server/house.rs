@@ -1,0 +1,254 @@
+//! An engine behind an edge behind a door through which tests hand in streams.
+
+use crate::{peer::Peer, tools};
+use exai_engine::{
+    Config, Engine, Ports,
+    admission::Limits,
+    calls::RetentionLimits,
+    ports::{ledger::MemoryLedger, recorder::Recorder},
+};
+use exai_protocol::{
+    BootId, Principal, Secret, UnixMillis, health::Health, hello::ServerInfo, record::Record,
+};
+use exai_server::{Control, Listener, Server, Settings, serve};
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{
+    io::DuplexStream,
+    sync::mpsc,
+    task::JoinHandle,
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(crate) const TOKEN: &str = "right";
+pub(crate) const PORT: u16 = 8765;
+/// What the wall clock shows when a test begins.
+pub(crate) const BEGIN: u64 = 1_758_505_128_600;
+
+/// What the tests change about a house.
+pub(crate) struct Plan {
+    pub(crate) settings: Settings,
+    pub(crate) config: Config,
+    /// What a stream holds before its writer waits.
+    pub(crate) pipe_bytes: usize,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let settings = Settings {
+            max_frame_bytes: 32 << 20,
+            hello_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(10),
+            pending_handshakes: 512,
+            allowed_hosts: vec![],
+            port: PORT,
+            compat_text: true,
+        };
+        let config = Config {
+            call_timeout: Duration::from_secs(600),
+            heartbeat: Duration::from_secs(2),
+            unwatched: Duration::from_secs(600),
+            retry_after: 1,
+            retention: RetentionLimits { ttl: Duration::from_secs(600), results: 10_000, bytes: 256 << 20 },
+            limits: Limits {
+                global: 24,
+                client: 8,
+                providers: HashMap::new(),
+                queue_calls: 4096,
+                queue_bytes: 64 << 20,
+            },
+            session_idle: Duration::from_secs(3600),
+            log_arguments: false,
+            never_coalesce: vec![],
+        };
+        Self { settings, config, pipe_bytes: 64 * 1024 }
+    }
+}
+
+/// See the module.
+pub(crate) struct House {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) closing: CancellationToken,
+    pub(crate) goodbye: CancellationToken,
+    pub(crate) serving: JoinHandle<()>,
+    pub(crate) records: Arc<Mutex<Vec<Record>>>,
+    door: mpsc::Sender<DuplexStream>,
+    pipe_bytes: usize,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        Self::planned(Plan::default())
+    }
+
+    pub(crate) fn planned(plan: Plan) -> Self {
+        let tasks = TaskTracker::new();
+        let (recorder, mut receiver) = Recorder::channel(10_000);
+        let records: Arc<Mutex<Vec<Record>>> = Arc::default();
+        let kept = Arc::clone(&records);
+        tasks.spawn(async move {
+            while let Some(record) = receiver.recv().await {
+                kept.lock().unwrap().push(record);
+            }
+        });
+        let begin = Instant::now();
+        let clock = move || UnixMillis(BEGIN + u64::try_from(begin.elapsed().as_millis()).unwrap());
+        let runner = tasks.clone();
+        let ports = Ports {
+            boot_id: BootId::new("boot"),
+            clock: Arc::new(clock),
+            ledger: Arc::new(MemoryLedger),
+            recorder,
+            runner: Arc::new(move |future| {
+                runner.spawn(future);
+            }),
+        };
+        let engine = Engine::new(plan.config, ports);
+        engine.replace_tools("scripts", tools::all());
+        let keeper = Arc::new(Keeper::default());
+        let (door, opened) = mpsc::channel(1);
+        let (closing, goodbye) = (CancellationToken::new(), CancellationToken::new());
+        let server = Server::new(Arc::clone(&engine), Arc::clone(&keeper), plan.settings);
+        let serving = tasks.spawn(serve(Door(opened), server, closing.clone(), goodbye.clone()));
+        Self { engine, keeper, closing, goodbye, serving, records, door, pipe_bytes: plan.pipe_bytes }
+    }
+
+    /// A stream to the daemon, nothing said yet. Waits while the door is crowded.
+    pub(crate) async fn stream(&self) -> DuplexStream {
+        let (ours, theirs) = tokio::io::duplex(self.pipe_bytes);
+        self.door.send(theirs).await.unwrap();
+        ours
+    }
+
+    /// An upgraded connection, no hello yet.
+    pub(crate) async fn dial(&self) -> Peer {
+        Peer::upgrade(self.stream().await).await
+    }
+
+    /// A peer that announces nothing.
+    pub(crate) async fn v1(&self) -> Peer {
+        let mut peer = self.dial().await;
+        peer.send(&format!(r#"{{"op":"hello","session_id":"s","token":"{TOKEN}"}}"#)).await;
+        let ack = peer.json().await;
+        assert_eq!(ack["ok"], true, "{ack}");
+        peer
+    }
+
+    /// A named client with every feature.
+    pub(crate) async fn featured(&self, client: &str) -> Peer {
+        let every = ["progress", "partial", "rich_results", "notify", "events", "tools_changed"];
+        self.with_features(client, &every).await
+    }
+
+    /// A named client with these features.
+    pub(crate) async fn with_features(&self, client: &str, features: &[&str]) -> Peer {
+        let mut peer = self.dial().await;
+        let features = serde_json::json!(features);
+        peer.send(&format!(
+            r#"{{"op":"hello","token":"{TOKEN}","protocol":"1.1","features":{features},"client":{{"id":"{client}","name":"{client}-app"}}}}"#
+        ))
+        .await;
+        let ack = peer.json().await;
+        assert_eq!(ack["ok"], true, "{ack}");
+        peer
+    }
+
+    /// Received and finished records, which always come in pairs in the end.
+    pub(crate) fn record_counts(&self) -> (usize, usize) {
+        let records = self.records.lock().unwrap();
+        let received = records.iter().filter(|record| matches!(record, Record::Received(_))).count();
+        let finished = records.iter().filter(|record| matches!(record, Record::Finished(_))).count();
+        (received, finished)
+    }
+}
+
+struct Door(mpsc::Receiver<DuplexStream>);
+
+impl Listener for Door {
+    type Stream = DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<DuplexStream> {
+        match self.0.recv().await {
+            Some(stream) => Ok(stream),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The process around the edge.
+#[derive(Default)]
+pub(crate) struct Keeper {
+    pub(crate) shutdowns: Mutex<Vec<(Duration, String)>>,
+    pub(crate) rotated: Mutex<Option<String>>,
+    /// Blocks the rotation's thread until it is let go.
+    pub(crate) disk: Mutex<()>,
+}
+
+impl Control for Keeper {
+    fn authenticate(&self, token: &Secret) -> Option<Principal> {
+        match token.expose() {
+            TOKEN => Some(Principal::new("local")),
+            "another" => Some(Principal::new("somebody else")),
+            _ => None,
+        }
+    }
+
+    fn rotate_token(&self, old: &Secret, new: &Secret) -> Result<(), String> {
+        let _disk = self.disk.lock().unwrap();
+        if old.expose() != TOKEN {
+            return Err("unauthorized".to_owned());
+        }
+        *self.rotated.lock().unwrap() = Some(new.expose().to_owned());
+        Ok(())
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            t: 1.5,
+            pid: 77,
+            host: "127.0.0.1".to_owned(),
+            port: PORT,
+            started_at: 1.0,
+            sessions: 1,
+            global_capacity: 24,
+            global_inflight: 0,
+            uptime_human: "0:00:00".to_owned(),
+            tool_count: 2,
+            boot_id: BootId::new("boot"),
+            version: "0.1.0".to_owned(),
+            state: "running".to_owned(),
+            queued: 0,
+            connections: 1,
+            loop_lag_ms: None,
+            outcomes: std::collections::BTreeMap::new(),
+            warnings: vec![],
+        }
+    }
+
+    fn identity(&self) -> &ServerInfo {
+        static WHO: std::sync::OnceLock<ServerInfo> = std::sync::OnceLock::new();
+        WHO.get_or_init(|| ServerInfo {
+            name: "exai-daemon".to_owned(),
+            version: "0.1.0".to_owned(),
+            build: "unknown".to_owned(),
+            boot_id: BootId::new("boot"),
+            home: "/home/of/exai".to_owned(),
+        })
+    }
+
+    fn shutdown(&self, drain: Duration, reason: &str) {
+        self.shutdowns.lock().unwrap().push((drain, reason.to_owned()));
+    }
+}
+
+/// Lets everything that can happen now happen: the clock moves only when all tasks wait.
+pub(crate) async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
