@@ -4,7 +4,7 @@
 
 mod daemon;
 mod drive;
-mod echo;
+pub(crate) mod echo;
 mod measure;
 mod process;
 mod report;
@@ -111,7 +111,8 @@ async fn measure_all(plan: Plan, descriptors: Option<u64>) -> Result<Report> {
     idle(&mut report, &daemon, plan).await?;
     ticker.show("the memory of a session …");
     weigh(&mut report, &daemon).await?;
-    let echo = echo::Echo::start(&drive::sample(&daemon.peer).await?)?;
+    let program = std::env::current_exe()?;
+    let echo = echo::Echo::start(&program, &drive::sample(&daemon.peer).await?).await?;
     ticker.show("one session …");
     single(&mut report, &daemon.peer, &echo.peer, plan).await;
     ticker.show(&format!("{} sessions …", plan.sessions));

@@ -65,7 +65,10 @@ pub(crate) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
-    /// Answers JSON-RPC lines with a canned result; the bare twin that `bench` compares with
+    /// Answers WebSocket messages with a canned one; the bare twin that `bench` compares with
+    #[command(hide = true)]
+    BenchEcho,
+    /// Answers JSON-RPC lines with a canned result; the bare twin of the shim
     #[command(hide = true)]
     BenchStdioResponder {
         /// Length of an answer

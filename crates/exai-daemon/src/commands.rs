@@ -61,6 +61,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::McpConfig(options) => mcp_config::run(&lenient()?, options),
         Command::Completions { shell } => completions::run(*shell),
         Command::Bench(options) => bench::run(options),
+        Command::BenchEcho => bench::echo(),
         Command::BenchStdioResponder { bytes } => bench::respond(*bytes),
     };
     Ok(code?.into())

@@ -78,7 +78,10 @@ impl Admission {
     /// Nothing runs yet.
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::default() })
+        Arc::new(Self {
+            limits,
+            state: Mutex::default(),
+        })
     }
 
     /// Asks for the permits of one call.
@@ -87,7 +90,10 @@ impl Admission {
         if !state.queue.has_waiting(&claim) && state.fits(&claim, &self.limits) {
             state.take(&claim);
             drop(state);
-            return Admitted::Now(Permit { admission: Arc::clone(self), claim });
+            return Admitted::Now(Permit {
+                admission: Arc::clone(self),
+                claim,
+            });
         }
         let over_bytes = state.queue.bytes() + claim.bytes > self.limits.queue_bytes;
         if state.queue.len() >= self.limits.queue_calls || over_bytes {
@@ -97,7 +103,12 @@ impl Admission {
         state.tickets += 1;
         let ticket = state.tickets;
         state.queue.push(ticket, claim.clone(), sender);
-        Admitted::Queued(Waiting { admission: Arc::clone(self), ticket, claim, granted })
+        Admitted::Queued(Waiting {
+            admission: Arc::clone(self),
+            ticket,
+            claim,
+            granted,
+        })
     }
 
     /// How full it is.
@@ -119,7 +130,10 @@ impl Admission {
         drop(state);
         for (claim, sender) in granted {
             // A waiter that is gone drops its permit here, which serves the next.
-            let _ = sender.send(Permit { admission: Arc::clone(self), claim });
+            let _ = sender.send(Permit {
+                admission: Arc::clone(self),
+                claim,
+            });
         }
     }
 
@@ -130,12 +144,19 @@ impl Admission {
 
 impl State {
     fn fits(&self, claim: &Claim, limits: &Limits) -> bool {
-        let used = |table: &HashMap<Arc<str>, usize>, key: &Arc<str>| table.get(key).copied().unwrap_or(0);
+        let used =
+            |table: &HashMap<Arc<str>, usize>, key: &Arc<str>| table.get(key).copied().unwrap_or(0);
         let provider_fits = claim.provider.as_ref().is_none_or(|provider| {
-            let limit = limits.providers.get(provider).copied().unwrap_or(usize::MAX);
+            let limit = limits
+                .providers
+                .get(provider)
+                .copied()
+                .unwrap_or(usize::MAX);
             used(&self.providers, provider) < limit
         });
-        self.running < limits.global && provider_fits && used(&self.clients, &claim.client) < limits.client
+        self.running < limits.global
+            && provider_fits
+            && used(&self.clients, &claim.client) < limits.client
     }
 
     fn take(&mut self, claim: &Claim) {
@@ -169,7 +190,11 @@ impl State {
     }
 
     fn depth(&self) -> Depth {
-        Depth { running: self.running, queued: self.queue.len(), queued_bytes: self.queue.bytes() }
+        Depth {
+            running: self.running,
+            queued: self.queue.len(),
+            queued_bytes: self.queue.bytes(),
+        }
     }
 }
 
@@ -212,7 +237,10 @@ impl Waiting {
     #[must_use]
     pub fn position(&self) -> (usize, usize) {
         let state = self.admission.lock();
-        (state.queue.ahead_of(self.ticket, &self.claim), state.queue.len())
+        (
+            state.queue.ahead_of(self.ticket, &self.claim),
+            state.queue.len(),
+        )
     }
 }
 

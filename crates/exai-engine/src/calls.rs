@@ -78,12 +78,22 @@ pub(crate) enum Known {
 impl Calls {
     pub(crate) fn new(limits: RetentionLimits) -> Self {
         let finished = Retention::new(limits);
-        Self { table: Mutex::new(Table { live: HashMap::new(), finished, shared: HashMap::new() }) }
+        Self {
+            table: Mutex::new(Table {
+                live: HashMap::new(),
+                finished,
+                shared: HashMap::new(),
+            }),
+        }
     }
 
     /// Looks an identity up and, where it is new, enters the call that `make` builds: one
     /// step, so that of two equal frames only one can be new.
-    pub(crate) fn enter(&self, key: &CallKey, make: impl FnOnce() -> Arc<Call>) -> (Known, Option<Arc<Call>>) {
+    pub(crate) fn enter(
+        &self,
+        key: &CallKey,
+        make: impl FnOnce() -> Arc<Call>,
+    ) -> (Known, Option<Arc<Call>>) {
         let mut table = self.lock();
         match table.known(key) {
             Known::New => {
@@ -102,22 +112,36 @@ impl Calls {
     /// Moves a call from running to finished; `keep` is false for what need not be kept.
     pub(crate) fn retire(&self, call: &Call, finished: &Arc<Finished>, keep: bool) {
         let mut table = self.lock();
-        if table.live.get(&call.key).is_some_and(|live| std::ptr::eq(&raw const **live, call)) {
+        if table
+            .live
+            .get(&call.key)
+            .is_some_and(|live| std::ptr::eq(&raw const **live, call))
+        {
             table.live.remove(&call.key);
         }
         if let Some(share) = &call.share
-            && table.shared.get(share).is_some_and(|leader| std::ptr::eq(&raw const **leader, call))
+            && table
+                .shared
+                .get(share)
+                .is_some_and(|leader| std::ptr::eq(&raw const **leader, call))
         {
             table.shared.remove(share);
         }
         if keep {
-            table.finished.keep(call.key.clone(), Arc::clone(finished), Instant::now());
+            table
+                .finished
+                .keep(call.key.clone(), Arc::clone(finished), Instant::now());
         }
     }
 
     /// The call that runs for all equal ones; this one, if there was none.
     pub(crate) fn leader(&self, share: &ShareKey, call: &Arc<Call>) -> Arc<Call> {
-        Arc::clone(self.lock().shared.entry(share.clone()).or_insert_with(|| Arc::clone(call)))
+        Arc::clone(
+            self.lock()
+                .shared
+                .entry(share.clone())
+                .or_insert_with(|| Arc::clone(call)),
+        )
     }
 
     /// Every call that is queued or running.

@@ -4,10 +4,7 @@ use crate::{
     admission::{Admission, Limits},
     calls::{Calls, Known, RetentionLimits, Stop, Watcher},
     events::{Bus, Happening},
-    ports::{
-        ledger::Ledger,
-        recorder::Recorder,
-    },
+    ports::{ledger::Ledger, recorder::Recorder},
     registry::Registry,
     sessions::{Membership, Push, Sessions},
     tool::Tool,
@@ -131,20 +128,32 @@ impl Engine {
     /// Replaces one source's tools and tells everyone what changed.
     pub fn replace_tools(&self, source: &str, tools: Vec<Arc<dyn Tool>>) {
         if let Some(change) = self.registry.replace(source, tools) {
-            self.sessions.push_all(&Push::ToolsChanged { hash: &change.tools_hash });
+            self.sessions.push_all(&Push::ToolsChanged {
+                hash: &change.tools_hash,
+            });
             self.bus.publish(self.now(), Happening::Tools(change));
         }
     }
 
     /// Lets go of a call, in one of two ways; tells the state it was in. To stop it is to stop
     /// it for everyone; to detach is this connection's own affair.
-    pub fn cancel(&self, member: &Membership, id: &RequestId, mode: CancelMode, reason: &str) -> CallState {
+    pub fn cancel(
+        &self,
+        member: &Membership,
+        id: &RequestId,
+        mode: CancelMode,
+        reason: &str,
+    ) -> CallState {
         let known = self.calls.look_up(&self.key(&member.session, id.clone()));
         let state = known.state();
         if let Known::Live(call) = known {
             match mode {
                 CancelMode::Stop => {
-                    let reason = if reason.is_empty() { "cancelled by its client" } else { reason };
+                    let reason = if reason.is_empty() {
+                        "cancelled by its client"
+                    } else {
+                        reason
+                    };
                     call.stop(Stop::Asked(reason.to_owned()));
                 }
                 CancelMode::Detach => call.detach(member.peer),
@@ -163,7 +172,12 @@ impl Engine {
     /// From now on nothing starts; what waits is told so.
     pub fn start_draining(&self) {
         self.draining.store(true, Relaxed);
-        for call in self.calls.live().into_iter().filter(|call| !call.is_running()) {
+        for call in self
+            .calls
+            .live()
+            .into_iter()
+            .filter(|call| !call.is_running())
+        {
             call.drain();
         }
     }
@@ -196,7 +210,11 @@ impl Engine {
     /// Takes a sample of the daemon's load to the bus.
     pub fn publish_metrics(&self, sample: SystemMetrics) {
         if let Some(lag) = sample.loop_lag_ms {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small lag")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a small lag"
+            )]
             self.lag_us.store((lag * 1000.0) as u64, Relaxed);
         }
         self.bus.publish(self.now(), Happening::Metrics(sample));
@@ -347,7 +365,8 @@ impl Engine {
             watchers: 1,
         });
         self.count(record.outcome);
-        self.bus.publish(record.finished_at, Happening::Finished(Arc::clone(&record)));
+        self.bus
+            .publish(record.finished_at, Happening::Finished(Arc::clone(&record)));
         let recorder = self.ports.recorder.clone();
         let received = Record::Received(Arc::clone(facts));
         match recorder.try_receive(received) {
@@ -358,10 +377,13 @@ impl Engine {
                 }
             }),
         }
-        watcher.update(facts, &crate::calls::Update::Finished {
-            end: &Arc::new(crate::calls::Finished::answer(facts, error)),
-            attached: false,
-            replayed: false,
-        });
+        watcher.update(
+            facts,
+            &crate::calls::Update::Finished {
+                end: &Arc::new(crate::calls::Finished::answer(facts, error)),
+                attached: false,
+                replayed: false,
+            },
+        );
     }
 }

@@ -85,7 +85,11 @@ impl Bus {
             ring: VecDeque::new(),
             latest: HashMap::new(),
         };
-        Arc::new(Self { boot_id, state: Mutex::new(state), published: Notify::new() })
+        Arc::new(Self {
+            boot_id,
+            state: Mutex::new(state),
+            published: Notify::new(),
+        })
     }
 
     /// Adds an event; never waits.
@@ -119,12 +123,21 @@ impl Bus {
     ) -> (Subscription, bool) {
         let state = self.lock();
         let same_boot = boot.is_none_or(|boot| boot == self.boot_id.as_str());
-        let replay = since.filter(|since| same_boot && (state.evicted_through..=state.newest).contains(since));
+        let replay = since
+            .filter(|since| same_boot && (state.evicted_through..=state.newest).contains(since));
         let resync = since.is_some() && replay.is_none();
         let cursor = replay.unwrap_or(state.newest);
         let passed = state.ordered_through(cursor);
         drop(state);
-        (Subscription { bus: Arc::clone(self), topics, cursor, passed }, resync)
+        (
+            Subscription {
+                bus: Arc::clone(self),
+                topics,
+                cursor,
+                passed,
+            },
+            resync,
+        )
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -141,11 +154,20 @@ impl State {
         }
         let subject = what.subject();
         self.ordered += u64::from(subject.is_none());
-        let event = Arc::new(Event { seq: self.newest, at, ordered: self.ordered, what });
+        let event = Arc::new(Event {
+            seq: self.newest,
+            at,
+            ordered: self.ordered,
+            what,
+        });
         if let Some(subject) = subject {
             return self.latest.insert(subject, event);
         }
-        let oldest = if self.ring.len() == RING { self.ring.pop_front() } else { None };
+        let oldest = if self.ring.len() == RING {
+            self.ring.pop_front()
+        } else {
+            None
+        };
         if let Some(oldest) = &oldest {
             self.evicted_through = oldest.seq;
             self.evicted += 1;
@@ -161,11 +183,20 @@ impl State {
 
     /// The first event after `cursor` that any of `topics` covers.
     fn next(&self, cursor: u64, topics: &[Topic]) -> Option<Arc<Event>> {
-        let wanted = |event: &&Arc<Event>| event.seq > cursor && topics.contains(&event.what.topic());
+        let wanted =
+            |event: &&Arc<Event>| event.seq > cursor && topics.contains(&event.what.topic());
         let from = self.ring.partition_point(|event| event.seq <= cursor);
         let ordered = self.ring.range(from..).find(wanted);
-        let state = self.latest.values().filter(wanted).min_by_key(|event| event.seq);
-        ordered.into_iter().chain(state).min_by_key(|event| event.seq).cloned()
+        let state = self
+            .latest
+            .values()
+            .filter(wanted)
+            .min_by_key(|event| event.seq);
+        ordered
+            .into_iter()
+            .chain(state)
+            .min_by_key(|event| event.seq)
+            .cloned()
     }
 }
 
@@ -212,12 +243,18 @@ impl Subscription {
             let dropped = state.evicted - self.passed;
             self.cursor = state.evicted_through;
             self.passed = state.evicted;
-            return Some(Delivery::Lagged { dropped, next_seq: self.cursor + 1 });
+            return Some(Delivery::Lagged {
+                dropped,
+                next_seq: self.cursor + 1,
+            });
         }
         let event = state.next(self.cursor, &self.topics);
         // With nothing to deliver, all there is has been passed: other topics make no lag.
-        (self.cursor, self.passed) =
-            event.as_ref().map_or((state.newest, state.ordered), |event| (event.seq, event.ordered));
+        (self.cursor, self.passed) = event
+            .as_ref()
+            .map_or((state.newest, state.ordered), |event| {
+                (event.seq, event.ordered)
+            });
         event.map(Delivery::Event)
     }
 }
@@ -293,7 +330,10 @@ impl Happening {
 
 /// Microseconds as the wire's milliseconds.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "durations stay far below 2^53 microseconds")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "durations stay far below 2^53 microseconds"
+)]
 pub fn millis(us: u64) -> f64 {
     us as f64 / 1000.0
 }

@@ -39,7 +39,10 @@ pub(crate) struct Said {
 impl ProgressHandle {
     /// Says where the tool is; a newer message replaces one not yet delivered.
     pub fn say(&self, stage: impl Into<Arc<str>>, message: impl Into<Arc<str>>) {
-        let said = Said { stage: bounded(stage.into()), message: bounded(message.into()) };
+        let said = Said {
+            stage: bounded(stage.into()),
+            message: bounded(message.into()),
+        };
         self.lock().said = Some(said);
         self.slot.changed.notify_one();
     }
@@ -75,7 +78,10 @@ impl ProgressHandle {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Pending> {
-        self.slot.pending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slot
+            .pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -25,7 +25,10 @@ pub struct Snapshot {
 impl Default for Registry {
     fn default() -> Self {
         let empty = Arc::new(Snapshot::of(BTreeMap::new()));
-        Self { snapshot: RwLock::new(empty), sources: Mutex::default() }
+        Self {
+            snapshot: RwLock::new(empty),
+            sources: Mutex::default(),
+        }
     }
 }
 
@@ -39,9 +42,15 @@ impl Registry {
     /// Lets go of all tools. They know the process around them, which knows the engine; at the
     /// end of a life somebody has to open that ring.
     pub fn clear(&self) {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.sources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         let empty = Arc::new(Snapshot::of(BTreeMap::new()));
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = empty;
+        *self
+            .snapshot
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = empty;
     }
 
     /// Replaces one source's tools; tells what changed, or nothing if the list is the same.
@@ -50,19 +59,29 @@ impl Registry {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.insert(source.to_owned(), tools);
         let mut merged: BTreeMap<Arc<str>, Arc<dyn Tool>> = BTreeMap::new();
-        for (owner, tool) in sources.iter().flat_map(|(owner, tools)| tools.iter().map(move |t| (owner, t))) {
+        for (owner, tool) in sources
+            .iter()
+            .flat_map(|(owner, tools)| tools.iter().map(move |t| (owner, t)))
+        {
             match merged.entry(Arc::from(tool.spec().name())) {
                 Entry::Vacant(free) => {
                     free.insert(Arc::clone(tool));
                 }
                 Entry::Occupied(taken) => {
                     let tool = &**taken.key();
-                    tracing::warn!(source = owner.as_str(), tool, "name is taken; tool left out");
+                    tracing::warn!(
+                        source = owner.as_str(),
+                        tool,
+                        "name is taken; tool left out"
+                    );
                 }
             }
         }
         let next = Arc::new(Snapshot::of(merged));
-        let mut current = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self
+            .snapshot
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         let change = difference(source, &current, &next);
         *current = next;
         change
@@ -125,10 +144,17 @@ fn difference(source: &str, old: &Snapshot, new: &Snapshot) -> Option<ToolDiscov
         return None;
     }
     let entry = |snapshot: &Snapshot, name: &str| {
-        snapshot.tools.get(name).and_then(|tool| serde_json::to_string(&tool.spec().entry).ok())
+        snapshot
+            .tools
+            .get(name)
+            .and_then(|tool| serde_json::to_string(&tool.spec().entry).ok())
     };
     let only_in = |a: &Snapshot, b: &Snapshot| {
-        a.tools.keys().filter(|name| !b.tools.contains_key(*name)).map(ToString::to_string).collect()
+        a.tools
+            .keys()
+            .filter(|name| !b.tools.contains_key(*name))
+            .map(ToString::to_string)
+            .collect()
     };
     let changed = new
         .tools
@@ -148,5 +174,8 @@ fn difference(source: &str, old: &Snapshot, new: &Snapshot) -> Option<ToolDiscov
 /// Lower-case hexadecimal.
 fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('?');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }

@@ -115,7 +115,11 @@ impl Session {
     }
 
     fn introduce(&self, client: ClientInfo, now: UnixMillis) {
-        let name = if client.name.is_empty() { "unnamed" } else { &client.name };
+        let name = if client.name.is_empty() {
+            "unnamed"
+        } else {
+            &client.name
+        };
         *lock(&self.client_name) = Arc::from(name);
         *lock(&self.roots) = client.roots.clone().into();
         *lock(&self.client) = client;
@@ -160,27 +164,32 @@ impl Sessions {
         };
         let session = {
             let mut table = lock(&self.table);
-            let session = table.entry((principal.clone(), Arc::clone(&scope))).or_insert_with(|| {
-                Arc::new(Session {
-                    id: fresh_id,
-                    principal,
-                    scope,
-                    connected_at: now,
-                    client: Mutex::default(),
-                    client_name: Mutex::new(Arc::from("unnamed")),
-                    roots: Mutex::new(Arc::from([])),
-                    peers: Mutex::default(),
-                    last_seen: AtomicU64::new(now.0),
-                    in_flight: AtomicU64::new(0),
-                    calls: AtomicU64::new(0),
-                })
-            });
+            let session = table
+                .entry((principal.clone(), Arc::clone(&scope)))
+                .or_insert_with(|| {
+                    Arc::new(Session {
+                        id: fresh_id,
+                        principal,
+                        scope,
+                        connected_at: now,
+                        client: Mutex::default(),
+                        client_name: Mutex::new(Arc::from("unnamed")),
+                        roots: Mutex::new(Arc::from([])),
+                        peers: Mutex::default(),
+                        last_seen: AtomicU64::new(now.0),
+                        in_flight: AtomicU64::new(0),
+                        calls: AtomicU64::new(0),
+                    })
+                });
             // Under the table's lock, so that collection never sees the session without its peer.
             lock(&session.peers).push((number, peer));
             Arc::clone(session)
         };
         session.introduce(client, now);
-        Membership { session, peer: number }
+        Membership {
+            session,
+            peer: number,
+        }
     }
 
     /// A connection is gone; returns how many its session has left.
@@ -213,14 +222,18 @@ impl Sessions {
             .filter(|session| to.is_none_or(|id| session.client_id().as_ref() == Some(id)))
             .cloned()
             .collect();
-        let peers = sessions.iter().flat_map(|session| lock(&session.peers).clone());
+        let peers = sessions
+            .iter()
+            .flat_map(|session| lock(&session.peers).clone());
         peers.filter(|(_, peer)| peer.push(push)).count() as u64
     }
 
     /// Pushes to everybody of every principal.
     pub fn push_all(&self, push: &Push<'_>) {
-        let principals: std::collections::HashSet<Principal> =
-            lock(&self.table).keys().map(|(principal, _)| principal.clone()).collect();
+        let principals: std::collections::HashSet<Principal> = lock(&self.table)
+            .keys()
+            .map(|(principal, _)| principal.clone())
+            .collect();
         for principal in principals {
             self.push(&principal, None, push);
         }
@@ -241,9 +254,10 @@ impl Sessions {
     /// Sessions with a connection, and connections.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
-        lock(&self.table).values().map(|session| session.connections()).fold((0, 0), |(s, c), n| {
-            (s + u64::from(n > 0), c + n)
-        })
+        lock(&self.table)
+            .values()
+            .map(|session| session.connections())
+            .fold((0, 0), |(s, c), n| (s + u64::from(n > 0), c + n))
     }
 }
 

@@ -41,7 +41,13 @@ impl ToolSpec {
     /// A spec with no special traits.
     #[must_use]
     pub fn new(entry: ToolEntry) -> Self {
-        Self { entry, instant: false, coalesce: false, provider: None, deadline: None }
+        Self {
+            entry,
+            instant: false,
+            coalesce: false,
+            provider: None,
+            deadline: None,
+        }
     }
 
     /// The tool's name.
@@ -59,7 +65,9 @@ impl ToolSpec {
     /// Whether the annotations allow running it again after an interruption.
     #[must_use]
     pub fn repeatable(&self) -> bool {
-        self.entry.annotations.is_some_and(|hints| hints.repeatable())
+        self.entry
+            .annotations
+            .is_some_and(|hints| hints.repeatable())
     }
 }
 
@@ -94,10 +102,14 @@ impl ToolCall {
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, ToolError> {
         let text = self.arguments.get();
         if let Some(duplicate) = object::duplicate_key(text) {
-            return Err(ToolError::invalid(format!("the arguments hold a {duplicate}; send each once")));
+            return Err(ToolError::invalid(format!(
+                "the arguments hold a {duplicate}; send each once"
+            )));
         }
         serde_json::from_str(text).map_err(|error| {
-            ToolError::invalid(format!("the arguments do not fit: {error}; see the tool's inputSchema"))
+            ToolError::invalid(format!(
+                "the arguments do not fit: {error}; see the tool's inputSchema"
+            ))
         })
     }
 }
@@ -117,7 +129,11 @@ impl ToolOutput {
     /// One complete text block.
     #[must_use]
     pub fn text(text: &str) -> Self {
-        Self { outputs: text_block(text), structured: None, usage: None }
+        Self {
+            outputs: text_block(text),
+            structured: None,
+            usage: None,
+        }
     }
 
     /// A JSON answer: one text block that holds it, indented for readers.
@@ -127,7 +143,9 @@ impl ToolOutput {
     pub fn json(value: &impl serde::Serialize) -> Result<Self, ToolError> {
         serde_json::to_string_pretty(value)
             .map(|text| Self::text(&text))
-            .map_err(|error| ToolError::new(Code::Internal, format!("cannot write the answer: {error}")))
+            .map_err(|error| {
+                ToolError::new(Code::Internal, format!("cannot write the answer: {error}"))
+            })
     }
 }
 
@@ -165,7 +183,12 @@ impl ToolError {
     /// An error with its code and message.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after: None, metadata: None }
+        Self {
+            code,
+            message: message.into(),
+            retry_after: None,
+            metadata: None,
+        }
     }
 
     /// The arguments are wrong.

@@ -41,7 +41,14 @@ impl<C: Control> Server<C> {
     #[must_use]
     pub fn new(engine: Arc<Engine>, control: Arc<C>, settings: Settings) -> Self {
         let failures = Failures::new();
-        Self { shared: Arc::new(Shared { engine, control, settings, failures }) }
+        Self {
+            shared: Arc::new(Shared {
+                engine,
+                control,
+                settings,
+                failures,
+            }),
+        }
     }
 }
 

@@ -44,7 +44,9 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 impl Failures {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::new((0, Instant::now())) }
+        Self {
+            state: Mutex::new((0, Instant::now())),
+        }
     }
 
     /// Notes one more; says how long its refusal is to be held back.
@@ -53,7 +55,10 @@ impl Failures {
         let now = Instant::now();
         let halvings = now.duration_since(state.1).as_secs() / HALVING.as_secs();
         if halvings > 0 {
-            state.0 = state.0.checked_shr(u32::try_from(halvings).unwrap_or(u32::MAX)).unwrap_or(0);
+            state.0 = state
+                .0
+                .checked_shr(u32::try_from(halvings).unwrap_or(u32::MAX))
+                .unwrap_or(0);
             state.1 = now;
         }
         let delay = FIRST.saturating_mul(1u32 << state.0.min(16)).min(LONGEST);

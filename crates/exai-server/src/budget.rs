@@ -50,7 +50,12 @@ impl<S: AsyncRead + Unpin> Budgeted<S> {
     /// make the system reset the connection before our last frame is read.
     pub(crate) async fn discard(&mut self) {
         let mut bytes = [0; 1024];
-        while self.stream.read(&mut bytes).await.is_ok_and(|count| count > 0) {}
+        while self
+            .stream
+            .read(&mut bytes)
+            .await
+            .is_ok_and(|count| count > 0)
+        {}
     }
 }
 

@@ -36,12 +36,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves a welcomed peer until either side ends it.
-pub(crate) async fn run<S, C>(welcomed: Welcomed<S>, shared: Arc<Shared<C>>, goodbye: CancellationToken)
-where
+pub(crate) async fn run<S, C>(
+    welcomed: Welcomed<S>,
+    shared: Arc<Shared<C>>,
+    goodbye: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Control,
 {
-    let Welcomed { socket, hello, principal } = welcomed;
+    let Welcomed {
+        socket,
+        hello,
+        principal,
+    } = welcomed;
     let engine = Arc::clone(&shared.engine);
     let outbox = Arc::new(Outbox::new(shared.settings.max_frame_bytes));
     let voice = Arc::new(Voice {
@@ -55,23 +62,50 @@ where
     let fresh_id = SessionId::new(&*engine.mint_session_id());
     let peer = Arc::clone(&voice) as Arc<dyn Peer>;
     let announced = hello.protocol.is_some();
-    let member = engine.sessions().join(principal, hello.client, peer, fresh_id, engine.now());
+    let member = engine
+        .sessions()
+        .join(principal, hello.client, peer, fresh_id, engine.now());
     greet(announced, &shared, &member, &voice);
     announce(&shared, &member.session, true, None);
-    let closed = CancellationToken::new();
     let desk = Desk {
-        shared: Arc::clone(&shared),
+        shared,
         member,
         voice,
         tasks: TaskTracker::new(),
-        closed: closed.clone(),
+        closed: CancellationToken::new(),
         subscription: Mutex::new(None),
     };
-    let reason = converse(socket, &desk, &outbox, goodbye).await;
-    closed.cancel();
-    engine.detach_peer(desk.member.peer);
-    engine.sessions().leave(&desk.member, engine.now());
-    announce(&shared, &desk.member.session, false, Some(reason));
+    let mut presence = Presence {
+        desk,
+        reason: "a fault of the daemon's own".to_owned(),
+    };
+    presence.reason = converse(socket, &presence.desk, &outbox, goodbye).await;
+}
+
+/// A peer in its session. It leaves however its conversation ends, even by a panic of ours.
+struct Presence<C> {
+    desk: Desk<C>,
+    reason: String,
+}
+
+impl<C> Drop for Presence<C> {
+    fn drop(&mut self) {
+        let Desk {
+            shared,
+            member,
+            closed,
+            ..
+        } = &self.desk;
+        closed.cancel();
+        shared.engine.detach_peer(member.peer);
+        shared.engine.sessions().leave(member, shared.engine.now());
+        announce(
+            shared,
+            &member.session,
+            false,
+            Some(std::mem::take(&mut self.reason)),
+        );
+    }
 }
 
 /// Moves frames until the connection is over; returns why it ended.
@@ -86,7 +120,10 @@ where
     C: Control,
 {
     let mut pipe = Pipe::new(socket, Arc::clone(outbox));
-    let (interval, patience) = (desk.shared.settings.ping_interval, desk.shared.settings.ping_timeout);
+    let (interval, patience) = (
+        desk.shared.settings.ping_interval,
+        desk.shared.settings.ping_timeout,
+    );
     let mut next = Next::Ping(Instant::now() + interval);
     loop {
         tokio::select! {
@@ -133,14 +170,21 @@ impl<C: Control> Reader for Desk<C> {
 
     fn binary(&self) {
         let message = "invalid_message: frames must be text, not binary".to_owned();
-        self.voice.outbox.answer(encode(&ErrorFrame { request_id: None, message }));
+        self.voice.outbox.answer(encode(&ErrorFrame {
+            request_id: None,
+            message,
+        }));
     }
 }
 
 /// The answer to hello comes before anything else, so pushes are not taken until it is queued.
 fn greet<C: Control>(announced: bool, shared: &Shared<C>, member: &Membership, voice: &Voice) {
     let greeted = shared.engine.registry().snapshot();
-    voice.outbox.answer(encode(&greeting(announced, shared, member.session.id.clone())));
+    voice.outbox.answer(encode(&greeting(
+        announced,
+        shared,
+        member.session.id.clone(),
+    )));
     let _ = voice.peer.set(member.peer);
     let now = shared.engine.registry().snapshot();
     if greeted.hash() != now.hash() {
@@ -186,5 +230,8 @@ fn announce<C>(
         connections,
         reason,
     };
-    shared.engine.bus().publish(shared.engine.now(), Happening::Connection(status));
+    shared
+        .engine
+        .bus()
+        .publish(shared.engine.now(), Happening::Connection(status));
 }

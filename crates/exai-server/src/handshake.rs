@@ -62,19 +62,36 @@ where
     };
     budget.renew(MAX_HANDSHAKE_BYTES);
     let Ok(first) = timeout_at(deadline, first_text(&mut socket)).await else {
-        refuse(&mut socket, None, close::HELLO_TIMEOUT, "hello timeout or disconnect").await;
+        refuse(
+            &mut socket,
+            None,
+            close::HELLO_TIMEOUT,
+            "hello timeout or disconnect",
+        )
+        .await;
         return None;
     };
     let Some(first) = first else {
-        refuse(&mut socket, Some("invalid_hello"), close::INVALID_HELLO, "invalid hello").await;
+        refuse(
+            &mut socket,
+            Some("invalid_hello"),
+            close::INVALID_HELLO,
+            "invalid hello",
+        )
+        .await;
         return None;
     };
     match admit(&first, shared) {
         Ok((hello, principal)) => {
             budget.lift();
-            Some(Welcomed { socket, hello, principal })
+            Some(Welcomed {
+                socket,
+                hello,
+                principal,
+            })
         }
-        Err((ack, code, reason)) => {
+        Err(refused) => {
+            let (ack, code, reason) = *refused;
             let hold_back = shared.failures.note();
             tracing::warn!(code, reason, "handshake refused");
             tokio::time::sleep(hold_back).await;
@@ -98,7 +115,10 @@ where
         .max_write_buffer_size(settings.max_frame_bytes * 2 + 2 * WRITE_BUFFER)
         .max_message_size(Some(settings.max_frame_bytes))
         .max_frame_size(Some(settings.max_frame_bytes));
-    #[expect(clippy::result_large_err, reason = "the callback's signature is tungstenite's")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "the callback's signature is tungstenite's"
+    )]
     let gate = |request: &Request, response: Response| {
         origin::gate(request, settings.port, &settings.allowed_hosts).map(|()| response)
     };
@@ -119,7 +139,8 @@ where
     }
 }
 
-type Refused = (HelloAck, u16, &'static str);
+/// What to say, the close code, and its reason.
+type Refused = Box<(HelloAck, u16, &'static str)>;
 
 fn admit<C: Control>(text: &str, shared: &Shared<C>) -> Result<(Hello, Principal), Refused> {
     let hello = Hello::decode(text).map_err(|fault| match fault {
@@ -128,9 +149,11 @@ fn admit<C: Control>(text: &str, shared: &Shared<C>) -> Result<(Hello, Principal
             // V1's refusal has no such field; whoever announces a protocol reads it.
             let announced = RawObject::parse(text).is_ok_and(|hello| hello.any("protocol").is_some());
             ack.message = announced.then_some(why);
-            (ack, close::INVALID_HELLO, "invalid hello")
+            Box::new((ack, close::INVALID_HELLO, "invalid hello"))
         }
-        HelloFault::Missing => (HelloAck::refusal("missing_hello"), close::MISSING_HELLO, "missing hello"),
+        HelloFault::Missing => {
+            Box::new((HelloAck::refusal("missing_hello"), close::MISSING_HELLO, "missing hello"))
+        }
         HelloFault::UnsupportedProtocol(announced) => {
             let mut ack = HelloAck::refusal("unsupported_protocol");
             let ours = exai_protocol::version::PROTOCOL;
@@ -138,7 +161,7 @@ fn admit<C: Control>(text: &str, shared: &Shared<C>) -> Result<(Hello, Principal
                 "this daemon speaks protocol {ours}, the client {announced}; update the older of the two"
             ));
             ack.protocol = Some(ours.to_owned());
-            (ack, close::UNSUPPORTED_PROTOCOL, "unsupported protocol")
+            Box::new((ack, close::UNSUPPORTED_PROTOCOL, "unsupported protocol"))
         }
     })?;
     match shared.control.authenticate(&hello.token) {
@@ -149,7 +172,7 @@ fn admit<C: Control>(text: &str, shared: &Shared<C>) -> Result<(Hello, Principal
                 // Names the home, so that a client of another home can say whose port this is.
                 ack.server = Some(shared.control.identity().clone());
             }
-            Err((ack, close::UNAUTHORIZED, "unauthorized"))
+            Err(Box::new((ack, close::UNAUTHORIZED, "unauthorized")))
         }
     }
 }
@@ -161,15 +184,25 @@ where
     refuse_with(socket, error.map(HelloAck::refusal).as_ref(), code, reason).await;
 }
 
-async fn refuse_with<S>(socket: &mut Socket<S>, ack: Option<&HelloAck>, code: u16, reason: &'static str)
-where
+async fn refuse_with<S>(
+    socket: &mut Socket<S>,
+    ack: Option<&HelloAck>,
+    code: u16,
+    reason: &'static str,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let farewell = async {
         if let Some(ack) = ack {
-            socket.send(Message::text(crate::outbox::encode(ack))).await.ok()?;
+            socket
+                .send(Message::text(crate::outbox::encode(ack)))
+                .await
+                .ok()?;
         }
-        let frame = CloseFrame { code: code.into(), reason: reason.into() };
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: reason.into(),
+        };
         socket.close(Some(frame)).await.ok()?;
         let mut answered = false;
         while let Some(Ok(message)) = socket.next().await {

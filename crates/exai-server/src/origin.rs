@@ -23,14 +23,30 @@ pub(crate) fn check(headers: &HeaderMap, port: u16, allowed: &[String]) -> Resul
     let [host] = hosts.as_slice() else {
         return Err(Refusal::Host(format!("{} Host headers", hosts.len())));
     };
-    let host = host.to_str().map_err(|_| Refusal::Host("not text".to_owned()))?;
-    let ours = [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")];
-    let known = ours.iter().chain(allowed).any(|name| name.eq_ignore_ascii_case(host));
-    if known { Ok(()) } else { Err(Refusal::Host(host.to_owned())) }
+    let host = host
+        .to_str()
+        .map_err(|_| Refusal::Host("not text".to_owned()))?;
+    let ours = [
+        format!("127.0.0.1:{port}"),
+        format!("localhost:{port}"),
+        format!("[::1]:{port}"),
+    ];
+    let known = ours
+        .iter()
+        .chain(allowed)
+        .any(|name| name.eq_ignore_ascii_case(host));
+    if known {
+        Ok(())
+    } else {
+        Err(Refusal::Host(host.to_owned()))
+    }
 }
 
 /// The check as tungstenite's callback wants it.
-#[expect(clippy::result_large_err, reason = "the callback's signature is tungstenite's")]
+#[expect(
+    clippy::result_large_err,
+    reason = "the callback's signature is tungstenite's"
+)]
 pub(crate) fn gate(request: &Request, port: u16, allowed: &[String]) -> Result<(), ErrorResponse> {
     check(request.headers(), port, allowed).map_err(|refusal| {
         tracing::warn!(?refusal, "upgrade refused");
@@ -62,12 +78,30 @@ mod tests {
     #[test]
     fn s02_host_must_be_ours_and_single() {
         let allowed = vec!["gateway.test:9000".to_owned()];
-        let verdict = |pairs: &[(&'static str, &'static str)]| check(&headers(pairs), 8765, &allowed);
-        for host in ["127.0.0.1:8765", "localhost:8765", "LOCALHOST:8765", "[::1]:8765", "gateway.test:9000"] {
+        let verdict =
+            |pairs: &[(&'static str, &'static str)]| check(&headers(pairs), 8765, &allowed);
+        for host in [
+            "127.0.0.1:8765",
+            "localhost:8765",
+            "LOCALHOST:8765",
+            "[::1]:8765",
+            "gateway.test:9000",
+        ] {
             assert_eq!(verdict(&[("host", host)]), Ok(()), "{host}");
         }
-        for host in ["127.0.0.1", "127.0.0.1:80", "user@localhost:8765", "evil.test:8765", "0.0.0.0:8765", "127.evil.tld:8765", ""] {
-            assert!(matches!(verdict(&[("host", host)]), Err(Refusal::Host(_))), "{host}");
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "user@localhost:8765",
+            "evil.test:8765",
+            "0.0.0.0:8765",
+            "127.evil.tld:8765",
+            "",
+        ] {
+            assert!(
+                matches!(verdict(&[("host", host)]), Err(Refusal::Host(_))),
+                "{host}"
+            );
         }
         assert!(verdict(&[]).is_err());
         assert!(verdict(&[("host", "localhost:8765"), ("host", "localhost:8765")]).is_err());
@@ -75,7 +109,13 @@ mod tests {
 
     #[test]
     fn s03_any_origin_is_refused() {
-        for origin in ["null", "http://localhost", "http://127.0.0.1:8765", "chrome-extension://x", ""] {
+        for origin in [
+            "null",
+            "http://localhost",
+            "http://127.0.0.1:8765",
+            "chrome-extension://x",
+            "",
+        ] {
             let headers = headers(&[("host", "localhost:8765"), ("origin", origin)]);
             assert_eq!(check(&headers, 8765, &[]), Err(Refusal::Origin), "{origin}");
         }

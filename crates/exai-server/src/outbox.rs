@@ -58,7 +58,10 @@ pub(crate) enum Work {
 impl Outbox {
     pub(crate) fn new(max_frame_bytes: usize) -> Self {
         Self {
-            state: Mutex::new(State { piece: max_frame_bytes / ESCAPED, ..State::default() }),
+            state: Mutex::new(State {
+                piece: max_frame_bytes / ESCAPED,
+                ..State::default()
+            }),
             drained: Notify::new(),
             ended: Notify::new(),
             hard_bytes: max_frame_bytes.saturating_mul(2) + SOFT_BYTES,
@@ -164,7 +167,10 @@ impl Outbox {
 
     /// Why the connection ends.
     pub(crate) fn why(&self) -> String {
-        self.lock().end.as_ref().map_or_else(|| "closed".to_owned(), |end| end.reason.clone())
+        self.lock()
+            .end
+            .as_ref()
+            .map_or_else(|| "closed".to_owned(), |end| end.reason.clone())
     }
 
     /// Waits until the connection is to end: from then on its peer has only so much time.
@@ -204,15 +210,23 @@ impl State {
     fn push_text(&mut self, id: &RequestId, mut text: &str) {
         while !text.is_empty() {
             let (piece, rest) = text.split_at(text.floor_char_boundary(self.piece.max(4)));
-            self.push(encode(&Partial { request_id: id.clone(), text: piece.to_owned() }));
+            self.push(encode(&Partial {
+                request_id: id.clone(),
+                text: piece.to_owned(),
+            }));
             text = rest;
         }
     }
 
     fn join(&mut self, partial: Partial) {
-        let at = self.joined.iter().position(|(id, _)| *id == partial.request_id);
+        let at = self
+            .joined
+            .iter()
+            .position(|(id, _)| *id == partial.request_id);
         match at {
-            Some(at) if self.joined[at].1.len() < MAX_JOINED => self.joined[at].1.push_str(&partial.text),
+            Some(at) if self.joined[at].1.len() < MAX_JOINED => {
+                self.joined[at].1.push_str(&partial.text)
+            }
             Some(_) => {}
             None => self.joined.push((partial.request_id, partial.text)),
         }
@@ -257,9 +271,67 @@ mod tests {
         let outbox = Outbox::new(SOFT_BYTES);
         outbox.answer("a".repeat(SOFT_BYTES + 1));
         for text in ["one ", "two"] {
-            outbox.partial(Partial { request_id: "r".into(), text: text.into() });
+            outbox.partial(Partial {
+                request_id: "r".into(),
+                text: text.into(),
+            });
         }
         assert!(drain(&outbox)[1].contains("one two"));
+    }
+
+    #[test]
+    fn text_that_waits_is_never_overtaken() {
+        let outbox = Outbox::new(SOFT_BYTES);
+        let stream = |text: &str| {
+            outbox.partial(Partial {
+                request_id: "r".into(),
+                text: text.into(),
+            })
+        };
+        outbox.answer("a".repeat(SOFT_BYTES + 1));
+        for n in 0..BATCH {
+            outbox.answer(n.to_string());
+        }
+        stream("one ");
+        assert!(
+            matches!(outbox.lock().take(), Some(Work::Frames(frames)) if frames.len() == BATCH)
+        );
+        assert!(matches!(outbox.lock().take(), Some(Work::Frames(frames)) if frames.len() == 1));
+        stream("two");
+        assert!(drain(&outbox)[0].contains("one two"));
+    }
+
+    #[test]
+    fn what_is_being_written_still_counts() {
+        let outbox = Outbox::new(SOFT_BYTES);
+        outbox.answer("a".repeat(SOFT_BYTES + 1));
+        assert!(outbox.lock().take().is_some());
+        outbox.hint("beat".into());
+        assert!(
+            outbox.lock().take().is_none(),
+            "the peer still reads the first"
+        );
+        outbox.hint("beat".into());
+        assert!(outbox.lock().take().is_some());
+    }
+
+    #[test]
+    fn i07_text_is_cut_to_frames() {
+        let outbox = Outbox::new(400);
+        let text = "\u{1}ä".repeat(100);
+        outbox.partial(Partial {
+            request_id: "r".into(),
+            text: text.clone(),
+        });
+        let frames = drain(&outbox);
+        assert!(
+            frames.len() > 3 && frames.iter().all(|frame| frame.len() <= 400),
+            "{frames:?}"
+        );
+        let pieces = frames
+            .iter()
+            .map(|frame| serde_json::from_str::<Partial>(frame).unwrap().text);
+        assert_eq!(pieces.collect::<String>(), text);
     }
 
     #[tokio::test]
@@ -269,6 +341,12 @@ mod tests {
         outbox.ended().await;
         outbox.answer("late".into());
         assert_eq!(drain(&outbox).len(), 1);
-        assert!(matches!(outbox.lock().take(), Some(Work::Close(End { code: close::SLOW_READER, .. }))));
+        assert!(matches!(
+            outbox.lock().take(),
+            Some(Work::Close(End {
+                code: close::SLOW_READER,
+                ..
+            }))
+        ));
     }
 }

@@ -143,7 +143,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
                 Poll::Ready(Work::Close(end)) if !self.closing => {
                     ready!(self.sink().poll_ready(context))?;
                     self.closing = true;
-                    let frame = CloseFrame { code: end.code.into(), reason: end.reason.clone().into() };
+                    let frame = CloseFrame {
+                        code: end.code.into(),
+                        reason: end.reason.clone().into(),
+                    };
                     self.reason.get_or_insert(end.reason);
                     self.sink().start_send(Message::Close(Some(frame)))?;
                     self.unflushed = true;
@@ -166,10 +169,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
 /// The close code of a peer that broke the protocol; `None` for one that is simply gone.
 fn fault_of(error: &Error) -> Option<(u16, String)> {
     match error {
-        Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-            Some((close::TOO_BIG, format!("frame of {size} bytes; the limit is {max_size}")))
-        }
-        Error::Utf8(_) => Some((CloseCode::Invalid.into(), "a text frame that is not UTF-8".to_owned())),
+        Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => Some((
+            close::TOO_BIG,
+            format!("frame of {size} bytes; the limit is {max_size}"),
+        )),
+        Error::Utf8(_) => Some((
+            CloseCode::Invalid.into(),
+            "a text frame that is not UTF-8".to_owned(),
+        )),
         Error::Protocol(
             ProtocolError::ResetWithoutClosingHandshake
             | ProtocolError::ReceivedAfterClosing

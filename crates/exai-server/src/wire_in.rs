@@ -57,7 +57,11 @@ impl<C: Control> Desk<C> {
             Op::ListTools => self.list_tools(request_id),
             Op::Health => {
                 let health = self.shared.control.health();
-                self.reply(&HealthRes { request_id, ok: true, health });
+                self.reply(&HealthRes {
+                    request_id,
+                    ok: true,
+                    health,
+                });
             }
             Op::Ping => {
                 let t = seconds(self.shared.engine.now());
@@ -65,23 +69,45 @@ impl<C: Control> Desk<C> {
             }
             Op::RotateToken { old, new } => self.rotate_token(request_id, old, new),
             Op::Sessions => {
-                let sessions = self.shared.engine.sessions().list(&self.member.session.principal);
-                self.reply(&SessionsRes { request_id, sessions });
+                let sessions = self
+                    .shared
+                    .engine
+                    .sessions()
+                    .list(&self.member.session.principal);
+                self.reply(&SessionsRes {
+                    request_id,
+                    sessions,
+                });
             }
-            Op::Notify { to, level, message } => self.notify(request_id, to.as_ref(), &level, &message),
+            Op::Notify { to, level, message } => {
+                self.notify(request_id, to.as_ref(), &level, &message)
+            }
             Op::Mcp { method, .. } => {
-                let error = McpError { code: -32601, message: format!("method not found: {method}") };
-                self.reply(&McpRes { request_id, result: None, error: Some(error) });
+                let error = McpError {
+                    code: -32601,
+                    message: format!("method not found: {method}"),
+                };
+                self.reply(&McpRes {
+                    request_id,
+                    result: None,
+                    error: Some(error),
+                });
             }
             Op::Subscribe(subscribe) => self.subscribe(request_id, &subscribe),
             Op::Unsubscribe => {
                 self.replace_subscription(None);
-                self.reply(&UnsubscribeRes { request_id, ok: true });
+                self.reply(&UnsubscribeRes {
+                    request_id,
+                    ok: true,
+                });
             }
             Op::Shutdown { drain_ms, reason } => self.shutdown(request_id, drain_ms, &reason),
             Op::Cancel { mode, reason } => self.with_id(request_id, "cancel", |id| {
                 let state = self.shared.engine.cancel(&self.member, &id, mode, &reason);
-                self.reply(&CancelRes { request_id: Some(id), state });
+                self.reply(&CancelRes {
+                    request_id: Some(id),
+                    state,
+                });
             }),
             Op::Attach => self.with_id(request_id, "attach", |id| self.attach(id)),
             Op::Collect { offset, limit } => {
@@ -94,7 +120,9 @@ impl<C: Control> Desk<C> {
         if let Some(roots) = call.roots {
             self.member.session.set_roots(roots);
         }
-        let arguments = call.arguments.map_or_else(tool::no_arguments, |raw| Arc::from(raw.to_owned()));
+        let arguments = call
+            .arguments
+            .map_or_else(tool::no_arguments, |raw| Arc::from(raw.to_owned()));
         self.shared.engine.submit(Submission {
             session: Arc::clone(&self.member.session),
             request_id: request_id.unwrap_or_else(|| self.shared.engine.mint_request_id()),
@@ -107,9 +135,17 @@ impl<C: Control> Desk<C> {
 
     fn list_tools(&self, request_id: Option<RequestId>) {
         let snapshot = self.shared.engine.registry().snapshot();
-        let tools_hash = self.voice.abilities.rich.then(|| snapshot.hash().to_string());
+        let tools_hash = self
+            .voice
+            .abilities
+            .rich
+            .then(|| snapshot.hash().to_string());
         let tools: Box<RawValue> = (**snapshot.list()).to_owned();
-        self.reply(&ListToolsRes { request_id, tools, tools_hash });
+        self.reply(&ListToolsRes {
+            request_id,
+            tools,
+            tools_hash,
+        });
     }
 
     /// The token is written to disk, which may block: not here.
@@ -121,7 +157,11 @@ impl<C: Control> Desk<C> {
             } else {
                 control.rotate_token(&old, &new)
             };
-            let frame = RotateTokenRes { request_id, ok: outcome.is_ok(), error: outcome.err() };
+            let frame = RotateTokenRes {
+                request_id,
+                ok: outcome.is_ok(),
+                error: outcome.err(),
+            };
             voice.outbox.answer(encode(&frame));
         });
     }
@@ -130,7 +170,10 @@ impl<C: Control> Desk<C> {
         let watcher = Arc::clone(&self.voice) as Arc<dyn Watcher>;
         let session = &self.member.session;
         let (state, _) = self.shared.engine.look_up(session, &id);
-        self.reply(&AttachRes { request_id: Some(id.clone()), state });
+        self.reply(&AttachRes {
+            request_id: Some(id.clone()),
+            state,
+        });
         // Between the two looks the call may have ended; then its end is what is told.
         self.shared.engine.attach(session, &id, watcher);
     }
@@ -150,7 +193,9 @@ impl<C: Control> Desk<C> {
             total_bytes: text.len() as u64,
             chunk: chunk.to_owned(),
             eof,
-            error: finished.and_then(|finished| finished.error.clone()).map(|error| self.voice.fitting(error)),
+            error: finished
+                .and_then(|finished| finished.error.clone())
+                .map(|error| self.voice.fitting(error)),
         });
     }
 
@@ -168,7 +213,12 @@ impl<C: Control> Desk<C> {
         let (mut subscription, resync_required) =
             bus.subscribe(topics, asked.since, asked.boot_id.as_deref());
         let (seq, boot_id) = (bus.newest(), bus.boot_id().clone());
-        self.reply(&SubscribeRes { request_id, seq, boot_id, resync_required });
+        self.reply(&SubscribeRes {
+            request_id,
+            seq,
+            boot_id,
+            resync_required,
+        });
         let stop = self.closed.child_token();
         self.replace_subscription(Some(stop.clone()));
         let voice = Arc::clone(&self.voice);
@@ -187,10 +237,18 @@ impl<C: Control> Desk<C> {
         });
     }
 
-    fn notify(&self, request_id: Option<RequestId>, to: Option<&ClientId>, level: &str, message: &str) {
+    fn notify(
+        &self,
+        request_id: Option<RequestId>,
+        to: Option<&ClientId>,
+        level: &str,
+        message: &str,
+    ) {
         let level = if level.is_empty() { "info" } else { level };
         if !["info", "warning", "error"].contains(&level) {
-            let why = format!("invalid_message: level must be 'info', 'warning' or 'error', not {level:?}");
+            let why = format!(
+                "invalid_message: level must be 'info', 'warning' or 'error', not {level:?}"
+            );
             return self.error(request_id, why);
         }
         if message.is_empty() {
@@ -198,14 +256,24 @@ impl<C: Control> Desk<C> {
             return self.error(request_id, why.to_owned());
         }
         let from = self.member.session.client_name();
-        let push = Push::Notice { from: &from, level, message };
+        let push = Push::Notice {
+            from: &from,
+            level,
+            message,
+        };
         let principal = &self.member.session.principal;
         let delivered = self.shared.engine.sessions().push(principal, to, &push);
-        self.reply(&NotifyRes { request_id, delivered });
+        self.reply(&NotifyRes {
+            request_id,
+            delivered,
+        });
     }
 
     fn replace_subscription(&self, next: Option<CancellationToken>) {
-        let mut current = self.subscription.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self
+            .subscription
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(previous) = std::mem::replace(&mut *current, next) {
             previous.cancel();
         }
@@ -214,19 +282,32 @@ impl<C: Control> Desk<C> {
     fn shutdown(&self, request_id: Option<RequestId>, drain_ms: u64, reason: &str) {
         let in_flight = self.shared.engine.live_calls() as u64;
         let pid = self.shared.control.health().pid;
-        self.reply(&ShutdownRes { request_id, ok: true, in_flight, pid });
-        self.shared.control.shutdown(Duration::from_millis(drain_ms), reason);
+        self.reply(&ShutdownRes {
+            request_id,
+            ok: true,
+            in_flight,
+            pid,
+        });
+        self.shared
+            .control
+            .shutdown(Duration::from_millis(drain_ms), reason);
     }
 
     fn with_id(&self, request_id: Option<RequestId>, op: &str, then: impl FnOnce(RequestId)) {
         match request_id {
             Some(id) => then(id),
-            None => self.error(None, format!("invalid_message: {op} requires 'request_id' (string)")),
+            None => self.error(
+                None,
+                format!("invalid_message: {op} requires 'request_id' (string)"),
+            ),
         }
     }
 
     fn error(&self, request_id: Option<RequestId>, message: String) {
-        self.reply(&ErrorFrame { request_id, message });
+        self.reply(&ErrorFrame {
+            request_id,
+            message,
+        });
     }
 
     fn reply(&self, frame: &impl serde::Serialize) {
@@ -246,7 +327,12 @@ fn topics(names: &[String]) -> Result<Vec<Topic>, String> {
     names
         .iter()
         .map(|name| {
-            Topic::parse(name).ok_or_else(|| format!("invalid_message: unknown topic {name:?}; topics are {}", known()))
+            Topic::parse(name).ok_or_else(|| {
+                format!(
+                    "invalid_message: unknown topic {name:?}; topics are {}",
+                    known()
+                )
+            })
         })
         .collect()
 }

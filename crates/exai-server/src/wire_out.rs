@@ -99,7 +99,10 @@ impl Voice {
                 Some(error) if end.outputs.is_none() => self.fitting(error.clone()),
                 _ => self.too_large(end),
             };
-            text = encode(&CallToolRes::<&RawValue>::failed(call.request_id.clone(), error));
+            text = encode(&CallToolRes::<&RawValue>::failed(
+                call.request_id.clone(),
+                error,
+            ));
         }
         text
     }
@@ -108,19 +111,33 @@ impl Voice {
     pub(crate) fn fitting(&self, mut error: WireError) -> WireError {
         let room = self.max_frame_bytes / 8;
         if error.message.len() > room {
-            error.message.truncate(error.message.floor_char_boundary(room));
+            error
+                .message
+                .truncate(error.message.floor_char_boundary(room));
         }
-        error.metadata = error.metadata.filter(|metadata| metadata.get().len() <= room);
-        if self.abilities.rich { error } else { in_v1_words(error) }
+        error.metadata = error
+            .metadata
+            .filter(|metadata| metadata.get().len() <= room);
+        if self.abilities.rich {
+            error
+        } else {
+            in_v1_words(error)
+        }
     }
 
     fn too_large(&self, end: &Finished) -> WireError {
         let (size, limit) = (end.result_bytes(), self.max_frame_bytes);
         let error = WireError::new(
             Code::TooLarge,
-            format!("the result is {size} bytes and a frame at most {limit}; it is kept: collect{{request_id, offset, limit}} pages it"),
+            format!(
+                "the result is {size} bytes and a frame at most {limit}; it is kept: collect{{request_id, offset, limit}} pages it"
+            ),
         );
-        if self.abilities.rich { error.ran(Ran::Yes) } else { error }
+        if self.abilities.rich {
+            error.ran(Ran::Yes)
+        } else {
+            error
+        }
     }
 
     pub(crate) fn deliver(&self, delivery: &Delivery) {
@@ -131,9 +148,10 @@ impl Voice {
                 topic: event.topic().as_str().to_owned(),
                 data: event.body(),
             }),
-            Delivery::Lagged { dropped, next_seq } => {
-                encode(&Lagged { dropped: *dropped, next_seq: *next_seq })
-            }
+            Delivery::Lagged { dropped, next_seq } => encode(&Lagged {
+                dropped: *dropped,
+                next_seq: *next_seq,
+            }),
         };
         self.outbox.answer(frame);
     }
@@ -150,7 +168,10 @@ impl Watcher for Voice {
             Update::Accepted if self.abilities.progress => {}
             Update::Accepted => {
                 let note = Some(ADMISSION_NOTE.to_owned());
-                self.outbox.answer(encode(&Progress { note, ..self.progress(call) }));
+                self.outbox.answer(encode(&Progress {
+                    note,
+                    ..self.progress(call)
+                }));
             }
             Update::Acknowledged { at_once: true, .. } if self.abilities.brief => {}
             Update::Acknowledged { limit, .. } => self.outbox.answer(encode(&CallToolAck {
@@ -159,7 +180,11 @@ impl Watcher for Voice {
                 timeout: limit.as_secs_f64(),
                 name: call.tool.to_string(),
             })),
-            Update::Progress { seq, stage, message } => {
+            Update::Progress {
+                seq,
+                stage,
+                message,
+            } => {
                 let mut frame = self.progress(call);
                 if self.abilities.progress {
                     frame.seq = Some(*seq);
@@ -170,12 +195,20 @@ impl Watcher for Voice {
             }
             Update::Partial(text) if self.abilities.partial => {
                 let request_id = call.request_id.clone();
-                self.outbox.partial(Partial { request_id, text: (*text).to_owned() });
+                self.outbox.partial(Partial {
+                    request_id,
+                    text: (*text).to_owned(),
+                });
             }
             Update::Partial(_) => {}
-            Update::Finished { end, attached, replayed } => {
+            Update::Finished {
+                end,
+                attached,
+                replayed,
+            } => {
                 self.outbox.forget_partial(&call.request_id);
-                self.outbox.answer(self.result(call, end, *attached, *replayed));
+                self.outbox
+                    .answer(self.result(call, end, *attached, *replayed));
             }
         }
     }
@@ -188,13 +221,25 @@ impl Peer for Voice {
         }
         let t = self.t();
         match push {
-            Push::Notice { from, level, message } if self.abilities.notify => {
-                let (from, level, message) = (from.to_string(), level.to_string(), message.to_string());
-                self.outbox.answer(encode(&Notify { from, level, message, t }));
+            Push::Notice {
+                from,
+                level,
+                message,
+            } if self.abilities.notify => {
+                let (from, level, message) =
+                    (from.to_string(), level.to_string(), message.to_string());
+                self.outbox.answer(encode(&Notify {
+                    from,
+                    level,
+                    message,
+                    t,
+                }));
                 true
             }
             Push::ToolsChanged { hash } if self.abilities.tools_changed => {
-                self.outbox.answer(encode(&ToolsChanged { tools_hash: (*hash).to_owned() }));
+                self.outbox.answer(encode(&ToolsChanged {
+                    tools_hash: (*hash).to_owned(),
+                }));
                 true
             }
             _ => false,

@@ -170,6 +170,12 @@ fn request(
             format!("params of {method} must be an object"),
         ));
     }
+    // The library takes a cursor that is no text for none, and the client for told.
+    let paged = method.ends_with("/list").then(|| RawObject::parse(params));
+    if paged.is_some_and(|params| params.is_ok_and(|params| params.string("cursor").is_err())) {
+        let message = format!("params.cursor of {method} must be a string");
+        return Err(invalid_params(id, message));
+    }
     match serde_json::from_str::<ClientJsonRpcMessage>(text) {
         Ok(JsonRpcMessage::Request(request))
             if matches!(request.request, ClientRequest::CustomRequest(_))

@@ -107,6 +107,11 @@ fn r07_every_kind_of_garbage_gets_its_error_and_its_id_back() {
             -32602,
             number(9),
         ),
+        (
+            r#"{"jsonrpc":"2.0","id":9,"method":"tools/list","params":{"cursor":7}}"#,
+            -32602,
+            number(9),
+        ),
     ] {
         assert_eq!(refusal(line), (code, id), "{line}");
     }

@@ -12,8 +12,9 @@ use crate::{
 use rmcp::{
     RoleServer,
     model::{
-        CallToolRequest, CallToolRequestParams, ClientJsonRpcMessage, ClientRequest, ErrorCode,
-        ErrorData, GetExtensions, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
+        CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientJsonRpcMessage,
+        ClientRequest, ErrorCode, ErrorData, GetExtensions, GetMeta, JsonRpcMessage,
+        ProtocolVersion, RequestId, RequestMetaObject, ServerJsonRpcMessage, ServerResult,
     },
     transport::Transport,
 };
@@ -45,6 +46,8 @@ pub(crate) struct Stdio<R> {
     signals: Arc<Signals>,
     /// An error answer that waits for room, kept here because receiving may be interrupted.
     owed: Option<Vec<u8>>,
+    /// The revision of a handshake on a pipe that was opened without one.
+    late_handshake: Option<ProtocolVersion>,
 }
 
 impl<R: AsyncRead + Unpin> Stdio<R> {
@@ -62,6 +65,7 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
             tickets,
             signals,
             owed: None,
+            late_handshake: None,
         }
     }
 
@@ -119,7 +123,9 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
             return None;
         };
         let mut request = CallToolRequest::new(CallToolRequestParams::new(call.name));
-        request.extensions_mut().insert(call.meta);
+        let mut meta = call.meta;
+        self.remember_handshake(&mut meta);
+        request.extensions_mut().insert(meta);
         request.extensions_mut().insert(ticket);
         Some(JsonRpcMessage::request(
             ClientRequest::CallToolRequest(request),
@@ -128,13 +134,33 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
     }
 
     /// Before the library serves, it takes a message that is no request for the end.
-    fn pass(&self, message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
+    fn pass(&self, mut message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
         let early = !self.signals.serving.load(Ordering::Relaxed);
-        if early && !matches!(message, JsonRpcMessage::Request(_)) {
-            tracing::debug!("a message before the first request is ignored");
-            return None;
+        match &mut message {
+            JsonRpcMessage::Request(asked)
+                if !matches!(asked.request, ClientRequest::DiscoverRequest(_)) =>
+            {
+                self.remember_handshake(asked.request.get_meta_mut());
+            }
+            JsonRpcMessage::Request(_) => {}
+            _ if early => {
+                tracing::debug!("a message before the first request is ignored");
+                return None;
+            }
+            _ => {}
         }
         Some(message)
+    }
+
+    /// The library takes the first request of a pipe for the era of all. A client that shook
+    /// hands later need not say its revision again, so it is said here.
+    fn remember_handshake(&self, meta: &mut RequestMetaObject) {
+        if let Some(version) = &self.late_handshake
+            && meta.protocol_version().is_none()
+        {
+            meta.set_protocol_version(version.clone());
+            meta.set_client_capabilities(ClientCapabilities::default());
+        }
     }
 
     fn owe(&mut self, error: ErrorData, id: Option<RequestId>) {
@@ -167,6 +193,11 @@ impl<R: AsyncRead + Unpin + Send + 'static> Transport<RoleServer> for Stdio<R> {
         let line = match &mut message {
             JsonRpcMessage::Response(response) => {
                 self.tickets.close(&response.id);
+                if let ServerResult::InitializeResult(result) = &response.result
+                    && self.signals.serving.load(Ordering::Relaxed)
+                {
+                    self.late_handshake = Some(result.protocol_version.clone());
+                }
                 match answer::ready(&mut response.result) {
                     Some(result) => ready_line(&response.id, &result),
                     None => line_of(&message),

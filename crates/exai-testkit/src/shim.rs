@@ -33,7 +33,7 @@ pub enum Heard {
 pub struct Shim {
     process: Process,
     stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    stdout: Option<BufReader<ChildStdout>>,
     /// A line that has come in part.
     partial: Vec<u8>,
     /// Messages read while looking for another.
@@ -52,7 +52,7 @@ impl Shim {
         Self {
             process,
             stdin,
-            stdout: BufReader::new(stdout),
+            stdout: Some(BufReader::new(stdout)),
             partial: Vec::new(),
             aside: VecDeque::new(),
             next_id: 0,
@@ -97,6 +97,11 @@ impl Shim {
         self.stdin = None;
     }
 
+    /// Closes the reading end of the shim's standard output, as an editor does that crashed.
+    pub fn close_stdout(&mut self) {
+        self.stdout = None;
+    }
+
     /// What comes next within `limit`. A line that is no JSON-RPC message ends the test: there
     /// is nothing else a shim may write.
     pub async fn hear(&mut self, limit: Duration) -> Heard {
@@ -107,8 +112,11 @@ impl Shim {
     }
 
     async fn read(&mut self, end: Instant) -> Heard {
+        let Some(stdout) = &mut self.stdout else {
+            return Heard::End;
+        };
         // Taking up a line again after a time-out is safe: what has come stays in `partial`.
-        let read = timeout_at(end, self.stdout.read_until(b'\n', &mut self.partial)).await;
+        let read = timeout_at(end, stdout.read_until(b'\n', &mut self.partial)).await;
         match read {
             Err(_) => Heard::Silence,
             // An error of the pipe is its end; without a newline nothing more will come.

@@ -19,14 +19,14 @@ use tokio::{
     time::timeout,
 };
 use tokio_tungstenite::{
-    WebSocketStream, client_async,
-    tungstenite::{Message, Utf8Bytes},
+    WebSocketStream, client_async_with_config,
+    tungstenite::{Message, Utf8Bytes, protocol::WebSocketConfig},
 };
 use tokio_util::task::TaskTracker;
 
 /// Handshakes at once: a crowd at the door is another test.
 const ARRIVING: usize = 64;
-/// A call that takes longer is lost.
+/// A session that takes longer has lost a call.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who is measured.
@@ -147,14 +147,16 @@ async fn session(
         Err(error) => run.failed(error),
         Ok(line) => {
             run.latencies.reserve_exact(load.calls);
-            for call in load.warm_up..load.warm_up + load.calls {
-                match line.call(number, call).await {
-                    Ok(took) => run.latencies.push(took),
-                    Err(error) => {
-                        run.failed(&error);
-                        break;
-                    }
+            let calls = async {
+                for call in load.warm_up..load.warm_up + load.calls {
+                    run.latencies.push(line.call(number, call).await?);
                 }
+                Ok::<(), anyhow::Error>(())
+            };
+            // One timer a session, not one a call: the client is in every number.
+            let ended = timeout(PATIENCE, calls).await;
+            if let Err(error) = ended.map_err(Into::into).and_then(|ended| ended) {
+                run.failed(&error);
             }
         }
     }
@@ -197,7 +199,7 @@ impl Line {
     async fn open(peer: &Peer, number: usize) -> Result<Self> {
         let stream = connect_tcp(&peer.target).await?;
         let url = format!("ws://{}/", peer.target.authority());
-        let (socket, _) = timeout(PATIENCE, client_async(url, stream)).await??;
+        let (socket, _) = timeout(PATIENCE, client_async_with_config(url, stream, Some(small_buffers()))).await??;
         let mut line = Self { socket };
         let features = if peer.features {
             &version::FEATURES[..]
@@ -258,9 +260,7 @@ impl Line {
 
     async fn text(&mut self) -> Result<Utf8Bytes> {
         loop {
-            let message = timeout(PATIENCE, self.socket.next())
-                .await
-                .context("no answer")?;
+            let message = self.socket.next().await;
             match message.context("the connection was closed")?? {
                 Message::Text(text) => return Ok(text),
                 Message::Close(frame) => bail!("the connection was closed: {frame:?}"),
@@ -268,6 +268,11 @@ impl Line {
             }
         }
     }
+}
+
+/// A thousand sessions must not be a thousand times the library's 128 KiB.
+fn small_buffers() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(4 * 1024).write_buffer_size(32 * 1024)
 }
 
 fn request(session: usize, call: usize) -> Utf8Bytes {
@@ -286,14 +291,14 @@ fn nonce() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::echo::Echo;
+    use crate::bench::echo::here;
 
     #[tokio::test]
     async fn the_client_drives_the_bare_server() {
         let reply = r#"{"op":"call_tool_res","request_id":"x","outputs":[]}"#;
-        let echo = Echo::start(reply).unwrap();
+        let echo = here(reply).await;
         let run = run(
-            &echo.peer,
+            &echo,
             Load {
                 sessions: 3,
                 calls: 5,
@@ -308,15 +313,15 @@ mod tests {
             run.first_error
         );
         assert!(run.rate().is_some_and(|rate| rate > 0.0));
-        assert_eq!(sample(&echo.peer).await.unwrap(), reply);
+        assert_eq!(sample(&echo).await.unwrap(), reply);
     }
 
     #[tokio::test]
     async fn failures_are_counted_and_nobody_waits_for_ever() {
         let failing = r#"{"op":"call_tool_res","request_id":"x","error":{"code":"INTERNAL"}}"#;
-        let echo = Echo::start(failing).unwrap();
+        let echo = here(failing).await;
         let run = run(
-            &echo.peer,
+            &echo,
             Load {
                 sessions: 2,
                 calls: 5,
@@ -329,8 +334,7 @@ mod tests {
             run.first_error
                 .is_some_and(|error| error.contains("INTERNAL"))
         );
-        let mut gone = echo.peer.clone();
-        drop(echo);
+        let mut gone = echo;
         let target = Arc::make_mut(&mut gone.target);
         target.port = 1;
         let run = super::run(

@@ -2,10 +2,7 @@
 //! come first served within a lane. A lane whose provider is full does not hold up the others.
 
 use super::{Claim, Permit};
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::oneshot;
 
 #[derive(Default)]
@@ -48,20 +45,38 @@ impl FairQueue {
     pub(super) fn push(&mut self, ticket: u64, claim: Claim, sender: oneshot::Sender<Permit>) {
         self.len += 1;
         self.bytes += claim.bytes;
-        let client = match self.ring.iter().position(|client| client.name == claim.client) {
+        let client = match self
+            .ring
+            .iter()
+            .position(|client| client.name == claim.client)
+        {
             Some(at) => &mut self.ring[at],
             None => {
-                self.ring.push_back(Client { name: Arc::clone(&claim.client), lanes: VecDeque::new() });
+                self.ring.push_back(Client {
+                    name: Arc::clone(&claim.client),
+                    lanes: VecDeque::new(),
+                });
                 let last = self.ring.len() - 1;
                 &mut self.ring[last]
             }
         };
-        let waiter = Waiter { ticket, claim, sender };
-        match client.lanes.iter_mut().find(|lane| lane.provider == waiter.claim.provider) {
+        let waiter = Waiter {
+            ticket,
+            claim,
+            sender,
+        };
+        match client
+            .lanes
+            .iter_mut()
+            .find(|lane| lane.provider == waiter.claim.provider)
+        {
             Some(lane) => lane.waiters.push_back(waiter),
             None => {
                 let provider = waiter.claim.provider.clone();
-                client.lanes.push_back(Lane { provider, waiters: VecDeque::from([waiter]) });
+                client.lanes.push_back(Lane {
+                    provider,
+                    waiters: VecDeque::from([waiter]),
+                });
             }
         }
     }
@@ -71,9 +86,17 @@ impl FairQueue {
         &mut self,
         fits: impl Fn(&Claim) -> bool,
     ) -> Option<(Claim, oneshot::Sender<Permit>)> {
-        let head_fits = |lane: &Lane| lane.waiters.front().is_some_and(|waiter| fits(&waiter.claim));
+        let head_fits = |lane: &Lane| {
+            lane.waiters
+                .front()
+                .is_some_and(|waiter| fits(&waiter.claim))
+        };
         let (at, lane_at) = self.ring.iter().enumerate().find_map(|(at, client)| {
-            client.lanes.iter().position(head_fits).map(|lane_at| (at, lane_at))
+            client
+                .lanes
+                .iter()
+                .position(head_fits)
+                .map(|lane_at| (at, lane_at))
         })?;
         let mut client = self.ring.remove(at)?;
         let mut lane = client.lanes.remove(lane_at)?;
@@ -92,13 +115,29 @@ impl FairQueue {
 
     /// Forgets a waiter that gave up; does nothing if it was already served.
     pub(super) fn remove(&mut self, ticket: u64, claim: &Claim) {
-        let Some(at) = self.ring.iter().position(|client| client.name == claim.client) else { return };
+        let Some(at) = self
+            .ring
+            .iter()
+            .position(|client| client.name == claim.client)
+        else {
+            return;
+        };
         let client = &mut self.ring[at];
-        let Some(lane_at) = client.lanes.iter().position(|lane| lane.provider == claim.provider) else {
+        let Some(lane_at) = client
+            .lanes
+            .iter()
+            .position(|lane| lane.provider == claim.provider)
+        else {
             return;
         };
         let lane = &mut client.lanes[lane_at];
-        let Some(found) = lane.waiters.iter().position(|waiter| waiter.ticket == ticket) else { return };
+        let Some(found) = lane
+            .waiters
+            .iter()
+            .position(|waiter| waiter.ticket == ticket)
+        else {
+            return;
+        };
         lane.waiters.remove(found);
         self.len -= 1;
         self.bytes -= claim.bytes;
@@ -113,17 +152,33 @@ impl FairQueue {
     /// Calls that start before this one if every call fits: its elders in the lane, and as
     /// many of every other client.
     pub(super) fn ahead_of(&self, ticket: u64, claim: &Claim) -> usize {
-        let Some(lane) = self.lane(claim) else { return 0 };
-        let elders = lane.waiters.iter().take_while(|waiter| waiter.ticket != ticket).count();
-        let others = self.ring.iter().filter(|client| client.name != claim.client).map(|client| {
-            let waiting: usize = client.lanes.iter().map(|lane| lane.waiters.len()).sum();
-            waiting.min(elders + 1)
-        });
+        let Some(lane) = self.lane(claim) else {
+            return 0;
+        };
+        let elders = lane
+            .waiters
+            .iter()
+            .take_while(|waiter| waiter.ticket != ticket)
+            .count();
+        let others = self
+            .ring
+            .iter()
+            .filter(|client| client.name != claim.client)
+            .map(|client| {
+                let waiting: usize = client.lanes.iter().map(|lane| lane.waiters.len()).sum();
+                waiting.min(elders + 1)
+            });
         elders + others.sum::<usize>()
     }
 
     fn lane(&self, claim: &Claim) -> Option<&Lane> {
-        let client = self.ring.iter().find(|client| client.name == claim.client)?;
-        client.lanes.iter().find(|lane| lane.provider == claim.provider)
+        let client = self
+            .ring
+            .iter()
+            .find(|client| client.name == claim.client)?;
+        client
+            .lanes
+            .iter()
+            .find(|lane| lane.provider == claim.provider)
     }
 }

@@ -4,15 +4,28 @@ use super::*;
 
 fn limits(global: usize, client: usize) -> Limits {
     let providers = HashMap::from([(Arc::from("glm"), 1)]);
-    Limits { global, client, providers, queue_calls: 4, queue_bytes: 100 }
+    Limits {
+        global,
+        client,
+        providers,
+        queue_calls: 4,
+        queue_bytes: 100,
+    }
 }
 
 fn claim(client: &str) -> Claim {
-    Claim { client: Arc::from(client), provider: None, bytes: 10 }
+    Claim {
+        client: Arc::from(client),
+        provider: None,
+        bytes: 10,
+    }
 }
 
 fn on_glm(client: &str) -> Claim {
-    Claim { provider: Some(Arc::from("glm")), ..claim(client) }
+    Claim {
+        provider: Some(Arc::from("glm")),
+        ..claim(client)
+    }
 }
 
 fn now(admitted: Admitted) -> Permit {
@@ -37,7 +50,10 @@ fn is_served(waiting: &mut Waiting) -> Option<Permit> {
 #[test]
 fn permits_come_back_by_drop_alone() {
     let admission = Admission::new(limits(2, 2));
-    let held = (now(admission.claim(claim("a"))), now(admission.claim(on_glm("a"))));
+    let held = (
+        now(admission.claim(claim("a"))),
+        now(admission.claim(on_glm("a"))),
+    );
     assert_eq!(admission.depth().running, 2);
     drop(held);
     assert_eq!(admission.depth().running, 0);
@@ -80,17 +96,32 @@ fn a_newcomer_never_passes_its_own_lane() {
     let late = queued(admission.claim(claim("a")));
     assert_eq!((waiting.position().0, late.position().0), (0, 1));
     drop((running, waiting, late));
-    assert_eq!(admission.depth(), Depth { running: 0, queued: 0, queued_bytes: 0 });
+    assert_eq!(
+        admission.depth(),
+        Depth {
+            running: 0,
+            queued: 0,
+            queued_bytes: 0
+        }
+    );
 }
 
 #[test]
 fn the_queue_is_bounded_in_calls_and_bytes() {
     let admission = Admission::new(limits(1, 1));
     let _running = now(admission.claim(claim("a")));
-    let big = Claim { bytes: 101, ..claim("b") };
+    let big = Claim {
+        bytes: 101,
+        ..claim("b")
+    };
     assert!(matches!(admission.claim(big), Admitted::Full(_)));
-    let _waiting: Vec<_> = (0..4).map(|_| queued(admission.claim(claim("b")))).collect();
-    assert!(matches!(admission.claim(claim("c")), Admitted::Full(Depth { queued: 4, .. })));
+    let _waiting: Vec<_> = (0..4)
+        .map(|_| queued(admission.claim(claim("b"))))
+        .collect();
+    assert!(matches!(
+        admission.claim(claim("c")),
+        Admitted::Full(Depth { queued: 4, .. })
+    ));
 }
 
 #[test]

@@ -1,14 +1,7 @@
 //! Tools that compute their answer from memory end in the door's own step: no task, no permit,
 //! no ledger, no retained result. Still one guard, one record, one terminal frame.
 
-use super::{
-    Update,
-    call::Call,
-    guard::Guard,
-    life,
-    outcome::End,
-    run::contain,
-};
+use super::{Update, call::Call, guard::Guard, life, outcome::End, run::contain};
 use crate::{engine::Engine, events::Happening, ports::recorder::Reserved, tool::Tool};
 use exai_protocol::{RawValue, record::Record};
 use std::{
@@ -18,7 +11,12 @@ use std::{
 };
 
 /// Runs the call here and now; only a full recorder makes it wait, in a task of its own.
-pub(super) fn run(engine: &Arc<Engine>, call: Arc<Call>, tool: Arc<dyn Tool>, arguments: Arc<RawValue>) {
+pub(super) fn run(
+    engine: &Arc<Engine>,
+    call: Arc<Call>,
+    tool: Arc<dyn Tool>,
+    arguments: Arc<RawValue>,
+) {
     let received = Record::Received(Arc::clone(&call.facts));
     match engine.recorder().try_receive(received) {
         Ok(reserved) => answer(engine, &call, tool, arguments, reserved),
@@ -47,8 +45,14 @@ fn answer(
     }
     call.tell(&Update::Accepted);
     guard.started();
-    call.tell(&Update::Acknowledged { limit: call.limit.after, at_once: true });
-    engine.bus().publish(call.facts.received_at, Happening::Started(Arc::clone(&call.facts), 0));
+    call.tell(&Update::Acknowledged {
+        limit: call.limit.after,
+        at_once: true,
+    });
+    engine.bus().publish(
+        call.facts.received_at,
+        Happening::Started(Arc::clone(&call.facts), 0),
+    );
     let running = pin!(contain(tool, life::tool_call(call, arguments)));
     let end = match running.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(end) => end,

@@ -107,7 +107,9 @@ impl State {
         match update {
             Update::Accepted => self.told = Told::Accepted,
             Update::Acknowledged { .. } => self.told = Told::Acknowledged,
-            Update::Progress { message, .. } if !message.is_empty() => self.words = Some(Arc::from(*message)),
+            Update::Progress { message, .. } if !message.is_empty() => {
+                self.words = Some(Arc::from(*message))
+            }
             Update::Progress { .. } | Update::Partial(_) | Update::Finished { .. } => {}
         }
     }
@@ -149,7 +151,14 @@ pub(crate) struct Parts {
 
 impl Call {
     pub(crate) fn new(parts: Parts, watcher: Arc<dyn Watcher>) -> Arc<Self> {
-        let Parts { key, facts, session, asked, share, limit } = parts;
+        let Parts {
+            key,
+            facts,
+            session,
+            asked,
+            share,
+            limit,
+        } = parts;
         let state = State {
             watchers: vec![(watcher, false)],
             told: Told::Nothing,
@@ -181,7 +190,11 @@ impl Call {
 
     /// The end of a call whose deadline has passed.
     pub(crate) fn out_of_time(&self, started: bool) -> End {
-        End::Deadline { limit: self.limit, started, said: self.lock().words.clone() }
+        End::Deadline {
+            limit: self.limit,
+            started,
+            said: self.lock().words.clone(),
+        }
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -213,11 +226,21 @@ impl Call {
                 }
                 Missed::Acknowledgement => {
                     let limit = self.limit.after;
-                    watcher.update(&self.facts, &Update::Acknowledged { limit, at_once: false });
+                    watcher.update(
+                        &self.facts,
+                        &Update::Acknowledged {
+                            limit,
+                            at_once: false,
+                        },
+                    );
                     told = Told::Acknowledged;
                 }
                 Missed::End(end) => {
-                    let replay = Update::Finished { end: &end, attached: false, replayed: true };
+                    let replay = Update::Finished {
+                        end: &end,
+                        attached: false,
+                        replayed: true,
+                    };
                     return watcher.update(&self.facts, &replay);
                 }
             }
@@ -231,12 +254,20 @@ impl Call {
         if let Some(end) = &state.finished {
             return Some(Missed::End(Arc::clone(end)));
         }
-        if state.watchers.iter().any(|(known, _)| known.peer() == watcher.peer()) {
+        if state
+            .watchers
+            .iter()
+            .any(|(known, _)| known.peer() == watcher.peer())
+        {
             return None;
         }
         if told < state.told {
             let missed_both = told == Told::Nothing;
-            return Some(if missed_both { Missed::Acceptance } else { Missed::Acknowledgement });
+            return Some(if missed_both {
+                Missed::Acceptance
+            } else {
+                Missed::Acknowledgement
+            });
         }
         state.watchers.push((Arc::clone(watcher), true));
         state.unwatched_since = None;
@@ -272,7 +303,10 @@ impl Call {
         let (first, others) = {
             let mut state = self.lock();
             state.note(update);
-            let mut all = state.watchers.iter().map(|(watcher, _)| Arc::clone(watcher));
+            let mut all = state
+                .watchers
+                .iter()
+                .map(|(watcher, _)| Arc::clone(watcher));
             // One watcher is the rule, and needs no list.
             (all.next(), all.collect::<Vec<_>>())
         };
@@ -298,7 +332,14 @@ impl Call {
         };
         self.ended.notify_waiters();
         for (watcher, attached) in watchers {
-            watcher.update(&self.facts, &Update::Finished { end, attached, replayed: false });
+            watcher.update(
+                &self.facts,
+                &Update::Finished {
+                    end,
+                    attached,
+                    replayed: false,
+                },
+            );
         }
     }
 

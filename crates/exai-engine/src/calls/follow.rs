@@ -70,7 +70,11 @@ async fn end_of(
 fn answer_in(finished: &Finished) -> Option<Result<ToolOutput, ToolError>> {
     if let Some(outputs) = &finished.outputs {
         let (structured, usage) = (finished.structured.clone(), finished.usage.clone());
-        return Some(Ok(ToolOutput { outputs: Arc::clone(outputs), structured, usage }));
+        return Some(Ok(ToolOutput {
+            outputs: Arc::clone(outputs),
+            structured,
+            usage,
+        }));
     }
     let error = finished.error.as_ref()?;
     matches!(error.code, Code::ExecError | Code::InvalidArgument).then(|| {

@@ -28,9 +28,23 @@ struct Armed {
 impl Guard {
     /// Takes responsibility for a call whose records have their room reserved; `remembered`
     /// calls are in the table, and leave their result there.
-    pub(crate) fn new(engine: &Arc<Engine>, call: &Arc<Call>, reserved: Reserved, remembered: bool) -> Self {
+    pub(crate) fn new(
+        engine: &Arc<Engine>,
+        call: &Arc<Call>,
+        reserved: Reserved,
+        remembered: bool,
+    ) -> Self {
         let (engine, call) = (Arc::clone(engine), Arc::clone(call));
-        Self { armed: Some(Armed { engine, call, reserved, started_at: None, remembered, in_ledger: false }) }
+        Self {
+            armed: Some(Armed {
+                engine,
+                call,
+                reserved,
+                started_at: None,
+                remembered,
+                in_ledger: false,
+            }),
+        }
     }
 
     /// The ledger is about to hear of the call, so it must hear of its end.
@@ -77,7 +91,9 @@ impl Armed {
     /// The way out of a call. Permits are already back.
     async fn conclude(self, end: End) {
         let (finished, record) = self.settle(&end);
-        if self.in_ledger && let Err(error) = self.engine.ledger().finish(&record).await {
+        if self.in_ledger
+            && let Err(error) = self.engine.ledger().finish(&record).await
+        {
             let call = self.call.facts.number;
             tracing::error!(call, %error, "the end of a call is not in the ledger");
         }
@@ -87,7 +103,12 @@ impl Armed {
 
     /// What the end is, in words and numbers.
     fn settle(&self, end: &End) -> (Arc<Finished>, Arc<FinishedRecord>) {
-        let Self { engine, call, started_at, .. } = self;
+        let Self {
+            engine,
+            call,
+            started_at,
+            ..
+        } = self;
         let now = Instant::now();
         let queue_us = micros(started_at.unwrap_or(now).duration_since(call.accepted_at));
         let run_us = started_at.map(|started| micros(now.duration_since(started)));
@@ -119,10 +140,18 @@ impl Armed {
 
     /// Everyone is told: the record, the bus, the table, the watchers.
     fn close(self, finished: &Arc<Finished>, record: Arc<FinishedRecord>, keep: bool) {
-        let Self { engine, call, reserved, remembered, .. } = self;
+        let Self {
+            engine,
+            call,
+            reserved,
+            remembered,
+            ..
+        } = self;
         engine.count(record.outcome);
         reserved.finish(Record::Finished(Arc::clone(&record)));
-        engine.bus().publish(record.finished_at, Happening::Finished(record));
+        engine
+            .bus()
+            .publish(record.finished_at, Happening::Finished(record));
         call.session.call_ended(engine.now());
         if remembered {
             engine.calls().retire(&call, finished, keep);

@@ -85,14 +85,29 @@ async fn through(
 
 fn announce_start(engine: &Engine, call: &Call) {
     call.now_running();
-    call.tell(&Update::Acknowledged { limit: call.limit.after, at_once: false });
+    call.tell(&Update::Acknowledged {
+        limit: call.limit.after,
+        at_once: false,
+    });
     let waited = u64::try_from(call.accepted_at.elapsed().as_micros()).unwrap_or(u64::MAX);
-    engine.bus().publish(engine.now(), Happening::Started(Arc::clone(&call.facts), waited));
+    engine.bus().publish(
+        engine.now(),
+        Happening::Started(Arc::clone(&call.facts), waited),
+    );
 }
 
 /// The right to run: at once, after waiting in turn, or not.
-async fn permit(engine: &Engine, call: &Call, spec: &ToolSpec, bytes: usize) -> Result<Permit, End> {
-    let claim = Claim { client: Arc::clone(&call.session.scope), provider: spec.provider.clone(), bytes };
+async fn permit(
+    engine: &Engine,
+    call: &Call,
+    spec: &ToolSpec,
+    bytes: usize,
+) -> Result<Permit, End> {
+    let claim = Claim {
+        client: Arc::clone(&call.session.scope),
+        provider: spec.provider.clone(),
+        bytes,
+    };
     let mut waiting = match engine.admission().claim(claim) {
         Admitted::Now(permit) => return Ok(permit),
         Admitted::Queued(waiting) => waiting,
@@ -138,7 +153,9 @@ pub(super) fn wish_of(engine: &Engine, call: &Call, started: bool) -> Option<End
         None => {}
     }
     let after = engine.config().unwatched;
-    unwatched_since.filter(|since| since.elapsed() >= after).map(|_| End::Unwatched { after, started })
+    unwatched_since
+        .filter(|since| since.elapsed() >= after)
+        .map(|_| End::Unwatched { after, started })
 }
 
 /// One progress message: to the record, the bus and everyone attached. What is said is
@@ -157,8 +174,14 @@ pub(super) fn say(engine: &Engine, call: &Call, stage: &str, message: &str) -> b
     };
     let recorded = engine.recorder().try_record(make);
     if let Some(progress) = said {
-        call.tell(&Update::Progress { seq: progress.seq, stage, message });
-        engine.bus().publish(progress.at, Happening::Progress(progress));
+        call.tell(&Update::Progress {
+            seq: progress.seq,
+            stage,
+            message,
+        });
+        engine
+            .bus()
+            .publish(progress.at, Happening::Progress(progress));
     }
     recorded
 }
@@ -166,7 +189,11 @@ pub(super) fn say(engine: &Engine, call: &Call, stage: &str, message: &str) -> b
 /// A sign of life, with words where there are any and room to record them.
 pub(super) fn beat(engine: &Engine, call: &Call, stage: &str, message: &str) {
     if message.is_empty() || !say(engine, call, stage, message) {
-        call.tell(&Update::Progress { seq: call.next_seq(), stage, message: "" });
+        call.tell(&Update::Progress {
+            seq: call.next_seq(),
+            stage,
+            message: "",
+        });
     }
 }
 
@@ -196,7 +223,11 @@ fn unknown_tool(engine: &Engine, asked: &str) -> WireError {
 
 fn over_capacity(engine: &Engine, depth: crate::admission::Depth) -> WireError {
     let retry_after = engine.config().retry_after;
-    let crate::admission::Depth { running, queued, queued_bytes } = depth;
+    let crate::admission::Depth {
+        running,
+        queued,
+        queued_bytes,
+    } = depth;
     let limits = engine.admission().limits();
     WireError::new(
         Code::OverCapacity,

@@ -47,7 +47,10 @@ impl Asked {
 impl Finished {
     /// The end of a call that never became more than a question.
     pub(crate) fn answer(facts: &CallFacts, error: WireError) -> Self {
-        let asked = Asked { tool: Arc::clone(&facts.tool), arguments: [0; 32] };
+        let asked = Asked {
+            tool: Arc::clone(&facts.tool),
+            arguments: [0; 32],
+        };
         Self::of_error(asked, error)
     }
 
@@ -72,7 +75,9 @@ impl Finished {
     /// The typed end.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.error.as_ref().map_or(Outcome::Ok, |error| error.code.outcome())
+        self.error
+            .as_ref()
+            .map_or(Outcome::Ok, |error| error.code.outcome())
     }
 
     /// Bytes of the outputs.
@@ -94,10 +99,22 @@ pub(crate) enum End {
     Returned(Result<ToolOutput, ToolError>),
     Panicked(String),
     Refused(WireError),
-    Stopped { reason: String, started: bool },
-    Deadline { limit: Limit, started: bool, said: Option<Arc<str>> },
-    Unwatched { after: Duration, started: bool },
-    Drained { started: bool },
+    Stopped {
+        reason: String,
+        started: bool,
+    },
+    Deadline {
+        limit: Limit,
+        started: bool,
+        said: Option<Arc<str>>,
+    },
+    Unwatched {
+        after: Duration,
+        started: bool,
+    },
+    Drained {
+        started: bool,
+    },
     /// The engine itself lost the call's task.
     Lost,
 }
@@ -162,13 +179,21 @@ impl End {
 /// Names the limit that fired, and the last thing known to be done.
 fn out_of_time(tool: &str, limit: Limit, started: bool, said: Option<&str>) -> String {
     let seconds = limit.after.as_secs_f64();
-    let place = if started { "while it ran" } else { "before it started" };
+    let place = if started {
+        "while it ran"
+    } else {
+        "before it started"
+    };
     let whose = match limit.whose {
-        Whose::Client => "the client gave it no longer (timeout_ms); split the work, or let the client wait longer",
+        Whose::Client => {
+            "the client gave it no longer (timeout_ms); split the work, or let the client wait longer"
+        }
         Whose::Tool => "that is the tool's own limit; split the work",
         Whose::Daemon => "split the work, or raise EXAI_WS_CALL_TIMEOUT",
     };
-    let said = said.map(|said| format!(". The last it said: {said}")).unwrap_or_default();
+    let said = said
+        .map(|said| format!(". The last it said: {said}"))
+        .unwrap_or_default();
     format!("call_tool exceeded {seconds}s: {tool} reached its deadline {place}; {whose}{said}")
 }
 
@@ -182,6 +207,10 @@ fn of_tool(error: &ToolError) -> WireError {
     wire.retry_after = error.retry_after;
     wire.metadata = error.metadata.as_deref().map(ToOwned::to_owned);
     // Arguments are refused before anything is done; every other failure happened at work.
-    wire.ran = Some(if error.code == Code::InvalidArgument { Ran::No } else { Ran::Yes });
+    wire.ran = Some(if error.code == Code::InvalidArgument {
+        Ran::No
+    } else {
+        Ran::Yes
+    });
     wire
 }

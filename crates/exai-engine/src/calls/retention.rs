@@ -54,7 +54,14 @@ impl Retention {
         self.stored += 1;
         self.bytes += finished.kept_bytes();
         self.order.push_back((key.clone(), self.stored));
-        self.results.insert(key, Stored { finished, at: now, number: self.stored });
+        self.results.insert(
+            key,
+            Stored {
+                finished,
+                at: now,
+                number: self.stored,
+            },
+        );
         while self.results.len() > self.limits.results || self.bytes > self.limits.bytes {
             if !self.evict_oldest() {
                 break;
@@ -75,7 +82,10 @@ impl Retention {
 
     pub(super) fn sweep(&mut self, now: Instant) {
         while let Some((key, number)) = self.order.front() {
-            let stored = self.results.get(key).filter(|stored| stored.number == *number);
+            let stored = self
+                .results
+                .get(key)
+                .filter(|stored| stored.number == *number);
             if stored.is_some_and(|stored| now.duration_since(stored.at) < self.limits.ttl) {
                 return;
             }
@@ -84,8 +94,13 @@ impl Retention {
     }
 
     fn evict_oldest(&mut self) -> bool {
-        let Some((key, number)) = self.order.pop_front() else { return false };
-        if self.results.get(&key).is_some_and(|stored| stored.number == number)
+        let Some((key, number)) = self.order.pop_front() else {
+            return false;
+        };
+        if self
+            .results
+            .get(&key)
+            .is_some_and(|stored| stored.number == number)
             && let Some(stored) = self.results.remove(&key)
         {
             self.bytes -= stored.finished.kept_bytes();

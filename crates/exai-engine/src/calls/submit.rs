@@ -2,8 +2,7 @@
 //! end at once goes on in a task of its own.
 
 use super::{
-    CallKey, Known, ShareKey, Update, Watcher,
-    at_once,
+    CallKey, Known, ShareKey, Update, Watcher, at_once,
     call::{Call, Limit, Parts, Whose},
     life,
     outcome::Asked,
@@ -44,10 +43,16 @@ impl Engine {
         let key = self.key(&submission.session, submission.request_id.clone());
         let snapshot = self.registry().snapshot();
         let found = snapshot.find(&submission.name);
-        let name = found.map_or_else(|| Arc::from(&*submission.name), |(name, _)| Arc::clone(name));
+        let name = found.map_or_else(
+            || Arc::from(&*submission.name),
+            |(name, _)| Arc::clone(name),
+        );
         let tool = found.map(|(_, tool)| Arc::clone(tool));
         let arguments = Sha256::digest(submission.arguments.get().as_bytes()).into();
-        let asked = Asked { tool: Arc::clone(&name), arguments };
+        let asked = Asked {
+            tool: Arc::clone(&name),
+            arguments,
+        };
         if let Some(tool) = tool.as_ref().filter(|tool| tool.spec().runs_at_once())
             && matches!(self.calls().look_up(&key), Known::New)
         {
@@ -68,7 +73,12 @@ impl Engine {
     }
 
     /// Watches a known call again; tells its state, and its updates to the watcher.
-    pub fn attach(&self, session: &Session, id: &RequestId, watcher: Arc<dyn Watcher>) -> CallState {
+    pub fn attach(
+        &self,
+        session: &Session,
+        id: &RequestId,
+        watcher: Arc<dyn Watcher>,
+    ) -> CallState {
         let known = self.calls().look_up(&self.key(session, id.clone()));
         let state = known.state();
         match known {
@@ -81,7 +91,11 @@ impl Engine {
 
     /// What is known of a call.
     #[must_use]
-    pub fn look_up(&self, session: &Session, id: &RequestId) -> (CallState, Option<Arc<super::Finished>>) {
+    pub fn look_up(
+        &self,
+        session: &Session,
+        id: &RequestId,
+    ) -> (CallState, Option<Arc<super::Finished>>) {
         let known = self.calls().look_up(&self.key(session, id.clone()));
         let state = known.state();
         match known {
@@ -110,15 +124,33 @@ impl Engine {
         self.refuse(submission, asked, error);
     }
 
-    fn replay(&self, end: &Arc<super::Finished>, session: &Session, id: &RequestId, watcher: &dyn Watcher) {
+    fn replay(
+        &self,
+        end: &Arc<super::Finished>,
+        session: &Session,
+        id: &RequestId,
+        watcher: &dyn Watcher,
+    ) {
         let facts = self.facts_of(session, id.clone(), Arc::clone(&end.tool), None);
-        watcher.update(&facts, &Update::Finished { end, attached: false, replayed: true });
+        watcher.update(
+            &facts,
+            &Update::Finished {
+                end,
+                attached: false,
+                replayed: true,
+            },
+        );
     }
 
     /// A refusal that is no call of its own identity: recorded under its own number.
     fn refuse(&self, submission: &Submission, asked: &Asked, error: WireError) {
         let (session, id) = (&submission.session, submission.request_id.clone());
-        let mut facts = self.facts_of(session, id, Arc::clone(&asked.tool), Some(&*submission.arguments));
+        let mut facts = self.facts_of(
+            session,
+            id,
+            Arc::clone(&asked.tool),
+            Some(&*submission.arguments),
+        );
         facts.args_hash = asked.short_hash();
         self.answer(&Arc::new(facts), error, &*submission.watcher);
     }
@@ -133,29 +165,61 @@ impl Engine {
         let session = Arc::clone(&submission.session);
         let spec = tool.map(Tool::spec);
         let arguments = Some(&*submission.arguments);
-        let mut facts = self.facts_of(&session, key.request_id.clone(), Arc::clone(&asked.tool), arguments);
-        facts.provider = spec.and_then(|spec| spec.provider.clone()).unwrap_or_default();
+        let mut facts = self.facts_of(
+            &session,
+            key.request_id.clone(),
+            Arc::clone(&asked.tool),
+            arguments,
+        );
+        facts.provider = spec
+            .and_then(|spec| spec.provider.clone())
+            .unwrap_or_default();
         facts.args_hash = asked.short_hash();
         session.call_began(facts.received_at);
-        let share = spec.filter(|spec| spec.coalesce && !self.config().never_coalesce.iter().any(|name| name == spec.name())).map(|_| ShareKey {
-            principal: key.principal.clone(),
-            tool: Arc::clone(&asked.tool),
-            arguments: asked.arguments,
-        });
+        let share = spec
+            .filter(|spec| {
+                spec.coalesce
+                    && !self
+                        .config()
+                        .never_coalesce
+                        .iter()
+                        .any(|name| name == spec.name())
+            })
+            .map(|_| ShareKey {
+                principal: key.principal.clone(),
+                tool: Arc::clone(&asked.tool),
+                arguments: asked.arguments,
+            });
         let limit = self.limit(spec.and_then(|spec| spec.deadline), submission.timeout);
         let key = key.clone();
-        let parts = Parts { key, facts: Arc::new(facts), session, asked, share, limit };
+        let parts = Parts {
+            key,
+            facts: Arc::new(facts),
+            session,
+            asked,
+            share,
+            limit,
+        };
         Call::new(parts, Arc::clone(&submission.watcher))
     }
 
     /// The tool's own limit, or the daemon's; a client may only ask for less.
     fn limit(&self, tool: Option<Duration>, client: Option<Duration>) -> Limit {
         let own = match tool {
-            Some(after) => Limit { after, whose: Whose::Tool },
-            None => Limit { after: self.config().call_timeout, whose: Whose::Daemon },
+            Some(after) => Limit {
+                after,
+                whose: Whose::Tool,
+            },
+            None => Limit {
+                after: self.config().call_timeout,
+                whose: Whose::Daemon,
+            },
         };
         match client {
-            Some(after) if after < own.after => Limit { after, whose: Whose::Client },
+            Some(after) if after < own.after => Limit {
+                after,
+                whose: Whose::Client,
+            },
             _ => own,
         }
     }
@@ -178,13 +242,19 @@ impl Engine {
             provider: Arc::default(),
             args_bytes: arguments.map_or(0, |raw| raw.get().len() as u64),
             args_hash: 0,
-            arguments: arguments.filter(|_| self.config().log_arguments).map(ToOwned::to_owned),
+            arguments: arguments
+                .filter(|_| self.config().log_arguments)
+                .map(ToOwned::to_owned),
             received_at: self.now(),
         }
     }
 
     pub(crate) fn key(&self, session: &Session, request_id: RequestId) -> CallKey {
-        CallKey { principal: session.principal.clone(), scope: Arc::clone(&session.scope), request_id }
+        CallKey {
+            principal: session.principal.clone(),
+            scope: Arc::clone(&session.scope),
+            request_id,
+        }
     }
 
     /// Gives the call's life its first step here and now, so that a call that is refused or
@@ -193,7 +263,8 @@ impl Engine {
         let mut life = Box::pin(life);
         let first_step = AssertUnwindSafe(|| {
             let life = pin!(&mut life);
-            life.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+            life.poll(&mut Context::from_waker(Waker::noop()))
+                .is_ready()
         });
         // A panic here is a bug of the engine; dropping the life fires the call's guard.
         if let Ok(false) = std::panic::catch_unwind(first_step) {

@@ -39,25 +39,33 @@ impl Recorder {
     /// # Errors
     /// The record itself, when there is none.
     pub fn try_receive(&self, received: Record) -> Result<Reserved, Record> {
-        let Ok(finished) = self.sender.clone().try_reserve_owned() else { return Err(received) };
+        let Ok(finished) = self.sender.clone().try_reserve_owned() else {
+            return Err(received);
+        };
         match self.sender.try_send(received) {
             Ok(()) => Ok(Reserved { finished }),
-            Err(mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back)) => {
-                Err(back)
-            }
+            Err(
+                mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back),
+            ) => Err(back),
         }
     }
 
     /// Records something on the way if there is room now; false, and nothing made, if not.
     /// Never waits, because a call's own timers must not wait for a disk.
     pub fn try_record(&self, make: impl FnOnce() -> Record) -> bool {
-        self.sender.try_reserve().map(|room| room.send(make())).is_ok()
+        self.sender
+            .try_reserve()
+            .map(|room| room.send(make()))
+            .is_ok()
     }
 
     /// Room used, of all room.
     #[must_use]
     pub fn depth(&self) -> (usize, usize) {
-        (self.sender.max_capacity() - self.sender.capacity(), self.sender.max_capacity())
+        (
+            self.sender.max_capacity() - self.sender.capacity(),
+            self.sender.max_capacity(),
+        )
     }
 }
 

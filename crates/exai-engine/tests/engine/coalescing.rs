@@ -22,12 +22,23 @@ async fn equal_overlapping_calls_share_one_run() {
     for ear in &ears {
         outputs.push(ear.end().await.outputs.unwrap());
         assert_eq!(ear.endings().len(), 1);
-        assert!(ear.progress().len() >= 2, "a follower hears signs of life too: {:?}", ear.heard());
+        assert!(
+            ear.progress().len() >= 2,
+            "a follower hears signs of life too: {:?}",
+            ear.heard()
+        );
     }
     assert!(outputs.iter().all(|bytes| *bytes == outputs[0]));
     world.audit().await;
     assert_eq!((world.runs("shared"), world.finished().len()), (1, 3));
-    assert_eq!(world.finished().iter().filter(|end| end.run_us.is_some()).count(), 1);
+    assert_eq!(
+        world
+            .finished()
+            .iter()
+            .filter(|end| end.run_us.is_some())
+            .count(),
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,7 +60,14 @@ async fn what_is_not_equal_or_not_overlapping_or_not_allowed_runs() {
     }
     world.run(&a, "7", "shared", ORDER).await;
     world.audit().await;
-    assert_eq!((world.runs("shared"), world.runs("act"), world.runs("never_shared")), (4, 2, 2));
+    assert_eq!(
+        (
+            world.runs("shared"),
+            world.runs("act"),
+            world.runs("never_shared")
+        ),
+        (4, 2, 2)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,7 +75,10 @@ async fn a_tools_error_is_shared() {
     let world = World::new();
     let a = world.join("a");
     let order = r#"{"ms":100,"then":"fail"}"#;
-    let (one, two) = (world.call(&a, "1", "shared", order), world.call(&a, "2", "shared", order));
+    let (one, two) = (
+        world.call(&a, "1", "shared", order),
+        world.call(&a, "2", "shared", order),
+    );
     assert_eq!(one.end().await.message, two.end().await.message);
     world.audit().await;
     assert_eq!(world.runs("shared"), 1);
@@ -89,8 +110,14 @@ async fn a_panic_or_a_deadline_befalls_only_the_leader() {
     assert_eq!(hasty.end().await.code, Some(Code::Timeout));
     assert_eq!(patient.end().await.outcome, Outcome::Ok);
     let order = r#"{"ms":10,"then":"panic"}"#;
-    let (one, two) = (world.call(&a, "3", "shared", order), world.call(&a, "4", "shared", order));
-    assert_eq!((one.end().await.code, two.end().await.code), (Some(Code::Internal), Some(Code::Internal)));
+    let (one, two) = (
+        world.call(&a, "3", "shared", order),
+        world.call(&a, "4", "shared", order),
+    );
+    assert_eq!(
+        (one.end().await.code, two.end().await.code),
+        (Some(Code::Internal), Some(Code::Internal))
+    );
     world.audit().await;
     assert_eq!(world.runs("shared"), 4);
 }

@@ -21,9 +21,18 @@ async fn i06_each_limit_fires_on_time_and_is_named() {
         let begin = Instant::now();
         let ear = world.call_for(&member, &at.to_string(), tool, long, timeout);
         let end = ear.end().await;
-        assert_eq!((end.code, end.ran), (Some(Code::Timeout), Some(Ran::Yes)), "{at}");
+        assert_eq!(
+            (end.code, end.ran),
+            (Some(Code::Timeout), Some(Ran::Yes)),
+            "{at}"
+        );
         assert!(end.message.contains(named), "{}", end.message);
-        assert!(end.message.contains(&format!("exceeded {}s", limit.as_secs())), "{}", end.message);
+        assert!(
+            end.message
+                .contains(&format!("exceeded {}s", limit.as_secs())),
+            "{}",
+            end.message
+        );
         let late = begin.elapsed() - limit;
         assert!(late < Duration::from_millis(50), "{late:?} late");
     }
@@ -41,8 +50,15 @@ async fn i06_a_deadline_fires_in_the_queue() {
     let begin = Instant::now();
     let ear = world.call_for(&member, "q", "other", "{}", Some(secs(10)));
     let end = ear.end().await;
-    assert_eq!((end.code, end.ran, end.started), (Some(Code::Timeout), Some(Ran::No), false));
-    assert!(end.message.contains("before it started") && end.message.contains("position 1 of 1"), "{}", end.message);
+    assert_eq!(
+        (end.code, end.ran, end.started),
+        (Some(Code::Timeout), Some(Ran::No), false)
+    );
+    assert!(
+        end.message.contains("before it started") && end.message.contains("position 1 of 1"),
+        "{}",
+        end.message
+    );
     assert_eq!(begin.elapsed().as_secs(), 10);
     tokio::time::sleep(secs(60)).await;
     world.audit().await;
@@ -53,7 +69,10 @@ async fn i06_a_deadline_fires_in_the_queue() {
 async fn i06_a_budget_of_nothing_starts_nothing() {
     let world = World::new();
     let member = world.join("a");
-    let end = world.call_for(&member, "1", "act", "{}", Some(Duration::ZERO)).end().await;
+    let end = world
+        .call_for(&member, "1", "act", "{}", Some(Duration::ZERO))
+        .end()
+        .await;
     assert_eq!((end.code, end.ran), (Some(Code::Timeout), Some(Ran::No)));
     world.audit().await;
     assert_eq!(world.runs("act"), 0);
@@ -64,7 +83,14 @@ async fn i06_the_last_words_are_in_the_answer() {
     let world = World::new();
     let member = world.join("a");
     let order = r#"{"ms":60000,"say":"file"}"#;
-    let end = world.call_for(&member, "1", "act", order, Some(secs(3))).end().await;
-    assert!(end.message.contains("The last it said: file "), "{}", end.message);
+    let end = world
+        .call_for(&member, "1", "act", order, Some(secs(3)))
+        .end()
+        .await;
+    assert!(
+        end.message.contains("The last it said: file "),
+        "{}",
+        end.message
+    );
     world.audit().await;
 }

@@ -16,7 +16,11 @@ use tokio::{sync::Notify, time::Instant};
 pub(crate) enum Heard {
     Accepted,
     Acknowledged(Duration),
-    Progress { seq: u64, stage: String, message: String },
+    Progress {
+        seq: u64,
+        stage: String,
+        message: String,
+    },
     Partial(String),
     End(Ending),
 }
@@ -41,7 +45,11 @@ impl Ending {
             outcome: end.outcome(),
             outputs: end.outputs.as_ref().map(|raw| raw.get().to_owned()),
             code: end.error.as_ref().map(|error| error.code),
-            message: end.error.as_ref().map(|error| error.message.clone()).unwrap_or_default(),
+            message: end
+                .error
+                .as_ref()
+                .map(|error| error.message.clone())
+                .unwrap_or_default(),
             ran: end.error.as_ref().and_then(|error| error.ran),
             retry_after: end.error.as_ref().and_then(|error| error.retry_after),
             started: end.run_us.is_some(),
@@ -60,7 +68,11 @@ pub(crate) struct Ear {
 
 impl Ear {
     pub(crate) fn new(peer: u64) -> Arc<Self> {
-        Arc::new(Self { peer, heard: Mutex::default(), ended: Notify::new() })
+        Arc::new(Self {
+            peer,
+            heard: Mutex::default(),
+            ended: Notify::new(),
+        })
     }
 
     /// Everything so far.
@@ -74,7 +86,11 @@ impl Ear {
         heard
             .into_iter()
             .filter_map(|(at, heard)| match heard {
-                Heard::Progress { seq, stage, message } => Some((at, seq, stage, message)),
+                Heard::Progress {
+                    seq,
+                    stage,
+                    message,
+                } => Some((at, seq, stage, message)),
                 _ => None,
             })
             .collect()
@@ -83,7 +99,15 @@ impl Ear {
     /// Ends told so far.
     pub(crate) fn endings(&self) -> Vec<Ending> {
         let heard = self.heard().into_iter();
-        heard.filter_map(|heard| if let Heard::End(end) = heard { Some(end) } else { None }).collect()
+        heard
+            .filter_map(|heard| {
+                if let Heard::End(end) = heard {
+                    Some(end)
+                } else {
+                    None
+                }
+            })
+            .collect()
     }
 
     /// Waits for the end.
@@ -118,14 +142,24 @@ impl Watcher for Ear {
         self.note(match update {
             Update::Accepted => Heard::Accepted,
             Update::Acknowledged { limit, .. } => Heard::Acknowledged(*limit),
-            Update::Progress { seq, stage, message } => {
+            Update::Progress {
+                seq,
+                stage,
+                message,
+            } => {
                 let (stage, message) = ((*stage).to_owned(), (*message).to_owned());
-                Heard::Progress { seq: *seq, stage, message }
+                Heard::Progress {
+                    seq: *seq,
+                    stage,
+                    message,
+                }
             }
             Update::Partial(text) => Heard::Partial((*text).to_owned()),
-            Update::Finished { end, attached, replayed } => {
-                Heard::End(Ending::of(end, *attached, *replayed))
-            }
+            Update::Finished {
+                end,
+                attached,
+                replayed,
+            } => Heard::End(Ending::of(end, *attached, *replayed)),
         });
     }
 }
@@ -138,7 +172,10 @@ pub(crate) struct Mailbox {
 
 impl Mailbox {
     pub(crate) fn new(announced: bool) -> Arc<Self> {
-        Arc::new(Self { announced, got: Mutex::default() })
+        Arc::new(Self {
+            announced,
+            got: Mutex::default(),
+        })
     }
 
     pub(crate) fn got(&self) -> Vec<String> {
@@ -150,7 +187,11 @@ impl Peer for Mailbox {
     fn push(&self, push: &Push<'_>) -> bool {
         if self.announced {
             self.got.lock().unwrap().push(match push {
-                Push::Notice { from, level, message } => format!("{from} {level}: {message}"),
+                Push::Notice {
+                    from,
+                    level,
+                    message,
+                } => format!("{from} {level}: {message}"),
                 Push::ToolsChanged { hash } => format!("tools {hash}"),
             });
         }

@@ -23,10 +23,16 @@ async fn i01_an_answer() {
     let ear = world.call(&member, "1", "act", r#"{ "ms" : 5 }"#);
     let end = ear.end().await;
     assert_eq!(end.outcome, Outcome::Ok);
-    assert_eq!(end.outputs.as_deref(), Some(r#"[{"type":"text","text":"{ \"ms\" : 5 }"}]"#));
+    assert_eq!(
+        end.outputs.as_deref(),
+        Some(r#"[{"type":"text","text":"{ \"ms\" : 5 }"}]"#)
+    );
     assert!(end.started && !end.attached && !end.replayed);
     let heard = ear.heard();
-    assert_eq!(heard[..2], [Heard::Accepted, Heard::Acknowledged(secs(600))]);
+    assert_eq!(
+        heard[..2],
+        [Heard::Accepted, Heard::Acknowledged(secs(600))]
+    );
     assert_eq!(heard.len(), 3, "{heard:?}");
     world.audit().await;
     assert_eq!(world.finished()[0].watchers, 1);
@@ -38,14 +44,38 @@ async fn i01_a_tools_own_errors() {
     let world = World::new();
     let member = world.join("a");
     let cases = [
-        (r#"{"then":"fail"}"#, Code::ExecError, Outcome::ToolError, Ran::Yes),
-        (r#"{"then":"refuse"}"#, Code::OverBudget, Outcome::OverBudget, Ran::Yes),
-        (r#"{"ms":"soon"}"#, Code::InvalidArgument, Outcome::InvalidArgument, Ran::No),
-        (r#"{"ms":1,"ms":2}"#, Code::InvalidArgument, Outcome::InvalidArgument, Ran::No),
+        (
+            r#"{"then":"fail"}"#,
+            Code::ExecError,
+            Outcome::ToolError,
+            Ran::Yes,
+        ),
+        (
+            r#"{"then":"refuse"}"#,
+            Code::OverBudget,
+            Outcome::OverBudget,
+            Ran::Yes,
+        ),
+        (
+            r#"{"ms":"soon"}"#,
+            Code::InvalidArgument,
+            Outcome::InvalidArgument,
+            Ran::No,
+        ),
+        (
+            r#"{"ms":1,"ms":2}"#,
+            Code::InvalidArgument,
+            Outcome::InvalidArgument,
+            Ran::No,
+        ),
     ];
     for (arguments, code, outcome, ran) in cases {
         let end = world.run(&member, arguments, "act", arguments).await;
-        assert_eq!((end.code, end.outcome, end.ran), (Some(code), outcome, Some(ran)), "{arguments}");
+        assert_eq!(
+            (end.code, end.outcome, end.ran),
+            (Some(code), outcome, Some(ran)),
+            "{arguments}"
+        );
         assert_eq!(end.outputs, None);
     }
     world.audit().await;
@@ -66,12 +96,23 @@ async fn i01_panics_before_and_in_the_future() {
     ] {
         let ear = world.call(&member, &format!("{tool}{arguments}"), tool, arguments);
         let end = ear.end().await;
-        assert_eq!((end.code, end.ran), (Some(Code::Internal), Some(Ran::Yes)), "{tool}");
-        assert!(end.message.contains(words) && end.message.contains("reference call"), "{}", end.message);
+        assert_eq!(
+            (end.code, end.ran),
+            (Some(Code::Internal), Some(Ran::Yes)),
+            "{tool}"
+        );
+        assert!(
+            end.message.contains(words) && end.message.contains("reference call"),
+            "{}",
+            end.message
+        );
         assert_eq!(ear.endings().len(), 1);
     }
     world.audit().await;
-    assert_eq!(world.run(&member, "after", "act", "{}").await.outcome, Outcome::Ok);
+    assert_eq!(
+        world.run(&member, "after", "act", "{}").await.outcome,
+        Outcome::Ok
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,8 +120,15 @@ async fn i01_an_unknown_name_gets_the_closest_ones() {
     let world = World::new();
     let member = world.join("a");
     let end = world.run(&member, "1", "instnt", "{}").await;
-    assert_eq!((end.code, end.ran), (Some(Code::ToolNotFound), Some(Ran::No)));
-    assert!(end.message.contains("Unknown tool: instnt") && end.message.contains("instant"), "{}", end.message);
+    assert_eq!(
+        (end.code, end.ran),
+        (Some(Code::ToolNotFound), Some(Ran::No))
+    );
+    assert!(
+        end.message.contains("Unknown tool: instnt") && end.message.contains("instant"),
+        "{}",
+        end.message
+    );
     let end = world.run(&member, "2", "zzzzzzzzzzzzzz", "{}").await;
     assert!(end.message.contains("list_tools"), "{}", end.message);
     world.audit().await;
@@ -91,8 +139,18 @@ async fn i01_an_unknown_name_gets_the_closest_ones() {
 async fn decorated_names_run_the_tool_under_its_own_name() {
     let world = World::new();
     let member = world.join("a");
-    for name in ["act", "act_exai", "act_EXAI-WS", "mcp__exai__act", "act_EXAI-WS-VSCode1"] {
-        assert_eq!(world.run(&member, name, name, "{}").await.outcome, Outcome::Ok, "{name}");
+    for name in [
+        "act",
+        "act_exai",
+        "act_EXAI-WS",
+        "mcp__exai__act",
+        "act_EXAI-WS-VSCode1",
+    ] {
+        assert_eq!(
+            world.run(&member, name, name, "{}").await.outcome,
+            Outcome::Ok,
+            "{name}"
+        );
     }
     world.audit().await;
     assert!(world.finished().iter().all(|end| &*end.call.tool == "act"));
@@ -105,26 +163,41 @@ async fn r09_stop_while_running() {
     let member = world.join("a");
     let ear = world.call(&member, "1", "act", r#"{"ms":60000}"#);
     settle().await;
-    let state = world.engine.cancel(&member, &"1".into(), CancelMode::Stop, "esc");
+    let state = world
+        .engine
+        .cancel(&member, &"1".into(), CancelMode::Stop, "esc");
     assert_eq!(state, CallState::Running);
     let end = ear.end().await;
     assert_eq!((end.code, end.ran), (Some(Code::Cancelled), Some(Ran::Yes)));
     assert!(end.message.contains("esc"), "{}", end.message);
     world.audit().await;
-    assert_eq!(world.tools["act"].dropped(), 1, "the tool's own work has ended too");
+    assert_eq!(
+        world.tools["act"].dropped(),
+        1,
+        "the tool's own work has ended too"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn r09_stop_while_queued_never_starts_it() {
     let world = World::new();
     let member = world.join("a");
-    let running: Vec<_> =
-        (0..8).map(|n| world.call(&member, &format!("r{n}"), "act", r#"{"ms":1000}"#)).collect();
+    let running: Vec<_> = (0..8)
+        .map(|n| world.call(&member, &format!("r{n}"), "act", r#"{"ms":1000}"#))
+        .collect();
     let queued = world.call(&member, "q", "other", "{}");
     settle().await;
-    assert_eq!(world.engine.cancel(&member, &"q".into(), CancelMode::Stop, ""), CallState::Queued);
+    assert_eq!(
+        world
+            .engine
+            .cancel(&member, &"q".into(), CancelMode::Stop, ""),
+        CallState::Queued
+    );
     let end = queued.end().await;
-    assert_eq!((end.code, end.ran, end.started), (Some(Code::Cancelled), Some(Ran::No), false));
+    assert_eq!(
+        (end.code, end.ran, end.started),
+        (Some(Code::Cancelled), Some(Ran::No), false)
+    );
     for ear in running {
         assert_eq!(ear.end().await.outcome, Outcome::Ok);
     }
@@ -136,7 +209,11 @@ async fn r09_stop_while_queued_never_starts_it() {
 async fn r09_stop_of_what_is_over_or_never_was() {
     let world = World::new();
     let member = world.join("a");
-    let cancel = |id: &str| world.engine.cancel(&member, &id.into(), CancelMode::Stop, "late");
+    let cancel = |id: &str| {
+        world
+            .engine
+            .cancel(&member, &id.into(), CancelMode::Stop, "late")
+    };
     assert_eq!(cancel("1"), CallState::Unknown);
     let ear = world.call(&member, "1", "act", "{}");
     ear.end().await;
@@ -153,7 +230,9 @@ async fn a_stop_cannot_be_given_by_another_client() {
     let (owner, stranger) = (world.join("a"), world.join("b"));
     let ear = world.call(&owner, "1", "act", r#"{"ms":100}"#);
     settle().await;
-    let state = world.engine.cancel(&stranger, &"1".into(), CancelMode::Stop, "not yours");
+    let state = world
+        .engine
+        .cancel(&stranger, &"1".into(), CancelMode::Stop, "not yours");
     assert_eq!(state, CallState::Unknown);
     assert_eq!(ear.end().await.outcome, Outcome::Ok);
     world.audit().await;
@@ -165,7 +244,12 @@ async fn a_detached_call_finishes_and_can_be_collected() {
     let member = world.join("a");
     let ear = world.call(&member, "1", "act", r#"{"ms":1000}"#);
     settle().await;
-    assert_eq!(world.engine.cancel(&member, &"1".into(), CancelMode::Detach, ""), CallState::Running);
+    assert_eq!(
+        world
+            .engine
+            .cancel(&member, &"1".into(), CancelMode::Detach, ""),
+        CallState::Running
+    );
     tokio::time::sleep(secs(2)).await;
     assert_eq!(ear.endings(), [], "nobody waited");
     let (state, kept) = world.engine.look_up(&member.session, &"1".into());
@@ -182,7 +266,9 @@ async fn detaching_is_one_connections_own_affair() {
     let leaving = world.call(&first, "1", "act", r#"{"ms":1000}"#);
     let staying = world.call(&second, "1", "act", r#"{"ms":1000}"#);
     settle().await;
-    world.engine.cancel(&first, &"1".into(), CancelMode::Detach, "");
+    world
+        .engine
+        .cancel(&first, &"1".into(), CancelMode::Detach, "");
     assert_eq!(staying.end().await.outcome, Outcome::Ok);
     assert_eq!(leaving.endings(), []);
     world.audit().await;
@@ -191,7 +277,10 @@ async fn detaching_is_one_connections_own_affair() {
 #[tokio::test(start_paused = true)]
 async fn a_call_nobody_watches_is_stopped_in_the_end() {
     let world = World::planned(Plan {
-        config: exai_engine::Config { call_timeout: secs(86_400), ..Plan::default().config },
+        config: exai_engine::Config {
+            call_timeout: secs(86_400),
+            ..Plan::default().config
+        },
         ..Plan::default()
     });
     let member = world.join("a");
@@ -203,17 +292,29 @@ async fn a_call_nobody_watches_is_stopped_in_the_end() {
     tokio::time::sleep(secs(500)).await;
     let back = world.join("a");
     let ear = crate::ear::Ear::new(back.peer);
-    assert_eq!(world.engine.attach(&back.session, &"1".into(), ear), CallState::Running);
+    assert_eq!(
+        world.engine.attach(&back.session, &"1".into(), ear),
+        CallState::Running
+    );
     world.leave(&back);
     while world.engine.live_calls() > 0 {
         tokio::time::sleep(secs(1)).await;
     }
     let waited = begin.elapsed();
-    assert!(waited >= secs(600) + UNWATCHED && waited <= secs(602) + UNWATCHED, "{waited:?}");
+    assert!(
+        waited >= secs(600) + UNWATCHED && waited <= secs(602) + UNWATCHED,
+        "{waited:?}"
+    );
     world.audit().await;
     let end = &world.finished()[0];
     assert_eq!(end.outcome, Outcome::Cancelled);
-    assert!(end.error.as_ref().unwrap().message.contains("EXAI_UNWATCHED_SECS"));
+    assert!(
+        end.error
+            .as_ref()
+            .unwrap()
+            .message
+            .contains("EXAI_UNWATCHED_SECS")
+    );
     assert_eq!(world.tools["act"].dropped(), 1);
 }
 
@@ -221,8 +322,9 @@ async fn a_call_nobody_watches_is_stopped_in_the_end() {
 async fn i01_a_drain_answers_what_waits_and_lets_work_finish() {
     let world = World::new();
     let member = world.join("a");
-    let running: Vec<_> =
-        (0..8).map(|n| world.call(&member, &format!("r{n}"), "act", r#"{"ms":5000}"#)).collect();
+    let running: Vec<_> = (0..8)
+        .map(|n| world.call(&member, &format!("r{n}"), "act", r#"{"ms":5000}"#))
+        .collect();
     let queued = world.call(&member, "q", "act", "{}");
     settle().await;
     let engine = Arc::clone(&world.engine);
@@ -233,10 +335,18 @@ async fn i01_a_drain_answers_what_waits_and_lets_work_finish() {
         assert_eq!(ear.endings()[0].outcome, Outcome::Ok);
     }
     let end = queued.end().await;
-    assert_eq!((end.code, end.ran, end.retry_after), (Some(Code::ShuttingDown), Some(Ran::No), Some(1)));
+    assert_eq!(
+        (end.code, end.ran, end.retry_after),
+        (Some(Code::ShuttingDown), Some(Ran::No), Some(1))
+    );
     for tool in ["act", "instant", "nonsense"] {
-        let late = world.run(&member, &format!("late-{tool}"), tool, "{}").await;
-        assert!(matches!(late.code, Some(Code::ShuttingDown | Code::ToolNotFound)), "{late:?}");
+        let late = world
+            .run(&member, &format!("late-{tool}"), tool, "{}")
+            .await;
+        assert!(
+            matches!(late.code, Some(Code::ShuttingDown | Code::ToolNotFound)),
+            "{late:?}"
+        );
     }
     world.audit().await;
 }
@@ -251,7 +361,10 @@ async fn i01_a_drain_cuts_work_short_at_its_deadline() {
     assert_eq!(world.engine.drain(begin + secs(30)).await, 1);
     assert!(begin.elapsed() < secs(32));
     let end = ear.end().await;
-    assert_eq!((end.code, end.ran), (Some(Code::ShuttingDown), Some(Ran::Yes)));
+    assert_eq!(
+        (end.code, end.ran),
+        (Some(Code::ShuttingDown), Some(Ran::Yes))
+    );
     assert!(end.message.contains("in part"), "{}", end.message);
     world.audit().await;
 }
@@ -270,7 +383,13 @@ impl Faulty {
             if panics {
                 quiet_panic("a bug of ours");
             }
-            if fails { Err(LedgerError { reason: "the disk is full".to_owned() }) } else { Ok(()) }
+            if fails {
+                Err(LedgerError {
+                    reason: "the disk is full".to_owned(),
+                })
+            } else {
+                Ok(())
+            }
         })
     }
 }
@@ -294,8 +413,14 @@ async fn i01_a_ledger_that_cannot_keep_its_promise_refuses_the_call() {
         ("start", 0, Some(Code::Unavailable)),
         ("finish", 1, None),
     ] {
-        let ledger = Arc::new(Faulty { fails, steps: Mutex::default() });
-        let world = World::planned(Plan { ledger: Arc::clone(&ledger) as _, ..Plan::default() });
+        let ledger = Arc::new(Faulty {
+            fails,
+            steps: Mutex::default(),
+        });
+        let world = World::planned(Plan {
+            ledger: Arc::clone(&ledger) as _,
+            ..Plan::default()
+        });
         let member = world.join("a");
         let end = world.run(&member, "1", "act", "{}").await;
         assert_eq!(end.code, code, "{fails}");
@@ -312,8 +437,14 @@ async fn i01_a_ledger_that_cannot_keep_its_promise_refuses_the_call() {
 async fn i01_a_call_whose_own_task_dies_is_ended_by_its_guard() {
     // `accept` dies in the door's own step, `start` of a queued call in a task of its own.
     for fails in ["accept panics", "start panics"] {
-        let ledger = Arc::new(Faulty { fails, steps: Mutex::default() });
-        let mut plan = Plan { ledger, ..Plan::default() };
+        let ledger = Arc::new(Faulty {
+            fails,
+            steps: Mutex::default(),
+        });
+        let mut plan = Plan {
+            ledger,
+            ..Plan::default()
+        };
         plan.config.limits.client = 1;
         let world = World::planned(plan);
         let member = world.join("a");
@@ -323,7 +454,11 @@ async fn i01_a_call_whose_own_task_dies_is_ended_by_its_guard() {
         ];
         for ear in ears {
             let end = ear.end().await;
-            assert_eq!((end.code, end.ran), (Some(Code::Internal), Some(Ran::Unknown)), "{fails}");
+            assert_eq!(
+                (end.code, end.ran),
+                (Some(Code::Internal), Some(Ran::Unknown)),
+                "{fails}"
+            );
             assert!(end.message.contains("lost track of act"), "{}", end.message);
             assert_eq!(ear.endings().len(), 1);
         }
@@ -335,17 +470,29 @@ async fn i01_a_call_whose_own_task_dies_is_ended_by_its_guard() {
 #[tokio::test(start_paused = true)]
 async fn i01_a_tool_whose_task_is_taken_away_is_answered() {
     let runner: exai_engine::Runner = Arc::new(drop);
-    let world = World::planned(Plan { runner, ..Plan::default() });
+    let world = World::planned(Plan {
+        runner,
+        ..Plan::default()
+    });
     let member = world.join("a");
     let end = world.run(&member, "1", "act", "{}").await;
-    assert_eq!((end.code, end.ran), (Some(Code::Internal), Some(Ran::Unknown)));
+    assert_eq!(
+        (end.code, end.ran),
+        (Some(Code::Internal), Some(Ran::Unknown))
+    );
     world.audit().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_ledger_hears_of_nothing_that_never_entered_it() {
-    let ledger = Arc::new(Faulty { fails: "", steps: Mutex::default() });
-    let world = World::planned(Plan { ledger: Arc::clone(&ledger) as _, ..Plan::default() });
+    let ledger = Arc::new(Faulty {
+        fails: "",
+        steps: Mutex::default(),
+    });
+    let world = World::planned(Plan {
+        ledger: Arc::clone(&ledger) as _,
+        ..Plan::default()
+    });
     let member = world.join("a");
     world.run(&member, "1", "nonsense", "{}").await;
     world.run(&member, "2", "instant", "{}").await;
@@ -356,9 +503,11 @@ async fn the_ledger_hears_of_nothing_that_never_entered_it() {
 #[tokio::test(start_paused = true)]
 async fn an_endless_error_message_is_cut() {
     let world = World::new();
-    let tool = crate::scripts::Script::acting("long", |_| {}, |_| {
-        Box::pin(async { Err(exai_engine::tool::ToolError::failed("ä".repeat(1 << 20))) })
-    });
+    let tool = crate::scripts::Script::acting(
+        "long",
+        |_| {},
+        |_| Box::pin(async { Err(exai_engine::tool::ToolError::failed("ä".repeat(1 << 20))) }),
+    );
     world.engine.replace_tools("more", vec![tool]);
     let member = world.join("a");
     let end = world.run(&member, "1", "long", "{}").await;

@@ -27,7 +27,13 @@ fn come(bus: &Bus, client: &str) {
 }
 
 fn load(bus: &Bus, queued: u64) {
-    bus.publish(UnixMillis(0), Happening::Metrics(SystemMetrics { queued, ..SystemMetrics::default() }));
+    bus.publish(
+        UnixMillis(0),
+        Happening::Metrics(SystemMetrics {
+            queued,
+            ..SystemMetrics::default()
+        }),
+    );
 }
 
 /// What is there now, in short.
@@ -38,7 +44,9 @@ async fn drain(events: &mut Subscription) -> Vec<String> {
             Delivery::Lagged { dropped, next_seq } => format!("lagged {dropped} to {next_seq}"),
             Delivery::Event(event) => match event.body() {
                 EventBody::ConnectionStatus(status) => format!("{} {}", event.seq, status.client),
-                EventBody::SystemMetrics(metrics) => format!("{} load {}", event.seq, metrics.queued),
+                EventBody::SystemMetrics(metrics) => {
+                    format!("{} load {}", event.seq, metrics.queued)
+                }
                 other => format!("{} {}", event.seq, other.topic().as_str()),
             },
         });
@@ -112,8 +120,15 @@ async fn a_slow_reader_is_told_exactly_how_much_it_missed() {
     }
     for (reader, missed) in [(&mut slow, 6), (&mut begun, 5)] {
         let got = drain(reader).await;
-        assert!(got[0].starts_with(&format!("lagged {missed} to ")), "{}", got[0]);
-        let ordered = got[1..].iter().filter(|event| event.ends_with(" x")).count() as u64;
+        assert!(
+            got[0].starts_with(&format!("lagged {missed} to ")),
+            "{}",
+            got[0]
+        );
+        let ordered = got[1..]
+            .iter()
+            .filter(|event| event.ends_with(" x"))
+            .count() as u64;
         assert_eq!(ordered, KEPT);
         assert_eq!(got.len() as u64, 1 + KEPT + 1, "and the one newest state");
     }
@@ -130,29 +145,52 @@ async fn topics_nobody_asked_for_make_no_lag() {
         assert_eq!(drain(&mut tools).await, Vec::<String>::new());
     }
     load(&bus, 7);
-    assert_eq!(drain(&mut tools).await, [format!("{} load 7", KEPT / 2 * 3 + 1)]);
+    assert_eq!(
+        drain(&mut tools).await,
+        [format!("{} load 7", KEPT / 2 * 3 + 1)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_told_from_start_to_end_and_leaves_no_state() {
     let world = World::new();
     let member = world.join("a");
-    let topics = vec![Topic::ToolCallStarted, Topic::ToolCallProgress, Topic::ToolCallResult];
+    let topics = vec![
+        Topic::ToolCallStarted,
+        Topic::ToolCallProgress,
+        Topic::ToolCallResult,
+    ];
     let (mut events, _) = world.engine.bus().subscribe(topics.clone(), None, None);
     let ear = world.call(&member, "1", "act", r#"{"ms":3000,"say":"step"}"#);
     tokio::time::sleep(Duration::from_millis(2100)).await;
     let early: Vec<String> = drain(&mut events).await;
-    assert_eq!(early.len(), 2, "started, and only the newest progress: {early:?}");
+    assert_eq!(
+        early.len(),
+        2,
+        "started, and only the newest progress: {early:?}"
+    );
     assert!(early[0].ends_with("tool_call_started") && early[1].ends_with("tool_call_progress"));
     ear.end().await;
     settle().await;
     let late = drain(&mut events).await;
-    assert!(late.last().unwrap().ends_with("tool_call_result"), "{late:?}");
+    assert!(
+        late.last().unwrap().ends_with("tool_call_result"),
+        "{late:?}"
+    );
     let (mut replay, _) = world.engine.bus().subscribe(topics, Some(0), None);
-    assert!(drain(&mut replay).await.iter().all(|event| !event.ends_with("tool_call_progress")));
+    assert!(
+        drain(&mut replay)
+            .await
+            .iter()
+            .all(|event| !event.ends_with("tool_call_progress"))
+    );
     world.run(&member, "2", "nonsense", "{}").await;
     world.run(&member, "3", "instant", "{}").await;
     let rest = drain(&mut events).await;
-    assert_eq!(rest.len(), 3, "a refusal is a result, an instant call is started too: {rest:?}");
+    assert_eq!(
+        rest.len(),
+        3,
+        "a refusal is a result, an instant call is started too: {rest:?}"
+    );
     world.audit().await;
 }

@@ -18,11 +18,21 @@ async fn i03_another_connection_of_the_client_attaches() {
     let (one_end, two_end) = (one.end().await, two.end().await);
     assert_eq!(one_end.outputs, two_end.outputs);
     assert!(!one_end.attached && two_end.attached && !two_end.replayed);
-    assert_eq!(two.heard()[..2], [Heard::Accepted, Heard::Acknowledged(secs(600))]);
-    assert_eq!(two.progress().len(), 1, "it hears the heartbeats from now on");
+    assert_eq!(
+        two.heard()[..2],
+        [Heard::Accepted, Heard::Acknowledged(secs(600))]
+    );
+    assert_eq!(
+        two.progress().len(),
+        1,
+        "it hears the heartbeats from now on"
+    );
     world.audit().await;
     assert_eq!(world.runs("act"), 1);
-    assert_eq!((world.received().len(), world.finished()[0].watchers), (1, 2));
+    assert_eq!(
+        (world.received().len(), world.finished()[0].watchers),
+        (1, 2)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,15 +55,27 @@ async fn i03_a_queued_call_is_attached_to_as_well() {
 async fn i03_a_retry_after_the_end_replays_the_same_bytes() {
     let world = World::new();
     let member = world.join("a");
-    for (id, order) in [("ok", ORDER), ("bad", r#"{"then":"fail"}"#), ("boom", r#"{"then":"panic"}"#)] {
+    for (id, order) in [
+        ("ok", ORDER),
+        ("bad", r#"{"then":"fail"}"#),
+        ("boom", r#"{"then":"panic"}"#),
+    ] {
         let before = world.run(&member, id, "act", order).await;
         world.leave(&member);
         let back = world.join("a");
         let ear = world.call(&back, id, "act", order);
         let again = ear.end().await;
         assert!(again.replayed && !again.attached, "{id}");
-        assert_eq!((&again.outputs, again.code, &again.message), (&before.outputs, before.code, &before.message));
-        assert_eq!(ear.heard().len(), 1, "nothing but the end: {:?}", ear.heard());
+        assert_eq!(
+            (&again.outputs, again.code, &again.message),
+            (&before.outputs, before.code, &before.message)
+        );
+        assert_eq!(
+            ear.heard().len(),
+            1,
+            "nothing but the end: {:?}",
+            ear.heard()
+        );
     }
     world.audit().await;
     assert_eq!((world.runs("act"), world.received().len()), (3, 3));
@@ -68,7 +90,9 @@ async fn i03_a_dropped_link_is_picked_up_by_attach() {
     world.leave(&member);
     let back = world.join("a");
     let ear = Ear::new(back.peer);
-    let attach = |id: &str, ear: &std::sync::Arc<Ear>| world.engine.attach(&back.session, &id.into(), ear.clone());
+    let attach = |id: &str, ear: &std::sync::Arc<Ear>| {
+        world.engine.attach(&back.session, &id.into(), ear.clone())
+    };
     assert_eq!(attach("1", &ear), CallState::Running);
     assert_eq!(ear.end().await.outcome, Outcome::Ok);
     let late = Ear::new(back.peer);
@@ -104,15 +128,35 @@ async fn a_reused_id_is_refused_never_answered_from_memory() {
     settle().await;
     let again = ["live", "finished"];
     for when in again {
-        for (tool, order) in [("act", r#"{"ms":3001}"#), ("other", ORDER), ("instant", ORDER), ("nonsense", ORDER)] {
+        for (tool, order) in [
+            ("act", r#"{"ms":3001}"#),
+            ("other", ORDER),
+            ("instant", ORDER),
+            ("nonsense", ORDER),
+        ] {
             let end = world.run(&member, "1", tool, order).await;
-            assert_eq!((end.code, end.ran), (Some(Code::InvalidArgument), Some(Ran::No)), "{when} {tool}");
-            assert!(end.message.contains("\"1\"") && end.message.contains("act"), "{}", end.message);
+            assert_eq!(
+                (end.code, end.ran),
+                (Some(Code::InvalidArgument), Some(Ran::No)),
+                "{when} {tool}"
+            );
+            assert!(
+                end.message.contains("\"1\"") && end.message.contains("act"),
+                "{}",
+                end.message
+            );
         }
         live.end().await;
     }
     world.audit().await;
-    assert_eq!((world.runs("act"), world.runs("other"), world.runs("instant")), (1, 0, 0));
+    assert_eq!(
+        (
+            world.runs("act"),
+            world.runs("other"),
+            world.runs("instant")
+        ),
+        (1, 0, 0)
+    );
     assert_eq!(world.received().len(), 9, "each refusal has its own record");
 }
 
@@ -140,10 +184,19 @@ async fn ids_of_different_clients_and_principals_never_meet() {
 async fn clients_with_an_empty_name_are_nameless() {
     let world = World::new();
     let join = || {
-        let client = exai_protocol::hello::ClientInfo { id: Some("".into()), ..Default::default() };
+        let client = exai_protocol::hello::ClientInfo {
+            id: Some("".into()),
+            ..Default::default()
+        };
         let fresh = exai_protocol::SessionId::new(world.engine.mint_session_id());
         let mailbox = crate::ear::Mailbox::new(false);
-        world.engine.sessions().join("local".to_owned().as_str().into(), client, mailbox, fresh, world.engine.now())
+        world.engine.sessions().join(
+            "local".to_owned().as_str().into(),
+            client,
+            mailbox,
+            fresh,
+            world.engine.now(),
+        )
     };
     let (one, two) = (join(), join());
     assert_ne!(one.session.id, two.session.id);
@@ -156,7 +209,9 @@ async fn a_call_that_was_turned_away_may_come_again() {
     let member = world.join("a");
     let end = world.run(&member, "1", "soon", "{}").await;
     assert_eq!(end.code, Some(Code::ToolNotFound));
-    world.engine.replace_tools("more", vec![crate::scripts::Script::new("soon", |_| {})]);
+    world
+        .engine
+        .replace_tools("more", vec![crate::scripts::Script::new("soon", |_| {})]);
     let end = world.run(&member, "1", "soon", "{}").await;
     assert_eq!(end.code, None, "{}", end.message);
     world.audit().await;
@@ -170,10 +225,16 @@ async fn instant_repeatable_tools_leave_nothing() {
         let end = world.run(&member, "1", "instant", "{}").await;
         assert!(end.started && !end.replayed);
     }
-    assert_eq!(world.engine.look_up(&member.session, &"1".into()).0, CallState::Unknown);
+    assert_eq!(
+        world.engine.look_up(&member.session, &"1".into()).0,
+        CallState::Unknown
+    );
     let once = world.run(&member, "2", "instant_once", "{}").await;
     let again = world.run(&member, "2", "instant_once", "{}").await;
-    assert!(!once.replayed && again.replayed, "what must not be repeated is remembered");
+    assert!(
+        !once.replayed && again.replayed,
+        "what must not be repeated is remembered"
+    );
     world.audit().await;
     assert_eq!((world.runs("instant"), world.runs("instant_once")), (3, 1));
     assert_eq!(world.finished().len(), 4);

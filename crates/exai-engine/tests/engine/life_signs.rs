@@ -20,12 +20,26 @@ async fn i02_a_tool_that_sleeps_two_and_a_half_heartbeats() {
     let ear = world.call(&member, "1", "act", r#"{"ms":5000}"#);
     assert_eq!(ear.end().await.code, None);
     let beats = ear.progress();
-    let at: Vec<u64> = beats.iter().map(|(at, ..)| (*at - begin).as_secs()).collect();
+    let at: Vec<u64> = beats
+        .iter()
+        .map(|(at, ..)| (*at - begin).as_secs())
+        .collect();
     assert_eq!(at, [2, 4]);
-    assert!(beats.iter().all(|(_, _, stage, message)| stage == "running" && message.is_empty()));
-    assert_eq!(beats.iter().map(|(_, seq, ..)| *seq).collect::<Vec<_>>(), [1, 2]);
+    assert!(
+        beats
+            .iter()
+            .all(|(_, _, stage, message)| stage == "running" && message.is_empty())
+    );
+    assert_eq!(
+        beats.iter().map(|(_, seq, ..)| *seq).collect::<Vec<_>>(),
+        [1, 2]
+    );
     world.audit().await;
-    assert_eq!(world.progress_records(), Vec::<String>::new(), "a bare heartbeat is not logged");
+    assert_eq!(
+        world.progress_records(),
+        Vec::<String>::new(),
+        "a bare heartbeat is not logged"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -40,8 +54,16 @@ async fn i02_heartbeats_go_on_for_the_whole_run_on_every_connection() {
     ];
     for ear in &ears {
         ear.end().await;
-        assert_eq!(ear.progress().len(), 59, "one every 2 s, and the end at 120 s");
-        assert!(gaps(ear).iter().all(|gap| gap.abs_diff(HEARTBEAT) < Duration::from_millis(5)));
+        assert_eq!(
+            ear.progress().len(),
+            59,
+            "one every 2 s, and the end at 120 s"
+        );
+        assert!(
+            gaps(ear)
+                .iter()
+                .all(|gap| gap.abs_diff(HEARTBEAT) < Duration::from_millis(5))
+        );
     }
     world.audit().await;
 }
@@ -53,13 +75,31 @@ async fn i02_a_flood_of_progress_is_spaced_and_beats_nonetheless() {
     let ear = world.call(&member, "1", "act", r#"{"ms":10000,"say":"step"}"#);
     ear.end().await;
     let progress = ear.progress();
-    assert!((38..=41).contains(&progress.len()), "{} messages in 10 s", progress.len());
-    assert!(gaps(&ear).iter().all(|gap| *gap >= Duration::from_millis(250)), "{:?}", gaps(&ear));
+    assert!(
+        (38..=41).contains(&progress.len()),
+        "{} messages in 10 s",
+        progress.len()
+    );
+    assert!(
+        gaps(&ear)
+            .iter()
+            .all(|gap| *gap >= Duration::from_millis(250)),
+        "{:?}",
+        gaps(&ear)
+    );
     let seqs: Vec<u64> = progress.iter().map(|(_, seq, ..)| *seq).collect();
     assert!(seqs.windows(2).all(|pair| pair[0] < pair[1]));
-    assert!(progress.iter().all(|(_, _, stage, message)| stage == "working" && message.starts_with("step ")));
+    assert!(
+        progress
+            .iter()
+            .all(|(_, _, stage, message)| stage == "working" && message.starts_with("step "))
+    );
     world.audit().await;
-    assert_eq!(world.progress_records().len(), progress.len(), "each message is recorded");
+    assert_eq!(
+        world.progress_records().len(),
+        progress.len(),
+        "each message is recorded"
+    );
     assert_eq!(world.finished()[0].progress, progress.len() as u64);
 }
 
@@ -67,7 +107,12 @@ async fn i02_a_flood_of_progress_is_spaced_and_beats_nonetheless() {
 async fn r10_nothing_is_told_after_the_end() {
     let world = World::new();
     let member = world.join("a");
-    let ear = world.call(&member, "1", "act", r#"{"ms":3100,"say":"step","stream":"text"}"#);
+    let ear = world.call(
+        &member,
+        "1",
+        "act",
+        r#"{"ms":3100,"say":"step","stream":"text"}"#,
+    );
     ear.end().await;
     tokio::time::sleep(secs(60)).await;
     let heard = ear.heard();
@@ -85,7 +130,13 @@ async fn streamed_text_is_whole_and_never_logged() {
     let text: String = ear
         .heard()
         .into_iter()
-        .filter_map(|heard| if let Heard::Partial(text) = heard { Some(text) } else { None })
+        .filter_map(|heard| {
+            if let Heard::Partial(text) = heard {
+                Some(text)
+            } else {
+                None
+            }
+        })
         .collect();
     assert_eq!(text, "all of it");
     world.audit().await;
@@ -95,13 +146,17 @@ async fn streamed_text_is_whole_and_never_logged() {
 #[tokio::test(start_paused = true)]
 async fn endless_words_are_cut() {
     let world = World::new();
-    let tool = crate::scripts::Script::acting("wordy", |_| {}, |call| {
-        Box::pin(async move {
-            call.progress.say("stage", "ö".repeat(100_000));
-            tokio::time::sleep(secs(1)).await;
-            Ok(exai_engine::tool::ToolOutput::text(""))
-        })
-    });
+    let tool = crate::scripts::Script::acting(
+        "wordy",
+        |_| {},
+        |call| {
+            Box::pin(async move {
+                call.progress.say("stage", "ö".repeat(100_000));
+                tokio::time::sleep(secs(1)).await;
+                Ok(exai_engine::tool::ToolOutput::text(""))
+            })
+        },
+    );
     world.engine.replace_tools("more", vec![tool]);
     let member = world.join("a");
     let ear = world.call(&member, "1", "wordy", "{}");
@@ -120,11 +175,18 @@ async fn a_waiting_call_tells_its_place() {
     }
     let last = world.call(&busy, "last", "act", "{}");
     settle().await;
-    assert_eq!(last.progress()[0].3, "waiting for capacity: position 3 of 3");
+    assert_eq!(
+        last.progress()[0].3,
+        "waiting for capacity: position 3 of 3"
+    );
     assert_eq!(last.progress()[0].2, "queued");
     tokio::time::sleep(secs(3)).await;
     assert_eq!(last.progress().len(), 2, "told again with each heartbeat");
-    assert_eq!(world.run(&other, "1", "act", "{}").await.code, None, "another client need not wait");
+    assert_eq!(
+        world.run(&other, "1", "act", "{}").await.code,
+        None,
+        "another client need not wait"
+    );
     last.end().await;
     tokio::time::sleep(secs(7)).await;
     world.audit().await;

@@ -18,6 +18,8 @@ mod identity;
 #[cfg(test)]
 mod life_signs;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod recording;

@@ -19,8 +19,17 @@ use tokio_util::task::TaskTracker;
 
 const CALLS: usize = 10_000;
 const CLIENTS: usize = 12;
-const TOOLS: [&str; 9] =
-    ["act", "other", "panic_in_run", "instant", "instant_once", "shared", "glm", "brief", "nonsense"];
+const TOOLS: [&str; 9] = [
+    "act",
+    "other",
+    "panic_in_run",
+    "instant",
+    "instant_once",
+    "shared",
+    "glm",
+    "brief",
+    "nonsense",
+];
 
 /// One connection and what it waits for, by request id.
 struct Link {
@@ -48,21 +57,46 @@ type Tools = Arc<Mutex<Vec<AbortHandle>>>;
 
 fn killable(tools: &Tools) -> Runner {
     let (tracker, tools) = (TaskTracker::new(), Arc::clone(tools));
-    Arc::new(move |future| tools.lock().unwrap().push(tracker.spawn(future).abort_handle()))
+    Arc::new(move |future| {
+        tools
+            .lock()
+            .unwrap()
+            .push(tracker.spawn(future).abort_handle())
+    })
 }
 
 fn crowded(tools: &Tools) -> World {
     let config = Plan::default().config;
-    let limits = Limits { global: 10, client: 3, queue_calls: 25, queue_bytes: 4000, ..config.limits };
-    let config = Config { limits, call_timeout: secs(4), unwatched: secs(3), ..config };
-    World::planned(Plan { config, record_bound: 64, runner: killable(tools), ..Plan::default() })
+    let limits = Limits {
+        global: 10,
+        client: 3,
+        queue_calls: 25,
+        queue_bytes: 4000,
+        ..config.limits
+    };
+    let config = Config {
+        limits,
+        call_timeout: secs(4),
+        unwatched: secs(3),
+        ..config
+    };
+    World::planned(Plan {
+        config,
+        record_bound: 64,
+        runner: killable(tools),
+        ..Plan::default()
+    })
 }
 
 impl Chaos {
     fn connect(&mut self) {
         let client = self.rng.usize(..CLIENTS);
         let member = self.world.join(&format!("client-{client}"));
-        self.links.push(Link { client, member, waits: HashMap::new() });
+        self.links.push(Link {
+            client,
+            member,
+            waits: HashMap::new(),
+        });
     }
 
     fn disconnect(&mut self) {
@@ -75,7 +109,11 @@ impl Chaos {
     fn order(&mut self) -> String {
         let ms = [0, 0, 1, 20, 200, 800, 9000][self.rng.usize(..7)];
         let then = ["ok", "ok", "ok", "fail", "panic", "refuse"][self.rng.usize(..6)];
-        let say = if self.rng.u8(..4) == 0 { r#","say":"step""# } else { "" };
+        let say = if self.rng.u8(..4) == 0 {
+            r#","say":"step""#
+        } else {
+            ""
+        };
         if self.rng.u8(..30) == 0 {
             return r#"{"ms":"soon"}"#.to_owned();
         }
@@ -93,25 +131,40 @@ impl Chaos {
         let client = self.links[at].client;
         let again = self.recent(client, 200);
         let (id, tool, order) = match self.rng.choice(&again) {
-            Some((_, id, tool, order)) if self.rng.u8(..6) == 0 => (id.clone(), *tool, order.clone()),
+            Some((_, id, tool, order)) if self.rng.u8(..6) == 0 => {
+                (id.clone(), *tool, order.clone())
+            }
             // A reused id with other arguments.
-            Some((_, id, tool, _)) if self.rng.u8(..30) == 0 => (id.clone(), *tool, r#"{"ms":17}"#.to_owned()),
-            _ => (number.to_string(), TOOLS[self.rng.usize(..TOOLS.len())], self.order()),
+            Some((_, id, tool, _)) if self.rng.u8(..30) == 0 => {
+                (id.clone(), *tool, r#"{"ms":17}"#.to_owned())
+            }
+            _ => (
+                number.to_string(),
+                TOOLS[self.rng.usize(..TOOLS.len())],
+                self.order(),
+            ),
         };
         self.asked.push((client, id.clone(), tool, order.clone()));
         let timeout = (self.rng.u8(..5) == 0).then(|| Duration::from_millis(self.rng.u64(..5000)));
         let link = &mut self.links[at];
-        let ear = self.world.call_for(&link.member, &id, tool, &order, timeout);
+        let ear = self
+            .world
+            .call_for(&link.member, &id, tool, &order, timeout);
         link.waits.entry(id).or_default().push(ear);
     }
 
     fn attach(&mut self) {
         let at = self.rng.usize(..self.links.len());
         let recent = self.recent(self.links[at].client, 300);
-        let Some((_, id, ..)) = self.rng.choice(recent) else { return };
+        let Some((_, id, ..)) = self.rng.choice(recent) else {
+            return;
+        };
         let link = &mut self.links[at];
         let ear = Ear::new(link.member.peer);
-        let state = self.world.engine.attach(&link.member.session, &id.as_str().into(), ear.clone());
+        let state =
+            self.world
+                .engine
+                .attach(&link.member.session, &id.as_str().into(), ear.clone());
         match state {
             CallState::Queued | CallState::Running | CallState::Finished => {
                 link.waits.entry(id).or_default().push(ear);
@@ -123,12 +176,21 @@ impl Chaos {
     fn cancel(&mut self) {
         let at = self.rng.usize(..self.links.len());
         let recent = self.recent(self.links[at].client, 60);
-        let Some((_, id, ..)) = self.rng.choice(recent) else { return };
+        let Some((_, id, ..)) = self.rng.choice(recent) else {
+            return;
+        };
         let link = &mut self.links[at];
-        let mode = if self.rng.bool() { CancelMode::Stop } else { CancelMode::Detach };
-        self.world.engine.cancel(&link.member, &id.as_str().into(), mode, "chaos");
+        let mode = if self.rng.bool() {
+            CancelMode::Stop
+        } else {
+            CancelMode::Detach
+        };
+        self.world
+            .engine
+            .cancel(&link.member, &id.as_str().into(), mode, "chaos");
         if mode == CancelMode::Detach {
-            self.let_go.extend(link.waits.remove(&id).into_iter().flatten());
+            self.let_go
+                .extend(link.waits.remove(&id).into_iter().flatten());
         }
     }
 
@@ -177,7 +239,9 @@ impl Chaos {
 
 #[tokio::test(start_paused = true)]
 async fn i01_ten_thousand_random_calls() {
-    let seed = std::env::var("EXAI_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = std::env::var("EXAI_TEST_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("EXAI_TEST_SEED={seed}");
     let tools = Tools::default();
@@ -201,8 +265,19 @@ async fn i01_ten_thousand_random_calls() {
     chaos.world.audit().await;
     let outcomes = chaos.world.engine.outcomes();
     println!("{outcomes:?}");
-    for outcome in ["ok", "tool_error", "internal", "cancelled", "timeout", "over_capacity", "not_found"] {
-        assert!(outcomes.get(outcome).is_some_and(|count| *count >= 50), "{outcome}: {outcomes:?}");
+    for outcome in [
+        "ok",
+        "tool_error",
+        "internal",
+        "cancelled",
+        "timeout",
+        "over_capacity",
+        "not_found",
+    ] {
+        assert!(
+            outcomes.get(outcome).is_some_and(|count| *count >= 50),
+            "{outcome}: {outcomes:?}"
+        );
     }
     chaos.judge();
 }

@@ -7,7 +7,10 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
 fn bounded(record_bound: usize) -> (World, Receiver<Record>) {
-    World::unread(Plan { record_bound, ..Plan::default() })
+    World::unread(Plan {
+        record_bound,
+        ..Plan::default()
+    })
 }
 
 fn name(record: &Record) -> String {
@@ -37,13 +40,23 @@ async fn r40_at_the_bound_admission_waits_and_nothing_is_dropped() {
     let two = world.call(&member, "2", "act", "{}");
     let three = world.call(&member, "3", "instant", "{}");
     tokio::time::sleep(secs(60)).await;
-    assert_eq!((two.heard(), three.heard()), (vec![], vec![]), "no room, no promise");
+    assert_eq!(
+        (two.heard(), three.heard()),
+        (vec![], vec![]),
+        "no room, no promise"
+    );
     let first = take(&mut receiver, 2).await;
     assert_eq!(first, ["received 1", "finished 1"]);
     let mut rest = take(&mut receiver, 4).await;
-    assert_eq!((two.end().await.outcome, three.end().await.outcome), (Outcome::Ok, Outcome::Ok));
+    assert_eq!(
+        (two.end().await.outcome, three.end().await.outcome),
+        (Outcome::Ok, Outcome::Ok)
+    );
     rest.sort();
-    assert_eq!(rest, ["finished 2", "finished 3", "received 2", "received 3"]);
+    assert_eq!(
+        rest,
+        ["finished 2", "finished 3", "received 2", "received 3"]
+    );
     assert_eq!(world.engine.live_calls(), 0);
 }
 
@@ -53,10 +66,19 @@ async fn more_waiting_calls_than_places_do_not_lock_each_other_out() {
         let (world, mut receiver) = bounded(bound);
         let member = world.join("a");
         let ears: Vec<_> = (0..40)
-            .map(|n| world.call(&member, &n.to_string(), if n % 3 == 0 { "instant" } else { "act" }, "{}"))
+            .map(|n| {
+                world.call(
+                    &member,
+                    &n.to_string(),
+                    if n % 3 == 0 { "instant" } else { "act" },
+                    "{}",
+                )
+            })
             .collect();
         settle().await;
-        let mut all = tokio::time::timeout(secs(60), take(&mut receiver, 80)).await.expect("locked up");
+        let mut all = tokio::time::timeout(secs(60), take(&mut receiver, 80))
+            .await
+            .expect("locked up");
         for ear in ears {
             assert_eq!(ear.end().await.outcome, Outcome::Ok);
         }
@@ -76,7 +98,10 @@ async fn i06_a_writer_that_stalls_delays_no_deadline_and_no_heartbeat() {
     assert_eq!(end.code, Some(Code::Timeout));
     let beats = ear.progress();
     assert_eq!(beats.len(), 4, "{beats:?}");
-    assert!(beats.iter().all(|(.., message)| message.is_empty()), "what cannot be recorded is not said");
+    assert!(
+        beats.iter().all(|(.., message)| message.is_empty()),
+        "what cannot be recorded is not said"
+    );
     assert_eq!(take(&mut receiver, 2).await, ["received 1", "finished 1"]);
 }
 
@@ -84,13 +109,17 @@ async fn i06_a_writer_that_stalls_delays_no_deadline_and_no_heartbeat() {
 async fn words_that_found_no_room_are_said_later() {
     let (world, mut receiver) = bounded(2);
     let member = world.join("a");
-    let tool = crate::scripts::Script::acting("once", |_| {}, |call| {
-        Box::pin(async move {
-            call.progress.say("stage", "the one message");
-            tokio::time::sleep(secs(10)).await;
-            Ok(exai_engine::tool::ToolOutput::text(""))
-        })
-    });
+    let tool = crate::scripts::Script::acting(
+        "once",
+        |_| {},
+        |call| {
+            Box::pin(async move {
+                call.progress.say("stage", "the one message");
+                tokio::time::sleep(secs(10)).await;
+                Ok(exai_engine::tool::ToolOutput::text(""))
+            })
+        },
+    );
     world.engine.replace_tools("more", vec![tool]);
     let ear = world.call(&member, "1", "once", "{}");
     tokio::time::sleep(secs(1)).await;
@@ -110,10 +139,18 @@ async fn r09_what_was_stopped_or_ran_out_while_it_waited_for_room_never_starts()
     let stopped = world.call(&member, "2", "other", "{}");
     let late = world.call_for(&member, "3", "other", "{}", Some(secs(1)));
     settle().await;
-    world.engine.cancel(&member, &"2".into(), exai_protocol::request::CancelMode::Stop, "esc");
+    world.engine.cancel(
+        &member,
+        &"2".into(),
+        exai_protocol::request::CancelMode::Stop,
+        "esc",
+    );
     tokio::time::sleep(secs(6)).await;
     take(&mut receiver, 6).await;
-    assert_eq!((stopped.end().await.code, late.end().await.code), (Some(Code::Cancelled), Some(Code::Timeout)));
+    assert_eq!(
+        (stopped.end().await.code, late.end().await.code),
+        (Some(Code::Cancelled), Some(Code::Timeout))
+    );
     assert_eq!(world.runs("other"), 0);
 }
 
@@ -126,14 +163,24 @@ async fn without_a_writer_nothing_is_promised() {
         let end = world.run(&member, tool, tool, "{}").await;
         assert_eq!(end.code, Some(Code::ShuttingDown), "{tool}");
     }
-    assert_eq!((world.engine.live_calls(), world.runs("act"), world.runs("instant")), (0, 0, 0));
+    assert_eq!(
+        (
+            world.engine.live_calls(),
+            world.runs("act"),
+            world.runs("instant")
+        ),
+        (0, 0, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn arguments_are_kept_only_where_the_owner_asked() {
     for log_arguments in [false, true] {
         let world = World::planned(Plan {
-            config: Config { log_arguments, ..Plan::default().config },
+            config: Config {
+                log_arguments,
+                ..Plan::default().config
+            },
             ..Plan::default()
         });
         let member = world.join("a");

@@ -41,23 +41,37 @@ async fn r03_every_real_change_is_an_event_with_a_new_hash() {
     let (listening, silent) = (Mailbox::new(true), Mailbox::new(false));
     world.join_as("local", "a", Arc::clone(&listening));
     world.join_as("somebody else", "b", Arc::clone(&silent));
-    let (mut events, _) = engine.bus().subscribe(vec![Topic::ToolDiscovered], None, None);
+    let (mut events, _) = engine
+        .bus()
+        .subscribe(vec![Topic::ToolDiscovered], None, None);
 
     engine.replace_tools("mounted", vec![tool("x"), tool("y")]);
     let first = discovered(&mut events).await;
-    assert_eq!((&*first.source, &*first.added), ("mounted", &["x".to_owned(), "y".to_owned()][..]));
+    assert_eq!(
+        (&*first.source, &*first.added),
+        ("mounted", &["x".to_owned(), "y".to_owned()][..])
+    );
     assert!(first.removed.is_empty() && first.changed.is_empty());
 
     engine.replace_tools("mounted", vec![tool("y"), tool("x")]);
     engine.replace_tools("mounted", vec![described("y", "new words"), tool("z")]);
     let second = discovered(&mut events).await;
     assert_eq!(second.added, ["z"]);
-    assert_eq!((second.removed, second.changed), (vec!["x".to_owned()], vec!["y".to_owned()]));
+    assert_eq!(
+        (second.removed, second.changed),
+        (vec!["x".to_owned()], vec!["y".to_owned()])
+    );
     assert_ne!(first.tools_hash, second.tools_hash);
     assert_eq!(second.tools_hash, **engine.registry().snapshot().hash());
 
-    let told: Vec<String> = [&first.tools_hash, &second.tools_hash].map(|hash| format!("tools {hash}")).into();
-    assert_eq!((listening.got(), silent.got()), (told, vec![]), "the same list again is no news");
+    let told: Vec<String> = [&first.tools_hash, &second.tools_hash]
+        .map(|hash| format!("tools {hash}"))
+        .into();
+    assert_eq!(
+        (listening.got(), silent.got()),
+        (told, vec![]),
+        "the same list again is no news"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,7 +94,9 @@ async fn of_two_sources_with_one_name_the_first_keeps_it_until_it_lets_go() {
 async fn the_list_is_sorted_and_a_snapshot_stays_as_it_was() {
     let world = World::new();
     let before = world.engine.registry().snapshot();
-    world.engine.replace_tools("mounted", vec![tool("zz"), tool("aa")]);
+    world
+        .engine
+        .replace_tools("mounted", vec![tool("zz"), tool("aa")]);
     let after = world.engine.registry().snapshot();
     let names: Vec<&str> = after.entries().map(|entry| &*entry.name).collect();
     assert!(names.is_sorted() && names.contains(&"aa") && names.contains(&"zz"));
@@ -99,6 +115,9 @@ async fn a_running_call_outlives_the_removal_of_its_tool() {
     crate::world::settle().await;
     world.engine.replace_tools("mounted", vec![]);
     assert_eq!(ear.end().await.outcome, Outcome::Ok);
-    assert_eq!(world.run(&member, "2", "x", "{}").await.outcome, Outcome::NotFound);
+    assert_eq!(
+        world.run(&member, "2", "x", "{}").await.outcome,
+        Outcome::NotFound
+    );
     world.audit().await;
 }

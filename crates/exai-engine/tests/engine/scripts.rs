@@ -48,7 +48,12 @@ impl Script {
     pub(crate) fn acting(name: &str, change: impl FnOnce(&mut ToolSpec), act: Act) -> Arc<Self> {
         let mut spec = ToolSpec::new(entry(name, "a scripted tool"));
         change(&mut spec);
-        Arc::new(Self { spec, runs: AtomicU64::new(0), dropped: Arc::default(), act })
+        Arc::new(Self {
+            spec,
+            runs: AtomicU64::new(0),
+            dropped: Arc::default(),
+            act,
+        })
     }
 
     /// How often it was run.
@@ -100,7 +105,10 @@ pub(crate) fn entry(name: &str, description: &str) -> ToolEntry {
 
 /// The tool may be run again after an interruption.
 pub(crate) fn repeatable(spec: &mut ToolSpec) {
-    spec.entry.annotations = Some(Annotations { read_only_hint: Some(true), ..Annotations::default() });
+    spec.entry.annotations = Some(Annotations {
+        read_only_hint: Some(true),
+        ..Annotations::default()
+    });
 }
 
 /// A panic without the report on standard error.

@@ -13,7 +13,11 @@ fn local() -> Principal {
 }
 
 fn hello() -> Push<'static> {
-    Push::Notice { from: "cli", level: "info", message: "hello" }
+    Push::Notice {
+        from: "cli",
+        level: "info",
+        message: "hello",
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -29,14 +33,27 @@ async fn many_connections_are_one_session() {
     settle().await;
     let listed = world.engine.sessions().list(&local());
     assert_eq!(listed.len(), 4);
-    let a = listed.iter().find(|entry| entry.client_id == Some(ClientId::new("a"))).unwrap();
-    assert_eq!((a.connections, a.in_flight, a.calls, &*a.client), (2, 1, 1, "a-program"));
+    let a = listed
+        .iter()
+        .find(|entry| entry.client_id == Some(ClientId::new("a")))
+        .unwrap();
+    assert_eq!(
+        (a.connections, a.in_flight, a.calls, &*a.client),
+        (2, 1, 1, "a-program")
+    );
     assert_eq!(world.engine.sessions().counts(), (4, 5));
     ear.end().await;
     world.leave(&one);
     assert_eq!(world.engine.sessions().leave(&two, world.engine.now()), 0);
     assert_eq!(world.engine.sessions().counts(), (3, 3));
-    assert_eq!(world.engine.sessions().list(&Principal::new("nobody")).len(), 0);
+    assert_eq!(
+        world
+            .engine
+            .sessions()
+            .list(&Principal::new("nobody"))
+            .len(),
+        0
+    );
     world.audit().await;
 }
 
@@ -48,7 +65,11 @@ async fn a_session_outlives_its_connections_for_an_hour() {
     world.leave(&named);
     world.leave(&nameless);
     world.engine.sweep();
-    assert_eq!(world.engine.sessions().list(&local()).len(), 1, "nobody can come back to a nameless one");
+    assert_eq!(
+        world.engine.sessions().list(&local()).len(),
+        1,
+        "nobody can come back to a nameless one"
+    );
     tokio::time::sleep(HOUR - secs(1)).await;
     world.engine.sweep();
     let back = world.join("a");
@@ -63,9 +84,16 @@ async fn a_session_outlives_its_connections_for_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn collection_never_evicts_the_busy_or_the_connected() {
     let world = World::new();
-    let (connected, working, nameless) = (world.join("connected"), world.join("working"), world.join(""));
+    let (connected, working, nameless) = (
+        world.join("connected"),
+        world.join("working"),
+        world.join(""),
+    );
     let order = r#"{"ms":500000}"#;
-    let (one, two) = (world.call(&working, "1", "act", order), world.call(&nameless, "1", "act", order));
+    let (one, two) = (
+        world.call(&working, "1", "act", order),
+        world.call(&nameless, "1", "act", order),
+    );
     settle().await;
     world.leave(&working);
     world.leave(&nameless);
@@ -76,7 +104,10 @@ async fn collection_never_evicts_the_busy_or_the_connected() {
     assert_eq!(world.engine.sessions().list(&local()).len(), 3);
     tokio::time::sleep(secs(200)).await;
     assert_eq!((one.endings(), two.endings()), (vec![], vec![]));
-    assert_eq!(world.engine.sessions().collect_idle(world.engine.now(), 0), 2);
+    assert_eq!(
+        world.engine.sessions().collect_idle(world.engine.now(), 0),
+        2
+    );
     assert_eq!(connected.session.connections(), 1);
     world.audit().await;
 }
@@ -87,7 +118,10 @@ async fn the_result_of_a_named_client_outlives_its_session() {
     let member = world.join("a");
     world.run(&member, "1", "act", "{}").await;
     world.leave(&member);
-    assert_eq!(world.engine.sessions().collect_idle(world.engine.now(), 0), 1);
+    assert_eq!(
+        world.engine.sessions().collect_idle(world.engine.now(), 0),
+        1
+    );
     let back = world.join("a");
     assert!(world.run(&back, "1", "act", "{}").await.replayed);
     world.audit().await;
@@ -103,9 +137,15 @@ async fn notices_reach_those_who_announced_it_and_whom_they_are_for() {
     let b = world.join_as("local", "b", boxes[3].clone());
     world.join_as("somebody else", "a", boxes[4].clone());
     let sessions = world.engine.sessions();
-    assert_eq!(sessions.push(&local(), Some(&ClientId::new("a")), &hello()), 2);
+    assert_eq!(
+        sessions.push(&local(), Some(&ClientId::new("a")), &hello()),
+        2
+    );
     assert_eq!(sessions.push(&local(), None, &hello()), 3);
-    assert_eq!(sessions.push(&local(), Some(&ClientId::new("nobody")), &hello()), 0);
+    assert_eq!(
+        sessions.push(&local(), Some(&ClientId::new("nobody")), &hello()),
+        0
+    );
     world.leave(&b);
     assert_eq!(sessions.push(&local(), None, &hello()), 2);
     let got: Vec<usize> = boxes.iter().map(|mailbox| mailbox.got().len()).collect();

@@ -57,7 +57,11 @@ impl Default for Plan {
             heartbeat: HEARTBEAT,
             unwatched: UNWATCHED,
             retry_after: 3,
-            retention: RetentionLimits { ttl: TTL, results: 10_000, bytes: 64 << 20 },
+            retention: RetentionLimits {
+                ttl: TTL,
+                results: 10_000,
+                bytes: 64 << 20,
+            },
             limits: Limits {
                 global: 24,
                 client: 8,
@@ -69,7 +73,12 @@ impl Default for Plan {
             log_arguments: false,
             never_coalesce: vec!["never_shared".to_owned()],
         };
-        Self { config, ledger: Arc::new(MemoryLedger), record_bound: 10_000, runner: runner() }
+        Self {
+            config,
+            ledger: Arc::new(MemoryLedger),
+            record_bound: 10_000,
+            runner: runner(),
+        }
     }
 }
 
@@ -104,12 +113,23 @@ fn tools() -> HashMap<&'static str, Arc<Script>> {
     ];
     let mut tools: HashMap<&'static str, Arc<Script>> = HashMap::new();
     let names = [
-        "act", "other", "panic_in_run", "instant", "instant_once", "shared", "never_shared", "glm", "brief",
+        "act",
+        "other",
+        "panic_in_run",
+        "instant",
+        "instant_once",
+        "shared",
+        "never_shared",
+        "glm",
+        "brief",
     ];
     for (name, tool) in names.into_iter().zip(named) {
         tools.insert(name, tool);
     }
-    tools.insert("panic_in_run", Script::acting("panic_in_run", |_| {}, |_| quiet_panic("before the future")));
+    tools.insert(
+        "panic_in_run",
+        Script::acting("panic_in_run", |_| {}, |_| quiet_panic("before the future")),
+    );
     tools
 }
 
@@ -141,9 +161,19 @@ impl World {
         };
         let engine = Engine::new(plan.config, ports);
         let tools = tools();
-        let all = tools.values().map(|tool| Arc::clone(tool) as Arc<dyn Tool>).collect();
+        let all = tools
+            .values()
+            .map(|tool| Arc::clone(tool) as Arc<dyn Tool>)
+            .collect();
         engine.replace_tools("scripts", all);
-        (Self { engine, tools, records: Arc::default() }, receiver)
+        (
+            Self {
+                engine,
+                tools,
+                records: Arc::default(),
+            },
+            receiver,
+        )
     }
 
     /// A connection of a client, or of nobody in particular.
@@ -151,11 +181,26 @@ impl World {
         self.join_as("local", client, Mailbox::new(false))
     }
 
-    pub(crate) fn join_as(&self, principal: &str, client: &str, mailbox: Arc<Mailbox>) -> Membership {
+    pub(crate) fn join_as(
+        &self,
+        principal: &str,
+        client: &str,
+        mailbox: Arc<Mailbox>,
+    ) -> Membership {
         let id = (!client.is_empty()).then(|| ClientId::new(client));
-        let info = ClientInfo { id, name: format!("{client}-program"), ..ClientInfo::default() };
+        let info = ClientInfo {
+            id,
+            name: format!("{client}-program"),
+            ..ClientInfo::default()
+        };
         let fresh = SessionId::new(self.engine.mint_session_id());
-        self.engine.sessions().join(Principal::new(principal), info, mailbox, fresh, self.engine.now())
+        self.engine.sessions().join(
+            Principal::new(principal),
+            info,
+            mailbox,
+            fresh,
+            self.engine.now(),
+        )
     }
 
     /// The connection is gone.
@@ -165,7 +210,13 @@ impl World {
     }
 
     /// Calls a tool.
-    pub(crate) fn call(&self, member: &Membership, id: &str, tool: &str, arguments: &str) -> Arc<Ear> {
+    pub(crate) fn call(
+        &self,
+        member: &Membership,
+        id: &str,
+        tool: &str,
+        arguments: &str,
+    ) -> Arc<Ear> {
         self.call_for(member, id, tool, arguments, None)
     }
 
@@ -191,7 +242,13 @@ impl World {
     }
 
     /// Calls a tool and waits for the end.
-    pub(crate) async fn run(&self, member: &Membership, id: &str, tool: &str, arguments: &str) -> Ending {
+    pub(crate) async fn run(
+        &self,
+        member: &Membership,
+        id: &str,
+        tool: &str,
+        arguments: &str,
+    ) -> Ending {
         self.call(member, id, tool, arguments).end().await
     }
 
@@ -202,41 +259,84 @@ impl World {
     pub(crate) fn received(&self) -> Vec<Arc<CallFacts>> {
         let records = self.records.lock().unwrap();
         let received = records.iter();
-        received.filter_map(|r| if let Record::Received(call) = r { Some(Arc::clone(call)) } else { None }).collect()
+        received
+            .filter_map(|r| {
+                if let Record::Received(call) = r {
+                    Some(Arc::clone(call))
+                } else {
+                    None
+                }
+            })
+            .collect()
     }
 
     pub(crate) fn finished(&self) -> Vec<Arc<FinishedRecord>> {
         let records = self.records.lock().unwrap();
         let finished = records.iter();
-        finished.filter_map(|r| if let Record::Finished(end) = r { Some(Arc::clone(end)) } else { None }).collect()
+        finished
+            .filter_map(|r| {
+                if let Record::Finished(end) = r {
+                    Some(Arc::clone(end))
+                } else {
+                    None
+                }
+            })
+            .collect()
     }
 
     /// Progress messages recorded.
     pub(crate) fn progress_records(&self) -> Vec<String> {
         let records = self.records.lock().unwrap();
         let said = records.iter();
-        said.filter_map(|r| if let Record::Progress(said) = r { Some(said.message.to_string()) } else { None })
-            .collect()
+        said.filter_map(|r| {
+            if let Record::Progress(said) = r {
+                Some(said.message.to_string())
+            } else {
+                None
+            }
+        })
+        .collect()
     }
 
     /// Nothing is left: each received call has one end after it, permits are back, no call or
     /// session is busy.
     pub(crate) async fn audit(&self) {
+        while self.engine.recorder().depth().0 > 0 {
+            settle().await;
+        }
         settle().await;
         let records = self.records.lock().unwrap().clone();
         let mut open: HashMap<u64, bool> = HashMap::new();
         for record in &records {
             match record {
-                Record::Received(call) => assert!(open.insert(call.number, true).is_none(), "received twice"),
-                Record::Finished(end) => {
-                    assert_eq!(open.insert(end.call.number, false), Some(true), "{end:?} is not the one end");
+                Record::Received(call) => {
+                    assert!(open.insert(call.number, true).is_none(), "received twice")
                 }
-                Record::Progress(said) => assert_eq!(open.get(&said.call.number), Some(&true), "{said:?}"),
+                Record::Finished(end) => {
+                    assert_eq!(
+                        open.insert(end.call.number, false),
+                        Some(true),
+                        "{end:?} is not the one end"
+                    );
+                }
+                Record::Progress(said) => {
+                    assert_eq!(open.get(&said.call.number), Some(&true), "{said:?}")
+                }
                 Record::Started { .. } => {}
             }
         }
-        assert!(!open.values().any(|open| *open), "a received call has no end");
-        assert_eq!(self.engine.admission().depth(), Depth { running: 0, queued: 0, queued_bytes: 0 });
+        assert!(
+            !open.values().any(|open| *open),
+            "a received call has no end"
+        );
+        assert_eq!(
+            self.engine.admission().depth(),
+            Depth {
+                running: 0,
+                queued: 0,
+                queued_bytes: 0
+            }
+        );
         assert_eq!(self.engine.live_calls(), 0);
         for session in self.engine.sessions().list(&Principal::new("local")) {
             assert_eq!(session.in_flight, 0, "{session:?}");

@@ -28,36 +28,71 @@ fn closed(code: u16, reason: &str) -> Option<(u16, String)> {
 
 #[tokio::test(start_paused = true)]
 async fn i08_v1_refusals_word_for_word() {
-    for garbage in ["hello?", "[]", "7", "{\"op\":\"hello\",\"token\":7}", r#"{"op":"hello","op":"hello"}"#] {
+    for garbage in [
+        "hello?",
+        "[]",
+        "7",
+        "{\"op\":\"hello\",\"token\":7}",
+        r#"{"op":"hello","op":"hello"}"#,
+    ] {
         let (frame, close) = refused(garbage).await;
-        assert_eq!(frame, r#"{"op":"hello_ack","ok":false,"error":"invalid_hello"}"#, "{garbage}");
+        assert_eq!(
+            frame, r#"{"op":"hello_ack","ok":false,"error":"invalid_hello"}"#,
+            "{garbage}"
+        );
         assert_eq!(close, closed(4000, "invalid hello"));
     }
     for other in [r#"{"op":"list_tools"}"#, r#"{"token":"right"}"#] {
         let (frame, close) = refused(other).await;
-        assert_eq!(frame, r#"{"op":"hello_ack","ok":false,"error":"missing_hello"}"#);
+        assert_eq!(
+            frame,
+            r#"{"op":"hello_ack","ok":false,"error":"missing_hello"}"#
+        );
         assert_eq!(close, closed(4001, "missing hello"));
     }
     for token in ["", "wrong", "righ", "rightt"] {
-        let (frame, close) = refused(&format!(r#"{{"op":"hello","session_id":"s","token":"{token}"}}"#)).await;
-        assert_eq!(frame, r#"{"op":"hello_ack","ok":false,"error":"unauthorized"}"#, "{token}");
+        let (frame, close) = refused(&format!(
+            r#"{{"op":"hello","session_id":"s","token":"{token}"}}"#
+        ))
+        .await;
+        assert_eq!(
+            frame, r#"{"op":"hello_ack","ok":false,"error":"unauthorized"}"#,
+            "{token}"
+        );
         assert_eq!(close, closed(4003, "unauthorized"));
     }
     let (_, close) = refused(r#"{"op":"hello"}"#).await;
-    assert_eq!(close, closed(4003, "unauthorized"), "a missing token is never an open door");
+    assert_eq!(
+        close,
+        closed(4003, "unauthorized"),
+        "a missing token is never an open door"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn i09_refusals_to_a_speaker_of_our_protocol_explain_themselves() {
-    let (frame, close) =
-        refused(&format!(r#"{{"op":"hello","token":"{TOKEN}","protocol":"2.0"}}"#)).await;
+    let (frame, close) = refused(&format!(
+        r#"{{"op":"hello","token":"{TOKEN}","protocol":"2.0"}}"#
+    ))
+    .await;
     assert_eq!(close, closed(4004, "unsupported protocol"));
     let frame: serde_json::Value = serde_json::from_str(&frame).unwrap();
-    assert_eq!((&frame["error"], &frame["protocol"]), (&"unsupported_protocol".into(), &"1.1".into()));
-    assert!(frame["message"].as_str().unwrap().contains("update the older"));
+    assert_eq!(
+        (&frame["error"], &frame["protocol"]),
+        (&"unsupported_protocol".into(), &"1.1".into())
+    );
+    assert!(
+        frame["message"]
+            .as_str()
+            .unwrap()
+            .contains("update the older")
+    );
 
     let (frame, _) = refused(r#"{"op":"hello","token":"wrong","protocol":"1.1"}"#).await;
-    assert!(frame.contains("/home/of/exai"), "it names the home that holds the port: {frame}");
+    assert!(
+        frame.contains("/home/of/exai"),
+        "it names the home that holds the port: {frame}"
+    );
 
     let long = "x".repeat(1025);
     let (frame, close) = refused(&format!(
@@ -65,7 +100,10 @@ async fn i09_refusals_to_a_speaker_of_our_protocol_explain_themselves() {
     ))
     .await;
     assert_eq!(close, closed(4000, "invalid hello"));
-    assert!(frame.contains("client.cwd is 1025 bytes; the limit is 1024"), "{frame}");
+    assert!(
+        frame.contains("client.cwd is 1025 bytes; the limit is 1024"),
+        "{frame}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,22 +111,36 @@ async fn s06_a_silent_peer_is_closed_after_the_hello_timeout() {
     let house = House::new();
     let begin = Instant::now();
     let mut upgraded = house.dial().await;
-    assert_eq!(upgraded.closed().await, closed(4002, "hello timeout or disconnect"));
+    assert_eq!(
+        upgraded.closed().await,
+        closed(4002, "hello timeout or disconnect")
+    );
     assert_eq!(begin.elapsed().as_secs(), 5);
 
     let begin = Instant::now();
     let mut silent = house.stream().await;
     let mut bytes = Vec::new();
     silent.read_to_end(&mut bytes).await.unwrap();
-    assert_eq!((bytes.len(), begin.elapsed().as_secs()), (0, 5), "one deadline for all of it");
+    assert_eq!(
+        (bytes.len(), begin.elapsed().as_secs()),
+        (0, 5),
+        "one deadline for all of it"
+    );
 
     let begin = Instant::now();
     let mut pinging = house.dial().await;
     for _ in 0..4 {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        pinging.socket.send(Message::Ping(Vec::new().into())).await.unwrap();
+        pinging
+            .socket
+            .send(Message::Ping(Vec::new().into()))
+            .await
+            .unwrap();
     }
-    assert_eq!(pinging.closed().await, closed(4002, "hello timeout or disconnect"));
+    assert_eq!(
+        pinging.closed().await,
+        closed(4002, "hello timeout or disconnect")
+    );
     assert_eq!(begin.elapsed().as_secs(), 5, "pings win no time");
 }
 
@@ -97,16 +149,28 @@ async fn s06_upgrade_and_hello_are_bounded_in_bytes() {
     let house = House::new();
     let mut flood = house.stream().await;
     let begin = Instant::now();
-    let head = format!("GET / HTTP/1.1\r\nHost: localhost:8765\r\nX: {}", "x".repeat(20_000));
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: localhost:8765\r\nX: {}",
+        "x".repeat(20_000)
+    );
     let _ = flood.write_all(head.as_bytes()).await;
     let mut answer = Vec::new();
     let _ = flood.read_to_end(&mut answer).await;
-    assert!(begin.elapsed() < Duration::from_secs(1), "not even the timeout is waited for");
+    assert!(
+        begin.elapsed() < Duration::from_secs(1),
+        "not even the timeout is waited for"
+    );
 
     let mut peer = house.dial().await;
     let padding = "x".repeat(5000);
-    peer.send(&format!(r#"{{"op":"hello","token":"{TOKEN}","padding":"{padding}"}}"#)).await;
-    assert_eq!(peer.text().await, r#"{"op":"hello_ack","ok":false,"error":"invalid_hello"}"#);
+    peer.send(&format!(
+        r#"{{"op":"hello","token":"{TOKEN}","padding":"{padding}"}}"#
+    ))
+    .await;
+    assert_eq!(
+        peer.text().await,
+        r#"{"op":"hello_ack","ok":false,"error":"invalid_hello"}"#
+    );
     assert_eq!(peer.closed().await, closed(4000, "invalid hello"));
 
     let mut peer = house.dial().await;
@@ -142,7 +206,10 @@ async fn s06_failures_make_the_next_ones_slower_for_everybody() {
     assert!(slowest >= Duration::from_secs(2), "{slowest:?}");
     let begin = Instant::now();
     house.v1().await;
-    assert!(begin.elapsed() < Duration::from_millis(10), "who knows the token never waits");
+    assert!(
+        begin.elapsed() < Duration::from_millis(10),
+        "who knows the token never waits"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,18 +221,29 @@ async fn s06_six_hundred_half_open_strangers() {
         let stream = house.stream().await;
         // Beyond the bound a connection waits in the backlog until a place is free again.
         let bound = if number < 510 { 0 } else { 5 };
-        assert!(begin.elapsed().as_secs() <= bound, "stranger {number} at {:?}", begin.elapsed());
+        assert!(
+            begin.elapsed().as_secs() <= bound,
+            "stranger {number} at {:?}",
+            begin.elapsed()
+        );
         strangers.push(stream);
     }
     let mut real = house.v1().await;
-    assert!(begin.elapsed() <= Duration::from_millis(5100), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() <= Duration::from_millis(5100),
+        "{:?}",
+        begin.elapsed()
+    );
     assert_eq!(real.ask(r#"{"op":"ping"}"#).await["op"], "pong");
 }
 
 #[tokio::test(start_paused = true)]
 async fn s06_half_open_strangers_do_not_disturb_who_is_in() {
     let house = House::planned(Plan {
-        settings: exai_server::Settings { pending_handshakes: 2, ..Plan::default().settings },
+        settings: exai_server::Settings {
+            pending_handshakes: 2,
+            ..Plan::default().settings
+        },
         ..Plan::default()
     });
     let mut inside = house.v1().await;
@@ -194,14 +272,24 @@ async fn upgrade_status(headers: &[(&str, &str)]) -> u16 {
 async fn s02_a_foreign_host_is_refused_before_the_upgrade() {
     assert_eq!(upgrade_status(&[]).await, 101);
     assert_eq!(upgrade_status(&[("host", "localhost:8765")]).await, 101);
-    for host in ["evil.test:8765", "127.0.0.1", "127.0.0.1:80", "0.0.0.0:8765"] {
+    for host in [
+        "evil.test:8765",
+        "127.0.0.1",
+        "127.0.0.1:80",
+        "0.0.0.0:8765",
+    ] {
         assert_eq!(upgrade_status(&[("host", host)]).await, 403, "{host}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn s03_any_origin_is_refused_before_the_upgrade() {
-    for origin in ["null", "http://127.0.0.1:8765", "https://evil.test", "vscode-webview://x"] {
+    for origin in [
+        "null",
+        "http://127.0.0.1:8765",
+        "https://evil.test",
+        "vscode-webview://x",
+    ] {
         assert_eq!(upgrade_status(&[("origin", origin)]).await, 403, "{origin}");
     }
 }

@@ -14,15 +14,13 @@ use exai_server::{Control, Listener, Server, Settings, serve};
 use std::{
     collections::HashMap,
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
-use tokio::{
-    io::DuplexStream,
-    sync::mpsc,
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{io::DuplexStream, net::TcpListener, sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) const TOKEN: &str = "right";
@@ -55,7 +53,11 @@ impl Default for Plan {
             heartbeat: Duration::from_secs(2),
             unwatched: Duration::from_secs(600),
             retry_after: 1,
-            retention: RetentionLimits { ttl: Duration::from_secs(600), results: 10_000, bytes: 256 << 20 },
+            retention: RetentionLimits {
+                ttl: Duration::from_secs(600),
+                results: 10_000,
+                bytes: 256 << 20,
+            },
             limits: Limits {
                 global: 24,
                 client: 8,
@@ -67,7 +69,11 @@ impl Default for Plan {
             log_arguments: false,
             never_coalesce: vec![],
         };
-        Self { settings, config, pipe_bytes: 64 * 1024 }
+        Self {
+            settings,
+            config,
+            pipe_bytes: 64 * 1024,
+        }
     }
 }
 
@@ -89,6 +95,33 @@ impl House {
     }
 
     pub(crate) fn planned(plan: Plan) -> Self {
+        let (door, opened) = mpsc::channel(1);
+        Self::behind(Door(opened), door, plan)
+    }
+
+    /// A house on a port of its own, and that port.
+    pub(crate) async fn on_tcp() -> (Self, u16) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let settings = Settings {
+            port,
+            ..Plan::default().settings
+        };
+        let (door, _) = mpsc::channel(1);
+        (
+            Self::behind(
+                listener,
+                door,
+                Plan {
+                    settings,
+                    ..Plan::default()
+                },
+            ),
+            port,
+        )
+    }
+
+    fn behind(listener: impl Listener, door: mpsc::Sender<DuplexStream>, plan: Plan) -> Self {
         let tasks = TaskTracker::new();
         let (recorder, mut receiver) = Recorder::channel(10_000);
         let records: Arc<Mutex<Vec<Record>>> = Arc::default();
@@ -113,11 +146,19 @@ impl House {
         let engine = Engine::new(plan.config, ports);
         engine.replace_tools("scripts", tools::all());
         let keeper = Arc::new(Keeper::default());
-        let (door, opened) = mpsc::channel(1);
         let (closing, goodbye) = (CancellationToken::new(), CancellationToken::new());
         let server = Server::new(Arc::clone(&engine), Arc::clone(&keeper), plan.settings);
-        let serving = tasks.spawn(serve(Door(opened), server, closing.clone(), goodbye.clone()));
-        Self { engine, keeper, closing, goodbye, serving, records, door, pipe_bytes: plan.pipe_bytes }
+        let serving = tasks.spawn(serve(listener, server, closing.clone(), goodbye.clone()));
+        Self {
+            engine,
+            keeper,
+            closing,
+            goodbye,
+            serving,
+            records,
+            door,
+            pipe_bytes: plan.pipe_bytes,
+        }
     }
 
     /// A stream to the daemon, nothing said yet. Waits while the door is crowded.
@@ -135,7 +176,10 @@ impl House {
     /// A peer that announces nothing.
     pub(crate) async fn v1(&self) -> Peer {
         let mut peer = self.dial().await;
-        peer.send(&format!(r#"{{"op":"hello","session_id":"s","token":"{TOKEN}"}}"#)).await;
+        peer.send(&format!(
+            r#"{{"op":"hello","session_id":"s","token":"{TOKEN}"}}"#
+        ))
+        .await;
         let ack = peer.json().await;
         assert_eq!(ack["ok"], true, "{ack}");
         peer
@@ -143,7 +187,14 @@ impl House {
 
     /// A named client with every feature.
     pub(crate) async fn featured(&self, client: &str) -> Peer {
-        let every = ["progress", "partial", "rich_results", "notify", "events", "tools_changed"];
+        let every = [
+            "progress",
+            "partial",
+            "rich_results",
+            "notify",
+            "events",
+            "tools_changed",
+        ];
         self.with_features(client, &every).await
     }
 
@@ -163,8 +214,14 @@ impl House {
     /// Received and finished records, which always come in pairs in the end.
     pub(crate) fn record_counts(&self) -> (usize, usize) {
         let records = self.records.lock().unwrap();
-        let received = records.iter().filter(|record| matches!(record, Record::Received(_))).count();
-        let finished = records.iter().filter(|record| matches!(record, Record::Finished(_))).count();
+        let received = records
+            .iter()
+            .filter(|record| matches!(record, Record::Received(_)))
+            .count();
+        let finished = records
+            .iter()
+            .filter(|record| matches!(record, Record::Finished(_)))
+            .count();
         (received, finished)
     }
 }
@@ -187,8 +244,10 @@ impl Listener for Door {
 pub(crate) struct Keeper {
     pub(crate) shutdowns: Mutex<Vec<(Duration, String)>>,
     pub(crate) rotated: Mutex<Option<String>>,
-    /// Blocks the rotation's thread until it is let go.
-    pub(crate) disk: Mutex<()>,
+    /// Where there is one, a rotation blocks its thread until it is let go.
+    pub(crate) slow_disk: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
+    /// Makes `health` panic.
+    pub(crate) ill: AtomicBool,
 }
 
 impl Control for Keeper {
@@ -201,7 +260,9 @@ impl Control for Keeper {
     }
 
     fn rotate_token(&self, old: &Secret, new: &Secret) -> Result<(), String> {
-        let _disk = self.disk.lock().unwrap();
+        if let Some(disk) = self.slow_disk.lock().unwrap().take() {
+            disk.recv().unwrap();
+        }
         if old.expose() != TOKEN {
             return Err("unauthorized".to_owned());
         }
@@ -210,6 +271,9 @@ impl Control for Keeper {
     }
 
     fn health(&self) -> Health {
+        if self.ill.load(Relaxed) {
+            std::panic::resume_unwind(Box::new("a bug of ours"));
+        }
         Health {
             t: 1.5,
             pid: 77,
@@ -244,7 +308,10 @@ impl Control for Keeper {
     }
 
     fn shutdown(&self, drain: Duration, reason: &str) {
-        self.shutdowns.lock().unwrap().push((drain, reason.to_owned()));
+        self.shutdowns
+            .lock()
+            .unwrap()
+            .push((drain, reason.to_owned()));
     }
 }
 

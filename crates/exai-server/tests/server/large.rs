@@ -9,8 +9,18 @@ use exai_server::Settings;
 const LIMIT: usize = 4096;
 
 fn small() -> House {
-    let settings = Settings { max_frame_bytes: LIMIT, ..Plan::default().settings };
-    House::planned(Plan { settings, ..Plan::default() })
+    limited(LIMIT)
+}
+
+fn limited(max_frame_bytes: usize) -> House {
+    let settings = Settings {
+        max_frame_bytes,
+        ..Plan::default().settings
+    };
+    House::planned(Plan {
+        settings,
+        ..Plan::default()
+    })
 }
 
 async fn result_text(peer: &mut Peer) -> String {
@@ -24,15 +34,21 @@ async fn result_text(peer: &mut Peer) -> String {
 }
 
 /// All pages of a result, joined.
-async fn collect(peer: &mut Peer, id: &str, limit: &str) -> String {
+async fn collect(peer: &mut Peer, most: usize, id: &str, limit: &str) -> String {
     let mut whole = String::new();
     loop {
         let offset = whole.len();
-        peer.send(&format!(r#"{{"op":"collect","request_id":"{id}","offset":{offset}{limit}}}"#)).await;
+        peer.send(&format!(
+            r#"{{"op":"collect","request_id":"{id}","offset":{offset}{limit}}}"#
+        ))
+        .await;
         let text = peer.text().await;
-        assert!(text.len() <= LIMIT, "{} bytes", text.len());
+        assert!(text.len() <= most, "{} bytes", text.len());
         let page: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((&page["op"], &page["offset"]), (&"collect_res".into(), &offset.into()));
+        assert_eq!(
+            (&page["op"], &page["offset"]),
+            (&"collect_res".into(), &offset.into())
+        );
         whole.push_str(page["chunk"].as_str().unwrap());
         if page["eof"] == true {
             assert_eq!(page["total_bytes"], whole.len());
@@ -48,7 +64,10 @@ async fn i07_first_the_copy_goes_then_the_result() {
     let mut peer = house.v1().await;
     peer.call("1", "act", r#"{"bytes":1500}"#).await;
     let frame = result_text(&mut peer).await;
-    assert!(frame.contains(r#""text":"xxx"#) && frame.len() > 3000, "both fit");
+    assert!(
+        frame.contains(r#""text":"xxx"#) && frame.len() > 3000,
+        "both fit"
+    );
     peer.call("2", "act", r#"{"bytes":3000}"#).await;
     let frame: serde_json::Value = serde_json::from_str(&result_text(&mut peer).await).unwrap();
     assert!(frame["text"].is_null() && frame["error"].is_null());
@@ -57,39 +76,40 @@ async fn i07_first_the_copy_goes_then_the_result() {
     let frame: serde_json::Value = serde_json::from_str(&result_text(&mut peer).await).unwrap();
     assert_eq!(frame["error"]["code"], "TOO_LARGE");
     let words = frame["error"]["message"].as_str().unwrap();
-    assert!(words.contains("100027 bytes") && words.contains("4096") && words.contains("collect"), "{words}");
+    assert!(
+        words.contains("100027 bytes") && words.contains("4096") && words.contains("collect"),
+        "{words}"
+    );
     assert!(frame["outputs"].is_null());
-    let whole = collect(&mut peer, "3", "").await;
-    assert_eq!(whole, format!(r#"[{{"type":"text","text":"{}"}}]"#, "x".repeat(100_000)));
+    let whole = collect(&mut peer, LIMIT, "3", "").await;
+    assert_eq!(
+        whole,
+        format!(r#"[{{"type":"text","text":"{}"}}]"#, "x".repeat(100_000))
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn i07_pages_fit_whatever_they_hold_and_whatever_is_asked() {
-    let house = small();
+    let house = limited(64 * 1024);
     let mut peer = house.featured("a").await;
-    let quotes = r#"\"\\\u0001ä🙂 "#.repeat(800);
-    let outputs = format!(r#"[{{"type":"text","text":"{quotes}"}}]"#);
-    let house_side = house.engine.registry().snapshot();
-    assert_eq!(house_side.len(), 2);
-    // The order is larger than a frame, so it is made of smaller ones: the tool repeats nothing.
-    drop(peer);
-    let roomy = House::planned(Plan {
-        settings: Settings { max_frame_bytes: 64 * 1024, ..Plan::default().settings },
-        ..Plan::default()
-    });
-    peer = roomy.featured("a").await;
-    peer.call("1", "act", &format!(r#"{{"outputs":{outputs}}}"#)).await;
+    let outputs = format!(
+        r#"[{{"type":"text","text":"{}"}}]"#,
+        r#"\"\\\u0001ä🙂 "#.repeat(2000)
+    );
+    peer.call("1", "act", &format!(r#"{{"outputs":{outputs}}}"#))
+        .await;
     peer.result("1").await;
-    for limit in ["", r#","limit":0"#, r#","limit":1000"#, r#","limit":999999999999"#] {
-        let mut whole = String::new();
-        while whole.len() < outputs.len() {
-            let offset = whole.len();
-            peer.send(&format!(r#"{{"op":"collect","request_id":"1","offset":{offset}{limit}}}"#)).await;
-            let text = peer.text().await;
-            assert!(text.len() <= 64 * 1024);
-            whole.push_str(serde_json::from_str::<serde_json::Value>(&text).unwrap()["chunk"].as_str().unwrap());
-        }
-        assert_eq!(whole, outputs, "{limit}");
+    for limit in [
+        "",
+        r#","limit":0"#,
+        r#","limit":1000"#,
+        r#","limit":999999999999"#,
+    ] {
+        assert_eq!(
+            collect(&mut peer, 64 * 1024, "1", limit).await,
+            outputs,
+            "{limit}"
+        );
     }
 }
 
@@ -97,12 +117,22 @@ async fn i07_pages_fit_whatever_they_hold_and_whatever_is_asked() {
 async fn i07_an_error_without_end_is_cut_to_the_frame() {
     let house = small();
     for rich in [false, true] {
-        let mut peer = if rich { house.featured("a").await } else { house.v1().await };
-        peer.call("1", "act", r#"{"then":"fail at length","bytes":100000}"#).await;
+        let mut peer = if rich {
+            house.featured("a").await
+        } else {
+            house.v1().await
+        };
+        peer.call("1", "act", r#"{"then":"fail at length","bytes":100000}"#)
+            .await;
         let frame: serde_json::Value = serde_json::from_str(&result_text(&mut peer).await).unwrap();
         assert_eq!(frame["error"]["code"], "EXEC_ERROR");
-        assert!(frame["error"]["message"].as_str().unwrap().starts_with("ä\u{1}ä"));
-        assert_eq!(collect(&mut peer, "1", "").await, "");
+        assert!(
+            frame["error"]["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("ä\u{1}ä")
+        );
+        assert_eq!(collect(&mut peer, LIMIT, "1", "").await, "");
     }
 }
 
@@ -111,7 +141,12 @@ async fn i07_words_on_the_way_fit_too() {
     let house = small();
     let mut peer = house.featured("a").await;
     let words = "\\u0001".repeat(200);
-    peer.call("1", "act", &format!(r#"{{"ms":2000,"say":"{words}","streams":"{words}"}}"#)).await;
+    peer.call(
+        "1",
+        "act",
+        &format!(r#"{{"ms":2000,"say":"{words}","streams":"{words}"}}"#),
+    )
+    .await;
     let frame = result_text(&mut peer).await;
     assert!(frame.contains("done"));
 }

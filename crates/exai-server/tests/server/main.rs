@@ -24,6 +24,8 @@ mod peer;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]
+mod tcp;
+#[cfg(test)]
 mod tools;
 #[cfg(test)]
 mod v1;

@@ -1,23 +1,33 @@
 //! A raw WebSocket peer over memory.
 
+use crate::house::PORT;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::time::Duration;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{Error, Message, protocol::WebSocketConfig},
 };
 
-pub(crate) struct Peer {
-    pub(crate) socket: WebSocketStream<DuplexStream>,
+pub(crate) struct Peer<S = DuplexStream> {
+    pub(crate) socket: WebSocketStream<S>,
 }
 
-impl Peer {
-    pub(crate) async fn upgrade(stream: DuplexStream) -> Self {
-        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    pub(crate) async fn upgrade(stream: S) -> Self {
+        Self::upgrade_at(stream, PORT).await
+    }
+
+    /// The upgrade names the port it was dialled at.
+    pub(crate) async fn upgrade_at(stream: S, port: u16) -> Self {
+        let config = WebSocketConfig::default()
+            .max_message_size(None)
+            .max_frame_size(None);
         let (socket, _) =
-            client_async_with_config("ws://127.0.0.1:8765/", stream, Some(config)).await.unwrap();
+            client_async_with_config(format!("ws://127.0.0.1:{port}/"), stream, Some(config))
+                .await
+                .unwrap();
         Self { socket }
     }
 
@@ -28,7 +38,13 @@ impl Peer {
     /// The next text frame.
     pub(crate) async fn text(&mut self) -> String {
         loop {
-            match self.socket.next().await.expect("an open connection").unwrap() {
+            match self
+                .socket
+                .next()
+                .await
+                .expect("an open connection")
+                .unwrap()
+            {
                 Message::Text(text) => return text.to_string(),
                 Message::Ping(_) | Message::Pong(_) => {}
                 other => panic!("{other:?}"),
@@ -49,7 +65,9 @@ impl Peer {
 
     /// Calls a tool.
     pub(crate) async fn call(&mut self, id: &str, tool: &str, arguments: &str) {
-        let frame = format!(r#"{{"op":"call_tool","request_id":"{id}","name":"{tool}","arguments":{arguments}}}"#);
+        let frame = format!(
+            r#"{{"op":"call_tool","request_id":"{id}","name":"{tool}","arguments":{arguments}}}"#
+        );
         self.send(&frame).await;
     }
 

@@ -9,33 +9,59 @@ use tokio::time::Instant;
 
 /// A pipe that holds little and a bound of about two megabytes.
 fn narrow() -> House {
-    let settings = Settings { max_frame_bytes: 512 * 1024, ..Plan::default().settings };
-    House::planned(Plan { settings, pipe_bytes: 4096, ..Plan::default() })
+    let settings = Settings {
+        max_frame_bytes: 512 * 1024,
+        ..Plan::default().settings
+    };
+    House::planned(Plan {
+        settings,
+        pipe_bytes: 4096,
+        ..Plan::default()
+    })
 }
 
 #[tokio::test(start_paused = true)]
 async fn r08_a_peer_that_reads_nothing_is_closed_and_its_calls_are_kept() {
     let house = narrow();
     let mut watcher = house.featured("watcher").await;
-    watcher.ask(r#"{"op":"subscribe","topics":["connection_status"]}"#).await;
+    watcher
+        .ask(r#"{"op":"subscribe","topics":["connection_status"]}"#)
+        .await;
     let mut stuck = house.featured("stuck").await;
-    assert_eq!(watcher.json().await["data"]["connection_status"]["connected"], true);
+    assert_eq!(
+        watcher.json().await["data"]["connection_status"]["connected"],
+        true
+    );
     for n in 0..12 {
-        stuck.call(&n.to_string(), "act", r#"{"ms":100,"bytes":400000}"#).await;
+        stuck
+            .call(&n.to_string(), "act", r#"{"ms":100,"bytes":400000}"#)
+            .await;
     }
     let begin = Instant::now();
     let gone = watcher.json().await;
-    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        begin.elapsed()
+    );
     let status = &gone["data"]["connection_status"];
     assert_eq!(status["connected"], false);
-    assert!(status["reason"].as_str().unwrap().contains("does not read"), "{status}");
+    assert!(
+        status["reason"].as_str().unwrap().contains("does not read"),
+        "{status}"
+    );
     drop(stuck);
     let mut back = house.featured("stuck").await;
     for n in 0..12 {
-        let met = back.ask(&format!(r#"{{"op":"attach","request_id":"{n}"}}"#)).await;
+        let met = back
+            .ask(&format!(r#"{{"op":"attach","request_id":"{n}"}}"#))
+            .await;
         assert_eq!(met["state"], "finished");
         let result = back.result(&n.to_string()).await;
-        assert_eq!(result["outputs"][0]["text"].as_str().unwrap().len(), 400_000);
+        assert_eq!(
+            result["outputs"][0]["text"].as_str().unwrap().len(),
+            400_000
+        );
     }
     assert_eq!(house.record_counts(), (12, 12));
 }
@@ -45,7 +71,8 @@ async fn r08_a_peer_that_reads_again_in_time_learns_why_it_was_closed() {
     let house = narrow();
     let mut slow = house.featured("slow").await;
     for n in 0..12 {
-        slow.call(&n.to_string(), "act", r#"{"bytes":400000}"#).await;
+        slow.call(&n.to_string(), "act", r#"{"bytes":400000}"#)
+            .await;
     }
     settle().await;
     let (code, reason) = slow.closed().await.unwrap();
@@ -59,7 +86,9 @@ async fn r08_a_slow_reader_slows_nobody_else() {
     let mut stuck = house.featured("stuck").await;
     let mut other = house.featured("other").await;
     for n in 0..4 {
-        stuck.call(&n.to_string(), "act", r#"{"bytes":400000}"#).await;
+        stuck
+            .call(&n.to_string(), "act", r#"{"bytes":400000}"#)
+            .await;
     }
     settle().await;
     let begin = Instant::now();
@@ -69,7 +98,11 @@ async fn r08_a_slow_reader_slows_nobody_else() {
     }
     assert!(begin.elapsed() < Duration::from_millis(10));
     for n in 0..4 {
-        assert_eq!(stuck.result(&n.to_string()).await["error"], Value::Null, "slow, but not lost");
+        assert_eq!(
+            stuck.result(&n.to_string()).await["error"],
+            Value::Null,
+            "slow, but not lost"
+        );
     }
 }
 
@@ -78,9 +111,15 @@ async fn r08_signs_of_life_are_skipped_and_streams_joined_for_a_slow_reader() {
     let house = narrow();
     let mut slow = house.featured("slow").await;
     for n in 0..4 {
-        slow.call(&n.to_string(), "act", r#"{"bytes":400000}"#).await;
+        slow.call(&n.to_string(), "act", r#"{"bytes":400000}"#)
+            .await;
     }
-    slow.call("long", "act", r#"{"ms":600000,"streams":"abc","say":"words"}"#).await;
+    slow.call(
+        "long",
+        "act",
+        r#"{"ms":600000,"streams":"abc","say":"words"}"#,
+    )
+    .await;
     // Pings are answered by reading only, so none may be due meanwhile.
     tokio::time::sleep(Duration::from_secs(20)).await;
     let mut text = String::new();
@@ -93,17 +132,27 @@ async fn r08_signs_of_life_are_skipped_and_streams_joined_for_a_slow_reader() {
         }
     }
     assert!(frames < 70, "{frames} frames for 25 s of four a second");
-    assert!(text.len() > 3 * 2000 && text == "abc".repeat(text.len() / 3), "{} bytes, in order", text.len());
+    assert!(
+        text.len() > 3 * 2000 && text == "abc".repeat(text.len() / 3),
+        "{} bytes, in order",
+        text.len()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn events_wait_for_a_slow_reader_and_say_what_it_missed() {
     let house = narrow();
     let mut slow = house.featured("slow").await;
-    let since = slow.ask(r#"{"op":"subscribe","topics":["tool_discovered"]}"#).await["seq"].as_u64().unwrap();
+    let since = slow
+        .ask(r#"{"op":"subscribe","topics":["tool_discovered"]}"#)
+        .await["seq"]
+        .as_u64()
+        .unwrap();
     let long = "n".repeat(10_000);
     for n in 0..3000u64 {
-        house.engine.replace_tools("more", vec![crate::tools::idle(&format!("{long}-{n}"))]);
+        house
+            .engine
+            .replace_tools("more", vec![crate::tools::idle(&format!("{long}-{n}"))]);
         if n % 100 == 0 {
             settle().await;
         }
@@ -123,5 +172,9 @@ async fn events_wait_for_a_slow_reader_and_say_what_it_missed() {
             _ => assert_eq!(frame["op"], "tools_changed"),
         }
     }
-    assert_eq!((events + dropped, dropped > 0), (3000, true), "exact to the last");
+    assert_eq!(
+        (events + dropped, dropped > 0),
+        (3000, true),
+        "exact to the last"
+    );
 }

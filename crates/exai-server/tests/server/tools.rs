@@ -42,17 +42,31 @@ impl Tool for Scripted {
 
 /// A tool that does nothing, by any name.
 pub(crate) fn idle(name: &str) -> Arc<dyn Tool> {
-    Arc::new(Scripted { spec: ToolSpec::new(entry(name)), run: echo })
+    Arc::new(Scripted {
+        spec: ToolSpec::new(entry(name)),
+        run: echo,
+    })
 }
 
 /// See the module.
 pub(crate) fn all() -> Vec<Arc<dyn Tool>> {
     let mut instant = ToolSpec::new(entry("instant"));
     instant.instant = true;
-    instant.entry.annotations =
-        Some(Annotations { read_only_hint: Some(true), ..Annotations::default() });
-    let act = Scripted { spec: ToolSpec::new(entry("act")), run: obey };
-    vec![Arc::new(act), Arc::new(Scripted { spec: instant, run: echo })]
+    instant.entry.annotations = Some(Annotations {
+        read_only_hint: Some(true),
+        ..Annotations::default()
+    });
+    let act = Scripted {
+        spec: ToolSpec::new(entry("act")),
+        run: obey,
+    };
+    vec![
+        Arc::new(act),
+        Arc::new(Scripted {
+            spec: instant,
+            run: echo,
+        }),
+    ]
 }
 
 fn entry(name: &str) -> ToolEntry {
@@ -81,7 +95,8 @@ fn obey(call: ToolCall) -> ToolFuture {
             if let Some(words) = &order.say {
                 call.progress.say("working", &**words);
             }
-            call.progress.stream(order.streams.as_deref().unwrap_or_default());
+            call.progress
+                .stream(order.streams.as_deref().unwrap_or_default());
             sleep(Duration::from_millis(10)).await;
         }
         sleep_until(until).await;
