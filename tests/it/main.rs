@@ -1,5 +1,7 @@
 //! Every test here goes through a front door: the real binaries, in a home of their own.
 
+mod daemon_homes;
+mod daemon_ports;
 mod daemon_record;
 mod daemon_single;
 mod daemon_start;
@@ -13,4 +15,7 @@ mod shim_kill;
 mod shim_lines;
 mod shim_ends;
 mod shim_link;
+mod shim_many;
 mod shim_progress;
+mod shim_slow;
+mod shim_stdout;

@@ -5,7 +5,7 @@ use crate::{
     compose::{self, Materials},
     control::{Daemon, Ending},
     exit,
-    lifecycle::{instance::Instance, pulse, signal},
+    lifecycle::{instance::Instance, pulse, signal::Signals},
     os, runner,
 };
 use anyhow::{Context, Result};
@@ -72,6 +72,7 @@ pub(crate) fn daemon(home: Home, loaded: Loaded, options: Options) -> Result<Exi
 
 async fn live(home: Home, loaded: Loaded, instance: Instance, file: SharedFile, log: Arc<LogGuard>) -> Result<ExitCode> {
     let network = &loaded.settings.network;
+    let signals = Signals::listen().context("signals cannot be received")?;
     let listener = match TcpListener::bind((network.host.as_str(), network.port)).await {
         Ok(listener) => listener,
         Err(error) => return Ok(cannot_bind(network, &error)),
@@ -118,7 +119,8 @@ async fn live(home: Home, loaded: Loaded, instance: Instance, file: SharedFile, 
         endpoint.clone(),
     );
     chores.spawn(until(idle.clone(), sample));
-    serve(listener, &engine, &daemon, compose::edge(&loaded.settings, port)).await;
+    let edge = compose::edge(&loaded.settings, port);
+    serve(listener, &engine, &daemon, edge, signals).await;
 
     idle.cancel();
     chores.close();
@@ -133,20 +135,25 @@ async fn live(home: Home, loaded: Loaded, instance: Instance, file: SharedFile, 
 }
 
 /// Serves until asked to end, then: accept no one, drain, answer the rest, say goodbye.
-async fn serve(listener: TcpListener, engine: &Arc<Engine>, daemon: &Arc<Daemon>, edge: exai_server::Settings) {
+async fn serve(
+    listener: TcpListener,
+    engine: &Arc<Engine>,
+    daemon: &Arc<Daemon>,
+    edge: exai_server::Settings,
+    mut signals: Signals,
+) {
     let (closing, goodbye) = (CancellationToken::new(), CancellationToken::new());
     let server = Server::new(Arc::clone(engine), Arc::clone(daemon), edge);
     let edge = TaskTracker::new();
     edge.spawn(exai_server::serve(listener, server, closing.clone(), goodbye.clone()));
     edge.close();
-    let ending = asked_to_end(daemon).await;
+    let ending = asked_to_end(daemon, &mut signals).await;
     closing.cancel();
     let deadline = Instant::now() + ending.drain;
-    let hurry = signal::asked_to_end();
     let cut = tokio::select! {
         cut = engine.drain(deadline) => cut,
         // A second signal means now.
-        _ = hurry => engine.drain(Instant::now()).await,
+        _ = signals.asked_to_end() => engine.drain(Instant::now()).await,
     };
     tracing::info!(cut, "drained");
     goodbye.cancel();
@@ -155,11 +162,10 @@ async fn serve(listener: TcpListener, engine: &Arc<Engine>, daemon: &Arc<Daemon>
     }
 }
 
-async fn asked_to_end(daemon: &Daemon) -> Ending {
+async fn asked_to_end(daemon: &Daemon, signals: &mut Signals) -> Ending {
     let mut asked = daemon.ending();
     tokio::select! {
-        signal = signal::asked_to_end() => {
-            let reason = signal.unwrap_or("signals cannot be received");
+        reason = signals.asked_to_end() => {
             daemon.end(SIGNAL_DRAIN, reason);
             Ending { drain: SIGNAL_DRAIN, reason: reason.to_owned() }
         }

@@ -174,12 +174,20 @@ impl Watcher for Voice {
                 }));
             }
             Update::Acknowledged { at_once: true, .. } if self.abilities.brief => {}
-            Update::Acknowledged { limit, .. } => self.outbox.answer(encode(&CallToolAck {
-                request_id: call.request_id.clone(),
-                accepted: true,
-                timeout: limit.as_secs_f64(),
-                name: call.tool.to_string(),
-            })),
+            Update::Acknowledged { limit, at_once } => {
+                self.outbox.answer(encode(&CallToolAck {
+                    request_id: call.request_id.clone(),
+                    accepted: true,
+                    timeout: limit.as_secs_f64(),
+                    name: call.tool.to_string(),
+                }));
+                if self.abilities.progress && !at_once {
+                    // So that a peer knows from the first moment that the tool has begun.
+                    let (seq, stage) = (Some(0), Some("running".to_owned()));
+                    let progress = self.progress(call);
+                    self.outbox.hint(encode(&Progress { seq, stage, ..progress }));
+                }
+            }
             Update::Progress {
                 seq,
                 stage,

@@ -16,9 +16,13 @@ impl Daemon {
 
     /// Waits until it answers a handshake; ends the test with its last words when it does not.
     pub async fn serves(&mut self, sandbox: &Sandbox) {
+        self.serves_with(sandbox, || sandbox.token()).await;
+    }
+
+    pub(crate) async fn serves_with(&mut self, sandbox: &Sandbox, token: impl Fn() -> Option<String>) {
         let end = Instant::now() + PATIENCE;
         loop {
-            if let Some(token) = sandbox.token()
+            if let Some(token) = token()
                 && let Some(mut ws) = Ws::try_connect(sandbox.port()).await
                 && matches!(ws.try_hello(&Handshake::v1(&token)).await, Some(ack) if ack["ok"] == true)
             {

@@ -176,6 +176,13 @@ impl Sandbox {
         daemon
     }
 
+    /// The same for a daemon whose token is given by the environment, not by a file.
+    pub async fn daemon_with_token(&self, token: &str) -> Daemon {
+        let mut daemon = self.spawn_daemon();
+        daemon.serves_with(self, || Some(token.to_owned())).await;
+        daemon
+    }
+
     /// Starts `exai-daemon run` and waits for nothing.
     #[must_use]
     pub fn spawn_daemon(&self) -> Daemon {
