@@ -107,7 +107,7 @@ async fn r06_the_loudest_log_level_goes_to_the_log() {
     let mut shim = window(&sandbox).await;
     shim.send_line("garbage").await;
     assert_eq!(shim.recv().await["error"]["code"], -32700);
-    shim.notify("notifications/cancelled", json!({})).await;
+    shim.notify("notifications/cancelled", json!({ "requestId": [] })).await;
     shim.call_tool("test_panic", json!({})).await;
     let loud = || sandbox.log("ws_shim.log").contains("DEBUG");
     eventually(SOON, "something loud in the log", loud).await;

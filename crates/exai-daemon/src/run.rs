@@ -5,7 +5,7 @@ use crate::{
     compose::{self, Materials},
     control::{Daemon, Ending},
     exit,
-    lifecycle::{instance::Instance, pulse, signal::Signals},
+    lifecycle::{instance::Instance, port_owner, pulse, signal::Signals},
     os, runner,
 };
 use anyhow::{Context, Result};
@@ -211,11 +211,14 @@ async fn until(stop: CancellationToken, chore: impl Future<Output = ()>) {
 }
 
 fn cannot_bind(network: &exai_config::settings::Network, error: &std::io::Error) -> ExitCode {
-    let (host, port) = (&network.host, network.port);
+    let (host, port) = (network.host.as_str(), network.port);
     tracing::error!(%error, host, port, "cannot listen");
     if error.kind() == std::io::ErrorKind::AddrInUse {
+        let owner = port_owner::owner(port);
+        let owner = owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
         return exit::PORT_TAKEN.report(format!(
-            "port {port} on {host} is taken by another program; `exai-daemon doctor` names it, EXAI_WS_PORT chooses another port"
+            "port {port} on {host} is taken by {owner}; `exai-daemon doctor` says more, \
+             EXAI_WS_PORT chooses another port"
         ));
     }
     exit::FAILURE.report(format!("cannot listen on {host}:{port}: {error}; EXAI_WS_HOST and EXAI_WS_PORT choose another address"))

@@ -136,6 +136,7 @@ async fn a_detached_call_is_collected_by_its_id() {
     let mut peer = house.featured("a").await;
     peer.call("1", "act", r#"{"ms":3000}"#).await;
     peer.until("call_tool_ack").await;
+    assert_eq!(peer.json().await["stage"], "running");
     let met = peer
         .ask(r#"{"op":"cancel","request_id":"1","mode":"detach"}"#)
         .await;

@@ -64,6 +64,11 @@ async fn rich_results_and_rich_progress() {
         .iter()
         .filter(|frame| frame["op"] == "progress")
         .collect();
+    let (begun, progress) = progress.split_first().unwrap();
+    assert_eq!(
+        (&begun["seq"], &begun["stage"], begun.get("message")),
+        (&0.into(), &"running".into(), None)
+    );
     assert!(progress.len() >= 3);
     for (seq, frame) in progress.iter().enumerate() {
         assert_eq!(frame["seq"], seq + 1);

@@ -11,7 +11,7 @@ async fn sessions_lists_who_is_there() {
     let _two = house.featured("a").await;
     let _v1 = house.v1().await;
     one.call("1", "act", r#"{"ms":1000}"#).await;
-    one.until("call_tool_ack").await;
+    one.until("progress").await;
     let listed = one.ask(r#"{"op":"sessions","request_id":"s"}"#).await;
     assert_eq!(
         (&listed["op"], &listed["request_id"]),
