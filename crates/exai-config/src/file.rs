@@ -18,7 +18,7 @@ pub(crate) struct Own {
 /// Reads a file that must be ours; `None` when there is none.
 pub(crate) fn read_own(path: &Path, limit: u64) -> io::Result<Option<Own>> {
     let file = match owner::open_no_follow(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(explain_link(path, error)),
         Ok(file) => file,
     };
@@ -44,13 +44,21 @@ pub(crate) fn read_own(path: &Path, limit: u64) -> io::Result<Option<Own>> {
 /// Reads a settings file; `None` when there is none.
 pub(crate) fn read_settings(path: &Path, limit: u64) -> io::Result<Option<String>> {
     let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if is_absent(&error) => return Ok(None),
         other => other?,
     };
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
     bounded_text(file, limit).map(Some)
+}
+
+/// A home that is no directory has no files; what is wrong with it is the home's to say.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// Whether users other than the owner can read a file.

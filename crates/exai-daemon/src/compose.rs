@@ -61,6 +61,9 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
     let mut warnings = materials.warnings.clone();
     let (keyring, store) = tokens(&materials, &mut warnings)?;
     let catalogue = Arc::new(catalogue(materials.home, &mut warnings)?);
+    // Those from before have been logged.
+    let found = &warnings[materials.warnings.len()..];
+    found.iter().for_each(|warning| tracing::warn!("{warning}"));
     let facts = facts(&materials, warnings.clone());
     let clock = Arc::clone(&facts.clock);
     let daemon = Daemon::new(facts, keyring, store, materials.log_troubles);

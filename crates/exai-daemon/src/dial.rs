@@ -1,10 +1,10 @@
 //! Where the daemon of a home is, for the client: the endpoint record while there is one, else
 //! the settings. And the one way in which commands get a connection: now, or a reason.
 
-use crate::{context::Context, exit, probe};
+use crate::{context::Context, exit, output, probe};
 use anyhow::Result;
 use exai_client::{Client, ClientConfig, LinkState, Rendezvous, Target, Unreachable, WatchedDial};
-use exai_config::{Home, TokenError, TokenStore, rendezvous};
+use exai_config::{Home, TokenError, TokenStore, rendezvous, token::Found};
 use exai_protocol::{ClientId, Secret, endpoint::Endpoint, hello::ClientInfo};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -75,7 +75,7 @@ impl Places {
             Some(token) => token.clone(),
             None => {
                 let found = TokenStore::new(&self.home).read()?;
-                found.map_or_else(|| Secret::new(""), |found| found.keyring.current)
+                found.map_or_else(|| Secret::new(""), admitting)
             }
         };
         Ok(Target {
@@ -102,6 +102,13 @@ impl Rendezvous for Places {
         }
         hasher.finish()
     }
+}
+
+/// The token; what is wrong with its file is said where somebody may read it, for the daemon
+/// will find the file in order.
+fn admitting(found: Found) -> Secret {
+    found.warnings.iter().for_each(output::warning);
+    found.keyring.current
 }
 
 /// Where to connect, and with what.
@@ -214,7 +221,10 @@ async fn settle(client: &Client, within: Duration) -> Result<(), LinkState> {
 fn explain(context: &Context, target: &Target, state: &LinkState) -> anyhow::Error {
     let at = target.authority();
     match state {
-        LinkState::Refused(outage) => exit::REFUSED.because(outage.cause.to_string()),
+        LinkState::Refused(outage) => exit::REFUSED.because(match given_token(context) {
+            Some(origin) => format!("{} (our token is that of {origin})", outage.cause),
+            None => outage.cause.to_string(),
+        }),
         _ if rendezvous::stopped(&context.home).is_some() => exit::NOT_RUNNING.because(format!(
             "no daemon answers at ws://{at}: stopped by you; run `exai-daemon start`"
         )),
@@ -227,6 +237,13 @@ fn explain(context: &Context, target: &Target, state: &LinkState) -> anyhow::Err
         }
         other => exit::NOT_RUNNING.because(format!("no daemon at ws://{at}: {}", other.describe())),
     }
+}
+
+/// Where the token comes from, if not from the home.
+fn given_token(context: &Context) -> Option<String> {
+    context.loaded.settings.auth.token.as_ref()?;
+    let origin = context.loaded.origin("auth.token")?;
+    Some(origin.origin.to_string())
 }
 
 #[cfg(test)]

@@ -39,13 +39,6 @@ pub struct CallFacts {
 pub enum Record {
     /// A call was accepted, or refused at the door (then `Finished` follows at once).
     Received(Arc<CallFacts>),
-    /// Its tool was started.
-    Started {
-        /// The call.
-        call: Arc<CallFacts>,
-        /// When.
-        at: UnixMillis,
-    },
     /// The tool said how far it is.
     Progress(Arc<ProgressRecord>),
     /// It ended; exactly one a call.

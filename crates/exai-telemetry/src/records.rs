@@ -208,8 +208,6 @@ impl Writer {
         } = self;
         match record {
             Record::Received(call) => lines::received(&mut buffers.daemon_log, stamps, call),
-            // The wait and the run are in the finished line; a line more a call says no more.
-            Record::Started { .. } => {}
             Record::Progress(said) => lines::progress(&mut buffers.progress, said),
             Record::Finished(end) => {
                 lines::finished(&mut buffers.daemon_log, stamps, end);

@@ -87,10 +87,6 @@ fn r40_everything_sent_is_in_the_files_when_the_channel_has_closed() {
         };
         for record in [
             Record::Received(Arc::clone(&call)),
-            Record::Started {
-                call: Arc::clone(&call),
-                at: UnixMillis(1_200),
-            },
             Record::Progress(Arc::new(said)),
             end(call, number % 10 != 0),
         ] {
@@ -99,7 +95,7 @@ fn r40_everything_sent_is_in_the_files_when_the_channel_has_closed() {
     }
     assert_eq!(writer.faults(), Vec::<String>::new());
     drop(sender);
-    assert_eq!(writer.finish(LONG).unwrap(), 4 * CALLS as u64);
+    assert_eq!(writer.finish(LONG).unwrap(), 3 * CALLS as u64);
     assert_eq!(lines(dir.path(), "ws_daemon.log"), 2 * CALLS + 2);
     assert_eq!(lines(dir.path(), "ws_daemon.metrics.jsonl"), CALLS);
     assert_eq!(lines(dir.path(), "tool_calls_all.jsonl"), CALLS);

@@ -18,7 +18,6 @@ fn name(record: &Record) -> String {
         Record::Received(call) => format!("received {}", call.request_id),
         Record::Finished(end) => format!("finished {}", end.call.request_id),
         Record::Progress(said) => format!("progress {}", said.call.request_id),
-        Record::Started { call, .. } => format!("started {}", call.request_id),
     }
 }
 

@@ -322,7 +322,6 @@ impl World {
                 Record::Progress(said) => {
                     assert_eq!(open.get(&said.call.number), Some(&true), "{said:?}")
                 }
-                Record::Started { .. } => {}
             }
         }
         assert!(

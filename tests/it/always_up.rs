@@ -1,0 +1,164 @@
+//! The always-up story, through the real shim: whatever becomes of the daemon, the window has
+//! its tools, says what is wrong while it is, and recovers without anybody's help. (An hour
+//! without a daemon is lived through in paused time, in the client's own tests.)
+
+use crate::editor::{by_hand, connected, failure, names, nothing_more, ok_text, reached, window};
+use exai_testkit::{Sandbox, Shim, eventually};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What the window can do while nothing serves it.
+async fn lives_without(shim: &mut Shim) {
+    let asked = Instant::now();
+    assert_eq!(shim.ask("ping", json!({})).await["result"], json!({}));
+    assert!(!names(&shim.ask("tools/list", json!({})).await).is_empty());
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    let asked = Instant::now();
+    let result = shim.call_tool("version", json!({})).await;
+    let (code, text) = failure(&result);
+    assert_eq!(code, "UNAVAILABLE");
+    assert!(text.contains("attempt") && text.contains("exai-daemon start"), "{text}");
+    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn a_minute_without_a_daemon_is_survived_and_recovered_from_at_once() {
+    let mut sandbox = by_hand();
+    sandbox.set("EXAI_SHIM_CONNECT_WAIT", "1");
+    let mut daemon = sandbox.daemon().await;
+    let mut shim = window(&sandbox).await;
+    let cpu = shim.cpu_time();
+    daemon.kill().await;
+    let end = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < end {
+        lives_without(&mut shim).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    if let (Some(before), Some(after)) = (cpu, shim.cpu_time()) {
+        let used = after - before;
+        assert!(used < Duration::from_secs(2), "{used:?} of a minute");
+    }
+    let log = sandbox.log("ws_shim.log");
+    let told = |line: &str| log.lines().filter(|one| one.contains(line)).count();
+    assert_eq!(told("no daemon attempt=1 "), 1, "{log}");
+    assert_eq!(told("no daemon attempt=10 "), 1, "{log}");
+    assert_eq!(told("no daemon attempt=2 "), 0, "{log}");
+
+    let _daemon = sandbox.daemon().await;
+    let serves = Instant::now();
+    // Whoever looks at the record every 0.2 s needs no more than that and a handshake, although
+    // the next attempt would have been due in up to 5 s.
+    reached(&mut shim).await;
+    let took = serves.elapsed();
+    assert!(took < Duration::from_millis(2500), "{took:?}");
+    assert_eq!(sandbox.log("ws_shim.log").matches("connected to the daemon").count(), 2);
+}
+
+/// The owner's own command, while the window keeps working.
+#[tokio::test]
+async fn three_restarts_in_half_a_minute_lose_no_call() {
+    let mut sandbox = by_hand();
+    sandbox.set("EXAI_SHIM_CONNECT_WAIT", "20");
+    let _ = sandbox.cli(&["start"]).await.ok();
+    let mut shim = window(&sandbox).await;
+    let restarts = async {
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            let _ = sandbox.cli(&["restart"]).await.ok();
+        }
+    };
+    let mut made = 0;
+    let calls = async {
+        loop {
+            let path = sandbox.work().join(format!("call-{made}"));
+            let call = json!({ "file": path, "ms": 60 });
+            let result = shim.call_tool("test_count_once", call).await;
+            assert_eq!(ok_text(&result), "counted", "call {made}");
+            assert_eq!(sandbox.counted(&format!("call-{made}")), 1);
+            made += 1;
+        }
+    };
+    tokio::select! {
+        () = restarts => {}
+        () = calls => {}
+    }
+    assert!(made > 50, "only {made} calls");
+    let log = sandbox.log("ws_shim.log");
+    assert!(log.matches("connected to the daemon").count() >= 4, "{log}");
+}
+
+#[tokio::test]
+async fn a_restart_during_a_call_lets_it_finish() {
+    let (sandbox, mut daemon, mut shim) = connected().await;
+    let path = sandbox.work().join("trace");
+    let call = json!({ "file": path, "ms": 2000 });
+    let id = shim.call("test_count_once", call).await;
+    eventually(LIMIT, "the call to run", || sandbox.counted("trace") == 1).await;
+    daemon.terminate();
+    // Asked for while the daemon ends: it waits for the next one.
+    let second = shim.call("test_sleep", json!({ "ms": 1 })).await;
+    let first = shim.answer(id).await;
+    assert_eq!(ok_text(&first["result"]), "counted");
+    daemon.wait(LIMIT).await;
+    let _next = sandbox.daemon().await;
+    let answer = shim.answer(second).await;
+    assert_eq!(ok_text(&answer["result"]), "slept 1 ms");
+    assert_eq!(sandbox.counted("trace"), 1, "run twice");
+    nothing_more(&mut shim).await;
+}
+
+#[tokio::test]
+async fn stopped_by_its_owner_it_stays_stopped_and_says_so_until_it_is_started() {
+    let sandbox = Sandbox::new();
+    let mut shim = window(&sandbox).await;
+    let _ = sandbox.cli(&["stop"]).await.ok();
+    let asked = Instant::now();
+    let result = shim.call_tool("version", json!({})).await;
+    let (code, text) = failure(&result);
+    assert_eq!(code, "UNAVAILABLE");
+    assert!(text.contains("stopped by you; run exai-daemon start"), "{text}");
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    // Other windows open, and ask; nobody starts anything.
+    let mut second = sandbox.shim();
+    second.initialize("2025-11-25").await;
+    failure(&second.call_tool("version", json!({})).await);
+    for _ in 0..10 {
+        assert_eq!(sandbox.processes("exai-daemon"), Vec::<u32>::new());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let _ = sandbox.cli(&["start"]).await.ok();
+    reached(&mut shim).await;
+    reached(&mut second).await;
+}
+
+#[tokio::test]
+async fn a_call_in_flight_when_its_owner_stops_the_daemon_gets_its_answer() {
+    let sandbox = Sandbox::new();
+    let mut shim = window(&sandbox).await;
+    let path = sandbox.work().join("trace");
+    let call = json!({ "file": path, "ms": 1500 });
+    let id = shim.call("test_count_once", call).await;
+    eventually(LIMIT, "the call to run", || sandbox.counted("trace") == 1).await;
+    let _ = sandbox.cli(&["stop"]).await.ok();
+    let answer = shim.answer(id).await;
+    assert_eq!(ok_text(&answer["result"]), "counted");
+    assert_eq!(sandbox.processes("exai-daemon"), Vec::<u32>::new());
+}
+
+/// Killed again and again, with nobody but the shim to start it.
+#[tokio::test]
+async fn the_shim_brings_the_daemon_back_within_seconds() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("EXAI_SHIM_CONNECT_WAIT", "30");
+    let mut shim = window(&sandbox).await;
+    for _ in 0..2 {
+        let pid = sandbox.daemon_pid().expect("no endpoint record");
+        exai_testkit::kill_pid(pid);
+        let killed = Instant::now();
+        reached(&mut shim).await;
+        let took = killed.elapsed();
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+}
