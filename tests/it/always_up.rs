@@ -5,7 +5,10 @@
 use crate::editor::{by_hand, connected, failure, names, nothing_more, ok_text, reached, window};
 use exai_testkit::{Sandbox, Shim, eventually};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -14,13 +17,24 @@ async fn lives_without(shim: &mut Shim) {
     let asked = Instant::now();
     assert_eq!(shim.ask("ping", json!({})).await["result"], json!({}));
     assert!(!names(&shim.ask("tools/list", json!({})).await).is_empty());
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        asked.elapsed()
+    );
     let asked = Instant::now();
     let result = shim.call_tool("version", json!({})).await;
     let (code, text) = failure(&result);
     assert_eq!(code, "UNAVAILABLE");
-    assert!(text.contains("attempt") && text.contains("exai-daemon start"), "{text}");
-    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+    assert!(
+        text.contains("attempt") && text.contains("exai-daemon start"),
+        "{text}"
+    );
+    assert!(
+        asked.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        asked.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -53,7 +67,13 @@ async fn a_minute_without_a_daemon_is_survived_and_recovered_from_at_once() {
     reached(&mut shim).await;
     let took = serves.elapsed();
     assert!(took < Duration::from_millis(2500), "{took:?}");
-    assert_eq!(sandbox.log("ws_shim.log").matches("connected to the daemon").count(), 2);
+    assert_eq!(
+        sandbox
+            .log("ws_shim.log")
+            .matches("connected to the daemon")
+            .count(),
+        2
+    );
 }
 
 /// The owner's own command, while the window keeps working.
@@ -63,30 +83,31 @@ async fn three_restarts_in_half_a_minute_lose_no_call() {
     sandbox.set("EXAI_SHIM_CONNECT_WAIT", "20");
     let _ = sandbox.cli(&["start"]).await.ok();
     let mut shim = window(&sandbox).await;
+    let over = AtomicBool::new(false);
     let restarts = async {
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_secs(4)).await;
             let _ = sandbox.cli(&["restart"]).await.ok();
         }
+        over.store(true, Ordering::Relaxed);
     };
-    let mut made = 0;
     let calls = async {
-        loop {
-            let path = sandbox.work().join(format!("call-{made}"));
-            let call = json!({ "file": path, "ms": 60 });
+        let mut made = 0;
+        while !over.load(Ordering::Relaxed) {
+            let file = format!("call-{made}");
+            let call = json!({ "file": sandbox.work().join(&file), "ms": 60 });
             let result = shim.call_tool("test_count_once", call).await;
             assert_eq!(ok_text(&result), "counted", "call {made}");
-            assert_eq!(sandbox.counted(&format!("call-{made}")), 1);
+            assert_eq!(sandbox.counted(&file), 1);
             made += 1;
         }
+        reached(&mut shim).await;
+        made
     };
-    tokio::select! {
-        () = restarts => {}
-        () = calls => {}
-    }
+    let ((), made) = tokio::join!(restarts, calls);
     assert!(made > 50, "only {made} calls");
     let log = sandbox.log("ws_shim.log");
-    assert!(log.matches("connected to the daemon").count() >= 4, "{log}");
+    assert_eq!(log.matches("connected to the daemon").count(), 4, "{log}");
 }
 
 #[tokio::test]
@@ -118,8 +139,15 @@ async fn stopped_by_its_owner_it_stays_stopped_and_says_so_until_it_is_started()
     let result = shim.call_tool("version", json!({})).await;
     let (code, text) = failure(&result);
     assert_eq!(code, "UNAVAILABLE");
-    assert!(text.contains("stopped by you; run exai-daemon start"), "{text}");
-    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    assert!(
+        text.contains("stopped by you; run exai-daemon start"),
+        "{text}"
+    );
+    assert!(
+        asked.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        asked.elapsed()
+    );
     // Other windows open, and ask; nobody starts anything.
     let mut second = sandbox.shim();
     second.initialize("2025-11-25").await;

@@ -21,7 +21,12 @@ async fn lives(sandbox: &mut Sandbox, home: &Path) {
     let call = sandbox.cli(&["call", "test_sleep", "-a", "ms=5"]).await;
     assert_eq!(call.stdout.trim(), "slept 5 ms", "{shown}: {}", call.all());
     let status = sandbox.cli(&["status", "--json"]).await;
-    assert_eq!(status.json()["home"], *home.to_string_lossy(), "{}", status.all());
+    assert_eq!(
+        status.json()["home"],
+        *home.to_string_lossy(),
+        "{}",
+        status.all()
+    );
     for words in [&["logs", "check"][..], &["stop"]] {
         let output = sandbox.cli(words).await;
         assert_eq!(output.code, Some(0), "{shown}: {words:?}: {}", output.all());
@@ -38,7 +43,11 @@ async fn r42_homes_with_blanks_letters_of_all_kinds_and_great_length_work() {
     for _ in 0..8 {
         long.push("a-rather-long-name-for-a-directory");
     }
-    let names = ["with blanks and 'quotes' $HOME", "Größe-домой-家-🏠", "#%&=;[x]"];
+    let names = [
+        "with blanks and 'quotes' $HOME",
+        "Größe-домой-家-🏠",
+        "#%&=;[x]",
+    ];
     for home in names.iter().map(|name| base.join(name)).chain([long]) {
         lives(&mut sandbox, &home).await;
     }
@@ -48,7 +57,11 @@ async fn r42_homes_with_blanks_letters_of_all_kinds_and_great_length_work() {
 fn refused(output: &Output, code: i32, words: &[&str]) {
     assert_eq!(output.code, Some(code), "{}", output.all());
     for word in words {
-        assert!(output.stderr.contains(word), "no {word:?} in: {}", output.stderr);
+        assert!(
+            output.stderr.contains(word),
+            "no {word:?} in: {}",
+            output.stderr
+        );
     }
 }
 
@@ -67,10 +80,18 @@ async fn r42_a_home_that_cannot_be_is_refused_with_its_path_and_a_way_out() {
         assert!(sandbox.processes("exai-daemon").is_empty());
     }
     sandbox.set("EXAI_HOME", "not/absolute");
-    refused(&sandbox.cli(&["start"]).await, BAD_HOME, &["not/absolute", "absolute"]);
+    refused(
+        &sandbox.cli(&["start"]).await,
+        BAD_HOME,
+        &["not/absolute", "absolute"],
+    );
     sandbox.set("EXAI_HOME", sandbox.home());
     sandbox.write("logs", "a file where a directory belongs");
-    refused(&sandbox.cli(&["start"]).await, BAD_HOME, &["logs", "not a directory"]);
+    refused(
+        &sandbox.cli(&["start"]).await,
+        BAD_HOME,
+        &["logs", "not a directory"],
+    );
 }
 
 /// A mount that is gone when the test is; `None`, with the reason printed, where the system
@@ -80,7 +101,11 @@ struct Mount(PathBuf);
 impl Mount {
     async fn tmpfs(at: PathBuf, options: &str) -> Option<Self> {
         fs::create_dir_all(&at).must("make a mount point");
-        let mounted = tool("mount", &["-t", "tmpfs", "-o", options, "tmpfs", &at.to_string_lossy()]).await;
+        let mounted = tool(
+            "mount",
+            &["-t", "tmpfs", "-o", options, "tmpfs", &at.to_string_lossy()],
+        )
+        .await;
         if mounted {
             return Some(Self(at));
         }
@@ -94,16 +119,25 @@ impl Mount {
 }
 
 impl Drop for Mount {
-    #[expect(clippy::disallowed_methods, reason = "a drop cannot wait for tokio's children")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a drop cannot wait for tokio's children"
+    )]
     fn drop(&mut self) {
         // Lazily: a process that is just ending may still be in there.
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
     }
 }
 
 async fn tool(program: &str, arguments: &[&str]) -> bool {
     let mut command = tokio::process::Command::new(program);
-    command.args(arguments).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    command
+        .args(arguments)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
     command.status().await.is_ok_and(|status| status.success())
 }
 
@@ -116,18 +150,33 @@ fn skipped(why: &str) {
 #[tokio::test]
 async fn r42_a_home_on_a_read_only_file_system_is_refused() {
     let mut sandbox = Sandbox::new();
-    let Some(mount) = Mount::tmpfs(sandbox.work().join("ro"), "ro,size=1m").await else { return };
+    let Some(mount) = Mount::tmpfs(sandbox.work().join("ro"), "ro,size=1m").await else {
+        return;
+    };
     sandbox.set("EXAI_HOME", &mount.0);
     for words in ["start", "run"] {
-        refused(&sandbox.cli(&[words]).await, BAD_HOME, &["ro", "Read-only", "EXAI_HOME"]);
+        refused(
+            &sandbox.cli(&[words]).await,
+            BAD_HOME,
+            &["ro", "Read-only", "EXAI_HOME"],
+        );
     }
     // And a home that turned read-only under the files of an earlier life.
     assert!(mount.remount("remount,rw").await);
     lives(&mut sandbox, &mount.0).await;
     assert!(mount.remount("remount,ro").await);
-    refused(&sandbox.cli(&["start"]).await, BAD_HOME, &["Read-only", "EXAI_HOME"]);
+    refused(
+        &sandbox.cli(&["start"]).await,
+        BAD_HOME,
+        &["Read-only", "EXAI_HOME"],
+    );
     let status = sandbox.cli(&["status"]).await;
-    assert_eq!(status.code, Some(1), "looking needs no writing: {}", status.all());
+    assert_eq!(
+        status.code,
+        Some(1),
+        "looking needs no writing: {}",
+        status.all()
+    );
 }
 
 /// Fills the file system to its last byte.
@@ -142,7 +191,9 @@ fn fill(folder: &Path) {
 #[tokio::test]
 async fn r42_a_full_disk_is_named_at_the_start() {
     let mut sandbox = Sandbox::new();
-    let Some(mount) = Mount::tmpfs(sandbox.work().join("full"), "size=256k").await else { return };
+    let Some(mount) = Mount::tmpfs(sandbox.work().join("full"), "size=256k").await else {
+        return;
+    };
     fill(&mount.0);
     sandbox.set("EXAI_HOME", &mount.0);
     refused(&sandbox.cli(&["start"]).await, BAD_HOME, &["full", "space"]);
@@ -156,8 +207,12 @@ async fn r42_a_full_disk_is_named_at_the_start() {
 #[tokio::test]
 async fn r42_a_disk_that_fills_stops_no_daemon_and_loses_no_record() {
     let mut sandbox = Sandbox::new();
-    let Some(mount) = Mount::tmpfs(sandbox.work().join("full"), "size=1m").await else { return };
-    sandbox.set("EXAI_HOME", &mount.0).set("EXAI_HEALTH_WRITER_INTERVAL", "1");
+    let Some(mount) = Mount::tmpfs(sandbox.work().join("full"), "size=1m").await else {
+        return;
+    };
+    sandbox
+        .set("EXAI_HOME", &mount.0)
+        .set("EXAI_HEALTH_WRITER_INTERVAL", "1");
     sandbox.cli(&["start"]).await.ok();
     sandbox.cli(&["call", "version"]).await.ok();
     fill(&mount.0);
@@ -186,7 +241,11 @@ async fn eventually_warned(sandbox: &Sandbox) {
         if warnings.contains("space") || warnings.contains("write") {
             return;
         }
-        assert!(tokio::time::Instant::now() < end, "no warning: {}", json!(status));
+        assert!(
+            tokio::time::Instant::now() < end,
+            "no warning: {}",
+            json!(status)
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -197,7 +256,9 @@ async fn s07_private_directories_are_ours_alone_and_the_home_is_left_as_it_is() 
     use std::os::unix::fs::PermissionsExt as _;
     let sandbox = Sandbox::new();
     let mode = |path: PathBuf| {
-        let meta = path.metadata().must(format_args!("look at {}", path.display()));
+        let meta = path
+            .metadata()
+            .must(format_args!("look at {}", path.display()));
         meta.permissions().mode() & 0o777
     };
     let home = sandbox.home();
@@ -212,7 +273,10 @@ async fn s07_private_directories_are_ours_alone_and_the_home_is_left_as_it_is() 
     for tool in ["version", "no_such_tool"] {
         ws.call_and_wait(tool, json!({})).await;
     }
-    eventually(exai_testkit::PATIENCE, "there is a health file", || sandbox.health()).await;
+    eventually(exai_testkit::PATIENCE, "there is a health file", || {
+        sandbox.health()
+    })
+    .await;
     assert_eq!(mode(home.clone()), 0o755, "the home is its owner's affair");
     for folder in [".exai", ".exai/run", ".exai/data", "logs"] {
         assert_eq!(mode(home.join(folder)), 0o700, "{folder}");
@@ -238,7 +302,11 @@ async fn s07_links_where_secrets_would_go_are_refused() {
         fs::create_dir_all(place.parent().must("find its folder")).must("make a folder");
         std::os::unix::fs::symlink(&elsewhere, &place).must("make a link");
         for words in ["start", "run"] {
-            refused(&sandbox.cli(&[words]).await, BAD_HOME, &["symbolic link", link]);
+            refused(
+                &sandbox.cli(&[words]).await,
+                BAD_HOME,
+                &["symbolic link", link],
+            );
         }
         let left = fs::read_dir(&elsewhere).must("list a folder").count();
         assert_eq!(left, 0, "{link}: nothing was written through the link");
@@ -261,7 +329,12 @@ async fn s07_a_token_that_is_a_link_is_not_followed_and_an_open_one_is_closed() 
     let token = sandbox.write(".exai/run/token", "a-token-that-was-open-to-all");
     fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).must("open the token");
     let _daemon = sandbox.daemon().await;
-    let mode = token.metadata().must("look at the token").permissions().mode() & 0o777;
+    let mode = token
+        .metadata()
+        .must("look at the token")
+        .permissions()
+        .mode()
+        & 0o777;
     assert_eq!(mode, 0o600);
     let log = sandbox.log("ws_daemon.log");
     assert!(log.contains("could be read by other users"), "{log}");
@@ -274,7 +347,15 @@ async fn r42_a_token_file_of_garbage_is_named_with_its_remedy() {
     for garbage in ["", "two words", "\u{1}"] {
         sandbox.write(".exai/run/token", garbage);
         let run = sandbox.cli(&["run"]).await;
-        assert!(matches!(run.code, Some(1 | CONFIG | BAD_HOME)), "{garbage:?}: {}", run.all());
-        assert!(run.stderr.contains("holds no token") && run.stderr.contains("remove it"), "{}", run.all());
+        assert!(
+            matches!(run.code, Some(1 | CONFIG | BAD_HOME)),
+            "{garbage:?}: {}",
+            run.all()
+        );
+        assert!(
+            run.stderr.contains("holds no token") && run.stderr.contains("remove it"),
+            "{}",
+            run.all()
+        );
     }
 }

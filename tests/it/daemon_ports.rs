@@ -12,7 +12,9 @@ const REFUSED: i32 = 10;
 #[tokio::test]
 async fn r41_a_foreign_owner_of_the_port_is_named() {
     let sandbox = Sandbox::new();
-    let taken = TcpListener::bind(("127.0.0.1", sandbox.port())).await.must("take the port");
+    let taken = TcpListener::bind(("127.0.0.1", sandbox.port()))
+        .await
+        .must("take the port");
     let mut silent = tokio::task::JoinSet::new();
     silent.spawn(async move {
         let mut held = Vec::new();
@@ -24,15 +26,28 @@ async fn r41_a_foreign_owner_of_the_port_is_named() {
         let output = sandbox.cli(&[words]).await;
         assert_eq!(output.code, Some(PORT_TAKEN), "{words}: {}", output.all());
         let said = output.stderr;
-        assert!(said.contains(&sandbox.port().to_string()), "{words}: {said}");
-        assert!(said.contains("EXAI_WS_PORT"), "{words} says what to do: {said}");
+        assert!(
+            said.contains(&sandbox.port().to_string()),
+            "{words}: {said}"
+        );
+        assert!(
+            said.contains("EXAI_WS_PORT"),
+            "{words} says what to do: {said}"
+        );
         #[cfg(target_os = "linux")]
-        assert!(said.contains(&format!("pid {}", std::process::id())), "{words}: {said}");
+        assert!(
+            said.contains(&format!("pid {}", std::process::id())),
+            "{words}: {said}"
+        );
     }
     assert!(sandbox.endpoint().is_none() && sandbox.processes("exai-daemon").is_empty());
     let doctor = sandbox.cli(&["doctor"]).await;
     assert_ne!(doctor.code, Some(0), "{}", doctor.all());
-    assert!(doctor.all().contains(&sandbox.port().to_string()), "{}", doctor.all());
+    assert!(
+        doctor.all().contains(&sandbox.port().to_string()),
+        "{}",
+        doctor.all()
+    );
 }
 
 #[tokio::test]
@@ -41,7 +56,11 @@ async fn r41_the_exai_of_another_home_is_named() {
     let mut daemon = theirs.daemon().await;
     let ours = Sandbox::on_port(theirs.port());
     let home = theirs.home().display().to_string();
-    for (words, code) in [(&["start"][..], OTHER_HOME), (&["run"], PORT_TAKEN), (&["status"], 1)] {
+    for (words, code) in [
+        (&["start"][..], OTHER_HOME),
+        (&["run"], PORT_TAKEN),
+        (&["status"], 1),
+    ] {
         let output = ours.cli(words).await;
         assert_eq!(output.code, Some(code), "{words:?}: {}", output.all());
         if words != ["run"] {
@@ -49,7 +68,11 @@ async fn r41_the_exai_of_another_home_is_named() {
         }
     }
     let call = ours.cli(&["call", "version"]).await;
-    assert!(matches!(call.code, Some(4 | OTHER_HOME | REFUSED)), "{}", call.all());
+    assert!(
+        matches!(call.code, Some(4 | OTHER_HOME | REFUSED)),
+        "{}",
+        call.all()
+    );
     assert!(daemon.is_running());
     // One token for both homes opens the door, and is still not the way into another home.
     let mut ours = Sandbox::on_port(theirs.port());
@@ -65,16 +88,29 @@ async fn r41_the_port_is_the_same_after_restarts_and_another_only_on_request() {
     sandbox.cli(&["start"]).await.ok();
     for _ in 0..3 {
         let restarted = sandbox.cli(&["restart"]).await.ok();
-        assert!(restarted.stdout.contains(&format!(":{}", sandbox.port())), "{}", restarted.all());
+        assert!(
+            restarted.stdout.contains(&format!(":{}", sandbox.port())),
+            "{}",
+            restarted.all()
+        );
     }
     sandbox.cli(&["stop"]).await.ok();
     sandbox.set("EXAI_WS_PORT", "0");
     sandbox.cli(&["start"]).await.ok();
-    let port = sandbox.endpoint().must("read the record")["port"].as_u64().unwrap_or_default();
+    let port = sandbox.endpoint().must("read the record")["port"]
+        .as_u64()
+        .unwrap_or_default();
     assert_ne!(port, 0);
     assert_ne!(port, u64::from(sandbox.port()));
     // Every command of the home finds it.
-    assert!(sandbox.cli(&["status"]).await.ok().stdout.contains(&format!(":{port} ")));
+    assert!(
+        sandbox
+            .cli(&["status"])
+            .await
+            .ok()
+            .stdout
+            .contains(&format!(":{port} "))
+    );
     let version = sandbox.cli(&["call", "version", "--full"]).await.ok();
     assert!(version.stdout.contains("exai-daemon"), "{}", version.all());
     sandbox.cli(&["stop"]).await.ok();
@@ -84,16 +120,19 @@ async fn r41_the_port_is_the_same_after_restarts_and_another_only_on_request() {
 async fn container() -> (Sandbox, exai_testkit::Daemon, Relay) {
     let mut inside = Sandbox::new();
     let relay = Relay::to(inside.port()).await;
-    inside
-        .set("EXAI_WS_TOKEN", "a-token-both-sides-know")
-        .set("EXAI_WS_ALLOWED_HOSTS", format!("127.0.0.1:{},box.test:9", relay.port()));
+    inside.set("EXAI_WS_TOKEN", "a-token-both-sides-know").set(
+        "EXAI_WS_ALLOWED_HOSTS",
+        format!("127.0.0.1:{},box.test:9", relay.port()),
+    );
     let daemon = inside.daemon_with_token("a-token-both-sides-know").await;
     (inside, daemon, relay)
 }
 
 fn outside(relay: &Relay) -> Sandbox {
     let mut outside = Sandbox::on_port(relay.port());
-    outside.set("EXAI_WS_HOST", "127.0.0.1").set("EXAI_WS_TOKEN", "a-token-both-sides-know");
+    outside
+        .set("EXAI_WS_HOST", "127.0.0.1")
+        .set("EXAI_WS_TOKEN", "a-token-both-sides-know");
     outside
 }
 
@@ -106,11 +145,27 @@ async fn r41_a_daemon_behind_a_mapped_port_is_reached_by_address_and_token() {
     let result = shim.call_tool("version", json!({})).await;
     assert_ne!(result["isError"], true, "{result}");
     let said = result.to_string();
-    assert!(said.contains(&inside.home().display().to_string()), "that daemon: {said}");
-    let call = outside.cli(&["call", "test_sleep", "-a", "ms=10"]).await.ok();
+    assert!(
+        said.contains(&inside.home().display().to_string()),
+        "that daemon: {said}"
+    );
+    let call = outside
+        .cli(&["call", "test_sleep", "-a", "ms=10"])
+        .await
+        .ok();
     assert_eq!(call.stdout.trim(), "slept 10 ms");
-    assert!(outside.cli(&["status"]).await.ok().stdout.contains("ws_status: running"));
-    assert!(outside.processes("exai-daemon").is_empty(), "nothing is started out there");
+    assert!(
+        outside
+            .cli(&["status"])
+            .await
+            .ok()
+            .stdout
+            .contains("ws_status: running")
+    );
+    assert!(
+        outside.processes("exai-daemon").is_empty(),
+        "nothing is started out there"
+    );
 }
 
 #[tokio::test]
@@ -126,7 +181,11 @@ async fn s02_a_mapped_port_that_was_not_allowed_is_refused_with_the_remedy() {
     outside.set("EXAI_WS_TOKEN", inside.token().must("read the token"));
     let call = outside.cli(&["call", "version"]).await;
     assert_eq!(call.code, Some(REFUSED), "{}", call.all());
-    assert!(call.stderr.contains("EXAI_WS_ALLOWED_HOSTS"), "{}", call.all());
+    assert!(
+        call.stderr.contains("EXAI_WS_ALLOWED_HOSTS"),
+        "{}",
+        call.all()
+    );
 }
 
 #[tokio::test]
@@ -136,7 +195,9 @@ async fn a_cut_relay_costs_no_call() {
     let mut shim = outside.shim();
     shim.initialize("2025-06-18").await;
     let file = inside.work().join("ran");
-    let id = shim.call("test_count_once", json!({ "file": file, "ms": 1500 })).await;
+    let id = shim
+        .call("test_count_once", json!({ "file": file, "ms": 1500 }))
+        .await;
     eventually(PATIENCE, "the call runs", || inside.counted("ran") == 1).await;
     relay.cut();
     let answer = shim.answer(id).await;
@@ -150,12 +211,21 @@ async fn a_wrong_token_is_refused_and_said_to_be_wrong() {
     let _daemon = sandbox.daemon().await;
     let mut ws = Ws::connect(sandbox.port()).await;
     let ack = ws.hello(&Handshake::v1("wrong")).await;
-    assert_eq!(ack, Frame::Json(json!({ "op": "hello_ack", "ok": false, "error": "unauthorized" })));
+    assert_eq!(
+        ack,
+        Frame::Json(json!({ "op": "hello_ack", "ok": false, "error": "unauthorized" }))
+    );
     assert_eq!(ws.closed().await, Some((4003, "unauthorized".to_owned())));
     let mut wrong = Sandbox::on_port(sandbox.port());
-    wrong.set("EXAI_WS_TOKEN", "wrong-token-for-this-one").set("EXAI_HOME", sandbox.home());
+    wrong
+        .set("EXAI_WS_TOKEN", "wrong-token-for-this-one")
+        .set("EXAI_HOME", sandbox.home());
     let call = wrong.cli(&["call", "version"]).await;
     assert_eq!(call.code, Some(REFUSED), "{}", call.all());
     assert!(call.stderr.contains("EXAI_WS_TOKEN"), "{}", call.all());
-    assert!(!call.all().contains("wrong-token-for-this-one"), "{}", call.all());
+    assert!(
+        !call.all().contains("wrong-token-for-this-one"),
+        "{}",
+        call.all()
+    );
 }

@@ -23,7 +23,11 @@ const PID: &str = "logs/ws_daemon.pid";
 fn started(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).must("read a process's state");
     let after = stat.rsplit_once(") ").must("find the name's end").1;
-    after.split(' ').nth(19).and_then(|ticks| ticks.parse().ok()).must("read the start time")
+    after
+        .split(' ')
+        .nth(19)
+        .and_then(|ticks| ticks.parse().ok())
+        .must("read the start time")
 }
 
 fn record(pid: u32, port: u16, boot: &str) -> Value {
@@ -40,7 +44,9 @@ fn record(pid: u32, port: u16, boot: &str) -> Value {
 /// A process that is nobody's daemon.
 fn bystander(sandbox: &Sandbox) -> Process {
     let mut command = sandbox.command("exai-shim");
-    command.stdin(std::process::Stdio::piped()).env("EXAI_WS_AUTOSTART", "0");
+    command
+        .stdin(std::process::Stdio::piped())
+        .env("EXAI_WS_AUTOSTART", "0");
     sandbox.spawn(command)
 }
 
@@ -71,7 +77,10 @@ async fn r18_no_reader_ever_sees_half_a_record() {
     let sandbox = Sandbox::new();
     // Whatever becomes of this test, its reader ends.
     let stop = std::sync::Arc::new(());
-    let (path, pid_path) = (sandbox.run_path("endpoint.json"), sandbox.log_path("ws_daemon.pid"));
+    let (path, pid_path) = (
+        sandbox.run_path("endpoint.json"),
+        sandbox.log_path("ws_daemon.pid"),
+    );
     let reading = tokio::task::spawn_blocking({
         let stop = std::sync::Arc::downgrade(&stop);
         move || {
@@ -109,7 +118,9 @@ async fn web_page(listener: TcpListener) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let mut buffer = [0_u8; 2048];
         let _ = stream.read(&mut buffer).await;
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            .await;
     }
 }
 
@@ -124,18 +135,37 @@ async fn r18_a_record_that_names_somebody_else_fools_nobody() {
     let mut pages = tokio::task::JoinSet::new();
     pages.spawn(web_page(listener));
     // A process that lives, with its true start, and a port where something answers.
-    put(&sandbox, RECORD, record(other.id(), port, "of-old").to_string().as_bytes());
+    put(
+        &sandbox,
+        RECORD,
+        record(other.id(), port, "of-old").to_string().as_bytes(),
+    );
     put(&sandbox, PID, other.id().to_string().as_bytes());
     let status = sandbox.cli(&["status"]).await;
     assert_eq!(status.code, Some(1), "{}", status.all());
-    assert!(!status.stdout.contains("ws_status: running"), "{}", status.all());
+    assert!(
+        !status.stdout.contains("ws_status: running"),
+        "{}",
+        status.all()
+    );
     let started = sandbox.cli(&["start"]).await.ok();
-    assert!(started.stdout.contains("ws_daemon: started"), "{}", started.all());
+    assert!(
+        started.stdout.contains("ws_daemon: started"),
+        "{}",
+        started.all()
+    );
     let found = sandbox.endpoint().must("read the record");
     assert_eq!(found["port"], sandbox.port());
     assert_ne!(found["pid"], other.id());
     assert!(other.is_running());
-    assert!(sandbox.cli(&["status"]).await.ok().stdout.contains("ws_status: running"));
+    assert!(
+        sandbox
+            .cli(&["status"])
+            .await
+            .ok()
+            .stdout
+            .contains("ws_status: running")
+    );
 }
 
 #[tokio::test]
@@ -161,7 +191,12 @@ async fn r18_a_record_of_garbage_fools_nobody() {
         assert_eq!(status.code, Some(1), "{shown}: {}", status.all());
         let started = sandbox.cli(&["start"]).await;
         assert_eq!(started.code, Some(0), "{shown}: {}", started.all());
-        assert!(sandbox.endpoint().is_some_and(|found| found["port"] == sandbox.port()), "{shown}");
+        assert!(
+            sandbox
+                .endpoint()
+                .is_some_and(|found| found["port"] == sandbox.port()),
+            "{shown}"
+        );
         // While it runs, a spoilt record hides it from nobody either.
         put(&sandbox, RECORD, garbage);
         let status = sandbox.cli(&["status"]).await;
@@ -190,7 +225,10 @@ async fn r19_the_hints_go_with_the_daemon_and_only_while_they_name_it() {
     put(&sandbox, PID, b"1");
     daemon.terminate();
     assert!(daemon.wait(PATIENCE).await.success());
-    assert_eq!(sandbox.endpoint().map(|found| found.to_string()), Some(theirs));
+    assert_eq!(
+        sandbox.endpoint().map(|found| found.to_string()),
+        Some(theirs)
+    );
     assert_eq!(sandbox.log("ws_daemon.pid"), "1");
 }
 
@@ -201,12 +239,21 @@ async fn r20_a_record_that_is_removed_or_replaced_is_written_again() {
     let ours = sandbox.endpoint().must("read the record");
     fs::remove_file(sandbox.run_path("endpoint.json")).must("remove the record");
     fs::remove_file(sandbox.log_path("ws_daemon.pid")).must("remove the pid file");
-    eventually(PATIENCE, "the removed record is back", || sandbox.endpoint() == Some(ours.clone())).await;
+    eventually(PATIENCE, "the removed record is back", || {
+        sandbox.endpoint() == Some(ours.clone())
+    })
+    .await;
     eventually(PATIENCE, "the pid file is back", || {
         sandbox.log("ws_daemon.pid") == daemon.id().to_string()
     })
     .await;
-    put(&sandbox, RECORD, record(std::process::id(), 9, "another").to_string().as_bytes());
+    put(
+        &sandbox,
+        RECORD,
+        record(std::process::id(), 9, "another")
+            .to_string()
+            .as_bytes(),
+    );
     eventually(PATIENCE, "the replaced record is ours again", || {
         sandbox.endpoint() == Some(ours.clone())
     })
@@ -227,10 +274,21 @@ async fn r20_a_daemon_whose_run_directory_is_removed_stays_findable() {
     let mut daemon = sandbox.daemon().await;
     let token = sandbox.token().must("read the token");
     fs::remove_dir_all(sandbox.run_path("")).must("remove the run directory");
-    eventually(PATIENCE, "the record is back", || sandbox.daemon_pid() == Some(daemon.id())).await;
-    eventually(PATIENCE, "its clients can enter", || sandbox.token() == Some(token.clone())).await;
+    eventually(PATIENCE, "the record is back", || {
+        sandbox.daemon_pid() == Some(daemon.id())
+    })
+    .await;
+    eventually(PATIENCE, "its clients can enter", || {
+        sandbox.token() == Some(token.clone())
+    })
+    .await;
     let second = sandbox.cli(&["run"]).await;
-    assert_eq!(second.code, Some(11), "the lock is held again: {}", second.all());
+    assert_eq!(
+        second.code,
+        Some(11),
+        "the lock is held again: {}",
+        second.all()
+    );
     sandbox.cli(&["status"]).await.ok();
     sandbox.cli(&["stop"]).await.ok();
     assert!(daemon.wait(PATIENCE).await.success());
@@ -242,8 +300,19 @@ async fn r24_stop_without_a_daemon_touches_nobody() {
     let mut other = bystander(&sandbox);
     // A stale pid file and a stale record, both naming a living process.
     put(&sandbox, PID, other.id().to_string().as_bytes());
-    put(&sandbox, RECORD, record(other.id(), sandbox.port(), "of-old").to_string().as_bytes());
-    for words in [&["stop"][..], &["stop", "--force"], &["restart"], &["stop", "--force"]] {
+    put(
+        &sandbox,
+        RECORD,
+        record(other.id(), sandbox.port(), "of-old")
+            .to_string()
+            .as_bytes(),
+    );
+    for words in [
+        &["stop"][..],
+        &["stop", "--force"],
+        &["restart"],
+        &["stop", "--force"],
+    ] {
         sandbox.cli(words).await.ok();
         assert!(other.is_running(), "{words:?}");
     }
@@ -259,10 +328,19 @@ async fn r24_stop_of_one_home_leaves_the_daemon_of_another_alone() {
     let stopped = ours.cli(&["stop", "--force"]).await.ok();
     assert!(stopped.stdout.contains("not running"), "{}", stopped.all());
     let home = theirs.home().display().to_string();
-    assert!(stopped.stderr.contains(&home), "it names whose port this is: {}", stopped.all());
+    assert!(
+        stopped.stderr.contains(&home),
+        "it names whose port this is: {}",
+        stopped.all()
+    );
     assert!(daemon.is_running());
     let mut ws = theirs.ws().await;
-    assert!(ws.call_and_wait("version", json!({})).await.get("error").is_none());
+    assert!(
+        ws.call_and_wait("version", json!({}))
+            .await
+            .get("error")
+            .is_none()
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -288,17 +366,31 @@ async fn r24_a_recorded_process_that_is_not_the_lock_holder_is_not_signalled() {
     let sandbox = Sandbox::new();
     let mut other = bystander(&sandbox);
     let lock = sandbox.write(".exai/run/daemon.lock", "");
-    let lock = fs::File::options().write(true).open(lock).must("open the lock");
-    lock.try_lock().must("hold the lock, as a daemon that does not answer");
+    let lock = fs::File::options()
+        .write(true)
+        .open(lock)
+        .must("open the lock");
+    lock.try_lock()
+        .must("hold the lock, as a daemon that does not answer");
     // A number that was given to another process since: its start tells.
     let mut stale = record(other.id(), sandbox.port(), "of-old");
     stale["pid_started"] = json!(started(other.id()) - 1);
     put(&sandbox, RECORD, stale.to_string().as_bytes());
     let stopped = sandbox.cli(&["stop", "--force", "--drain", "0"]).await;
     assert_eq!(stopped.code, Some(9), "{}", stopped.all());
-    assert!(stopped.stderr.contains("nothing was signalled"), "{}", stopped.all());
+    assert!(
+        stopped.stderr.contains("nothing was signalled"),
+        "{}",
+        stopped.all()
+    );
     // And a record that tells the truth about a process that does not hold the lock.
-    put(&sandbox, RECORD, record(other.id(), sandbox.port(), "lie").to_string().as_bytes());
+    put(
+        &sandbox,
+        RECORD,
+        record(other.id(), sandbox.port(), "lie")
+            .to_string()
+            .as_bytes(),
+    );
     let stopped = sandbox.cli(&["stop", "--force", "--drain", "0"]).await;
     assert_eq!(stopped.code, Some(9), "{}", stopped.all());
     tokio::time::sleep(Duration::from_millis(200)).await;

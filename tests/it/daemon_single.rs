@@ -37,7 +37,11 @@ async fn r16_of_many_runs_at_once_one_stays() {
         })
         .collect();
     eventually(PATIENCE, "five of six have given way", || {
-        runs.iter_mut().map(|run| run.is_running()).filter(|runs| !runs).count() == 5
+        runs.iter_mut()
+            .map(|run| run.is_running())
+            .filter(|runs| !runs)
+            .count()
+            == 5
     })
     .await;
     let mut stayed = Vec::new();
@@ -50,7 +54,10 @@ async fn r16_of_many_runs_at_once_one_stays() {
             assert!(run.said().contains("already running"), "{}", run.said());
         }
     }
-    eventually(PATIENCE, "the one is published", || sandbox.daemon_pid().is_some()).await;
+    eventually(PATIENCE, "the one is published", || {
+        sandbox.daemon_pid().is_some()
+    })
+    .await;
     assert_eq!(sandbox.daemon_pid(), Some(stayed[0]));
     let boots = sandbox.log("ws_daemon.log").matches("calls: boot ").count();
     assert_eq!(boots, 1, "{}", sandbox.log("ws_daemon.log"));
@@ -72,9 +79,15 @@ async fn r16_the_loser_changes_nothing_and_binds_nothing() {
     let loser = sandbox.cli(&["run"]).await;
     assert_eq!(loser.code, Some(ALREADY_RUNNING), "{}", loser.all());
     let after = home_of(&sandbox);
-    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    assert_eq!(
+        before.keys().collect::<Vec<_>>(),
+        after.keys().collect::<Vec<_>>()
+    );
     for (name, bytes) in &before {
-        assert!(after.get(name) == Some(bytes), "{name} was changed by the loser");
+        assert!(
+            after.get(name) == Some(bytes),
+            "{name} was changed by the loser"
+        );
     }
     assert!(Ws::try_connect(elsewhere).await.is_none());
     assert!(daemon.is_running());
@@ -86,7 +99,10 @@ async fn r16_the_home_is_claimed_before_the_port() {
     let first = sandbox.cli(&["doctor"]).await;
     assert!(first.all().contains("home"), "{}", first.all());
     let lock = sandbox.write(".exai/run/daemon.lock", "");
-    let lock = fs::File::options().write(true).open(lock).must("open the lock");
+    let lock = fs::File::options()
+        .write(true)
+        .open(lock)
+        .must("open the lock");
     lock.try_lock().must("hold the lock");
     // The port is taken too; what is said is what was looked at first.
     let _taken = tokio::net::TcpListener::bind(("127.0.0.1", sandbox.port()))
@@ -106,7 +122,10 @@ async fn r16_what_a_killed_daemon_left_behind_is_no_obstacle() {
         let mut daemon = sandbox.daemon().await;
         let record = sandbox.endpoint().must("read the record");
         assert_eq!(record["pid"], daemon.id());
-        assert!(!boots.contains(&record["boot_id"]), "each life has its own id");
+        assert!(
+            !boots.contains(&record["boot_id"]),
+            "each life has its own id"
+        );
         boots.push(record["boot_id"].clone());
         daemon.kill().await;
         assert!(sandbox.run_path("endpoint.json").exists() && !is_alive(daemon.id()));
@@ -124,7 +143,9 @@ async fn r21_the_daemon_outlives_its_last_client() {
     ws.close().await;
     drop(sandbox.ws().await);
     eventually(PATIENCE, "nobody is connected", || {
-        sandbox.health().is_some_and(|health| health["connections"] == 0)
+        sandbox
+            .health()
+            .is_some_and(|health| health["connections"] == 0)
     })
     .await;
     // A daemon that ends with its last client would do so now; give it the time.

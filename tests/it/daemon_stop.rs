@@ -12,18 +12,29 @@ fn code(frame: &Value) -> &str {
 /// A sandbox whose daemon runs one call at a time.
 fn narrow() -> Sandbox {
     let mut sandbox = Sandbox::new();
-    sandbox.set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "1").set("EXAI_WS_SESSION_MAX_INFLIGHT", "1");
+    sandbox
+        .set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "1")
+        .set("EXAI_WS_SESSION_MAX_INFLIGHT", "1");
     sandbox
 }
 
 async fn running(ws: &mut Ws, id: &str) {
-    ws.recv_where(|frame| frame["op"] == "call_tool_ack" && frame["request_id"] == id).await;
+    ws.recv_where(|frame| frame["op"] == "call_tool_ack" && frame["request_id"] == id)
+        .await;
 }
 
 async fn nothing_is_left(sandbox: &Sandbox) {
     let check = sandbox.cli(&["logs", "check"]).await.ok();
-    assert!(check.stdout.contains("open=0 violations=0"), "{}", check.all());
-    assert!(sandbox.log("ws_daemon.log").contains("calls: shutdown boot="));
+    assert!(
+        check.stdout.contains("open=0 violations=0"),
+        "{}",
+        check.all()
+    );
+    assert!(
+        sandbox
+            .log("ws_daemon.log")
+            .contains("calls: shutdown boot=")
+    );
 }
 
 #[tokio::test]
@@ -31,10 +42,13 @@ async fn r25_stop_lets_running_calls_finish_and_answers_the_rest() {
     let sandbox = narrow();
     let mut daemon = sandbox.daemon().await;
     let mut ws = sandbox.ws().await;
-    ws.call_as("runs", "test_sleep", json!({ "ms": 1500 })).await;
+    ws.call_as("runs", "test_sleep", json!({ "ms": 1500 }))
+        .await;
     running(&mut ws, "runs").await;
-    ws.call_as("waits", "test_sleep", json!({ "ms": 1500 })).await;
-    ws.recv_where(|frame| frame["request_id"] == "waits" && frame["note"].is_string()).await;
+    ws.call_as("waits", "test_sleep", json!({ "ms": 1500 }))
+        .await;
+    ws.recv_where(|frame| frame["request_id"] == "waits" && frame["note"].is_string())
+        .await;
     let mut stop = sandbox.command("exai-daemon");
     stop.arg("stop");
     let mut stop = sandbox.spawn(stop);
@@ -47,12 +61,19 @@ async fn r25_stop_lets_running_calls_finish_and_answers_the_rest() {
     ws.call_as("late", "test_sleep", json!({ "ms": 0 })).await;
     assert_eq!(code(&ws.result("late").await), "SHUTTING_DOWN");
     ws.send(&json!({ "op": "health", "request_id": "h" })).await;
-    assert_eq!(ws.recv_op("health_res").await["health"]["state"], "draining");
+    assert_eq!(
+        ws.recv_op("health_res").await["health"]["state"],
+        "draining"
+    );
     let ran = ws.result("runs").await;
     assert_eq!(ran["text"], "slept 1500 ms", "{ran}");
     assert_eq!(ws.closed().await.map(|(code, _)| code), Some(1001));
     assert_eq!(stop.wait(PATIENCE).await.code(), Some(0), "{}", stop.said());
-    assert!(stop.said().contains("ws_daemon: stopped"), "{}", stop.said());
+    assert!(
+        stop.said().contains("ws_daemon: stopped"),
+        "{}",
+        stop.said()
+    );
     // When `stop` has returned, the process is gone.
     assert!(!is_alive(daemon.id()));
     assert!(daemon.wait(PATIENCE).await.success());
@@ -82,13 +103,21 @@ async fn r25_after_the_drain_the_rest_is_answered_and_the_daemon_ends() {
     }
     assert_eq!(stop.wait(PATIENCE).await.code(), Some(0), "{}", stop.said());
     assert!(daemon.wait(PATIENCE).await.success());
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
     nothing_is_left(&sandbox).await;
     for id in ["sleeps", "blocks"] {
         let records = sandbox.records_of(id);
         assert_eq!(records.len(), 1);
         assert_eq!(records[0]["code"], "SHUTTING_DOWN");
-        assert!(records[0]["run_ms"].is_number(), "it did run: {}", records[0]);
+        assert!(
+            records[0]["run_ms"].is_number(),
+            "it did run: {}",
+            records[0]
+        );
     }
 }
 
@@ -99,7 +128,8 @@ async fn r25_the_request_to_stop_is_itself_answered() {
     let mut ws = sandbox.ws().await;
     let id = ws.call("test_sleep", json!({ "ms": 400 })).await;
     running(&mut ws, &id).await;
-    ws.send(&json!({ "op": "shutdown", "request_id": "bye", "drain_ms": 5000, "reason": "test" })).await;
+    ws.send(&json!({ "op": "shutdown", "request_id": "bye", "drain_ms": 5000, "reason": "test" }))
+        .await;
     let reply = ws.recv_op("shutdown_res").await;
     assert_eq!(reply["request_id"], "bye");
     assert_eq!(reply["pid"], daemon.id());
@@ -107,7 +137,11 @@ async fn r25_the_request_to_stop_is_itself_answered() {
     assert_eq!(ws.result(&id).await["text"], "slept 400 ms");
     assert_eq!(ws.closed().await.map(|(code, _)| code), Some(1001));
     assert!(daemon.wait(PATIENCE).await.success());
-    assert!(sandbox.log("ws_daemon.log").contains("asked to end reason=test"));
+    assert!(
+        sandbox
+            .log("ws_daemon.log")
+            .contains("asked to end reason=test")
+    );
 }
 
 #[cfg(unix)]
@@ -116,8 +150,10 @@ async fn r25_a_signal_drains_too_and_a_second_one_hurries() {
     let sandbox = Sandbox::new();
     let mut daemon = sandbox.daemon().await;
     let mut ws = sandbox.ws().await;
-    ws.call_as("short", "test_sleep", json!({ "ms": 600 })).await;
-    ws.call_as("long", "test_sleep", json!({ "ms": 60_000 })).await;
+    ws.call_as("short", "test_sleep", json!({ "ms": 600 }))
+        .await;
+    ws.call_as("long", "test_sleep", json!({ "ms": 60_000 }))
+        .await;
     running(&mut ws, "long").await;
     daemon.terminate();
     assert_eq!(ws.result("short").await["text"], "slept 600 ms");
@@ -126,7 +162,11 @@ async fn r25_a_signal_drains_too_and_a_second_one_hurries() {
     daemon.interrupt();
     assert_eq!(code(&ws.result("long").await), "SHUTTING_DOWN");
     assert!(daemon.wait(PATIENCE).await.success());
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
     nothing_is_left(&sandbox).await;
 }
 
@@ -139,7 +179,10 @@ async fn r25_nobody_new_is_let_in_while_it_drains() {
     let id = ws.call("test_sleep", json!({ "ms": 2000 })).await;
     running(&mut ws, &id).await;
     daemon.terminate();
-    eventually(PATIENCE, "it drains", || sandbox.log("ws_daemon.log").contains("asked to end")).await;
+    eventually(PATIENCE, "it drains", || {
+        sandbox.log("ws_daemon.log").contains("asked to end")
+    })
+    .await;
     eventually(PATIENCE, "its door is closed", || {
         std::net::TcpStream::connect(("127.0.0.1", sandbox.port())).is_err()
     })
@@ -162,7 +205,10 @@ async fn r26_a_stop_is_noted_before_the_daemon_is_gone() {
     let mut stop = sandbox.command("exai-daemon");
     stop.arg("stop");
     let mut stop = sandbox.spawn(stop);
-    eventually(PATIENCE, "the wish is noted", || sandbox.run_path("stopped").exists()).await;
+    eventually(PATIENCE, "the wish is noted", || {
+        sandbox.run_path("stopped").exists()
+    })
+    .await;
     assert!(daemon.is_running(), "noted first, ended then");
     assert!(stop.wait(PATIENCE).await.success());
     assert!(daemon.wait(PATIENCE).await.success());
@@ -182,14 +228,20 @@ async fn r26_no_shim_brings_back_what_its_owner_stopped() {
     let result = shim.call_tool("version", json!({})).await;
     assert_eq!(result["isError"], true, "{result}");
     let words = exai_testkit::Shim::text_of(&result);
-    assert!(words.contains("stopped by you") && words.contains("exai-daemon start"), "{words}");
+    assert!(
+        words.contains("stopped by you") && words.contains("exai-daemon start"),
+        "{words}"
+    );
     // Long enough for several of its attempts.
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert!(sandbox.processes("exai-daemon").is_empty());
     }
     sandbox.cli(&["start"]).await.ok();
-    eventually(Duration::from_secs(10), "the shim is back", || shim.is_running()).await;
+    eventually(Duration::from_secs(10), "the shim is back", || {
+        shim.is_running()
+    })
+    .await;
     let result = shim.call_tool("version", json!({})).await;
     assert_ne!(result["isError"], true, "{result}");
 }

@@ -88,11 +88,7 @@ pub(crate) async fn listing(shim: &mut Shim, tool: &str) -> Value {
 
 /// Reads until all of these requests are answered; ends the test when one is answered twice,
 /// or somebody else is.
-pub(crate) async fn answers(
-    shim: &mut Shim,
-    ids: &[u64],
-    limit: Duration,
-) -> BTreeMap<u64, Value> {
+pub(crate) async fn answers(shim: &mut Shim, ids: &[u64], limit: Duration) -> BTreeMap<u64, Value> {
     let end = Instant::now() + limit;
     let mut found = BTreeMap::new();
     while found.len() < ids.len() {
@@ -113,12 +109,15 @@ pub(crate) async fn nothing_more(shim: &mut Shim) {
     let id = shim.request("ping", json!({})).await;
     shim.answer(id).await;
     let late: Vec<Value> = shim.take_aside();
-    let answers = late.iter().filter(|message| message.get("method").is_none());
+    let answers = late
+        .iter()
+        .filter(|message| message.get("method").is_none());
     assert_eq!(answers.count(), 0, "late answers: {late:?}");
 }
 
 /// A number to begin random tests with; printed, so that a failure can be repeated with
 /// `EXAI_TEST_SEED`.
+#[expect(clippy::print_stdout, reason = "shown with a failed test's output")]
 pub(crate) fn seed(of: &str) -> fastrand::Rng {
     let given = std::env::var("EXAI_TEST_SEED").ok();
     let seed = given

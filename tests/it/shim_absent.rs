@@ -51,7 +51,10 @@ async fn r01_the_new_era_is_answered_at_once_as_well() {
         let list = shim.modern_ask("tools/list", json!({})).await;
         fastest = fastest.min(started.elapsed());
         let versions = found["result"]["supportedVersions"].as_array();
-        assert!(versions.is_some_and(|all| all.contains(&json!(MODERN))), "{found}");
+        assert!(
+            versions.is_some_and(|all| all.contains(&json!(MODERN))),
+            "{found}"
+        );
         assert!(!names(&list).is_empty());
     }
     assert!(fastest < 2 * AT_ONCE, "{fastest:?}");
@@ -73,7 +76,10 @@ async fn r01_a_call_waits_so_long_and_says_what_to_do() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert_eq!(result["_meta"]["exai/ran"], "no");
-    assert!(sandbox.processes("exai-daemon").is_empty(), "it was told to start nothing");
+    assert!(
+        sandbox.processes("exai-daemon").is_empty(),
+        "it was told to start nothing"
+    );
     // Others were answered meanwhile, and still are.
     assert!(shim.ask("ping", json!({})).await.get("result").is_some());
 }

@@ -33,9 +33,16 @@ async fn r13_a_refused_token_is_explained_and_not_tried_again_and_again() {
     for part in ["refused", "token", "not run"] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(!text.contains(WRONG) && !text.contains(RIGHT), "a secret: {text}");
+    assert!(
+        !text.contains(WRONG) && !text.contains(RIGHT),
+        "a secret: {text}"
+    );
     // Waiting is of no use, so nobody waits.
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        asked.elapsed()
+    );
     tokio::time::sleep(Duration::from_secs(4)).await;
     let asked = Instant::now();
     failure(&shim.call_tool("version", json!({})).await);

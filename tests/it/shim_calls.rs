@@ -37,7 +37,10 @@ async fn an_unknown_tool_is_a_protocol_error_that_names_the_nearest() {
         assert!(words.contains(name) && words.contains(near), "{words}");
     }
     let answer = shim
-        .ask("tools/call", json!({ "name": "../../etc/passwd\u{0}\u{1f600}" }))
+        .ask(
+            "tools/call",
+            json!({ "name": "../../etc/passwd\u{0}\u{1f600}" }),
+        )
         .await;
     assert_eq!(error_code(&answer), -32602);
     reached(&mut shim).await;
@@ -102,7 +105,10 @@ async fn a_result_of_30_mb_arrives_whole() {
     let pattern = "abcdefghijklmnopqrstuvwxyz0123456789-";
     assert_eq!(text.len(), bytes);
     let whole = pattern.bytes().cycle().zip(text.bytes());
-    assert!(whole.clone().all(|(want, got)| want == got), "spoiled on its way");
+    assert!(
+        whole.clone().all(|(want, got)| want == got),
+        "spoiled on its way"
+    );
     reached(&mut shim).await;
 }
 
@@ -132,7 +138,13 @@ async fn a_result_over_one_frame_is_fetched_in_pages() {
     let text = ok_text(&answer["result"]);
     let pattern = "abcdefghijklmnopqrstuvwxyz0123456789-";
     assert_eq!(text.len(), bytes);
-    assert!(pattern.bytes().cycle().zip(text.bytes()).all(|(want, got)| want == got));
+    assert!(
+        pattern
+            .bytes()
+            .cycle()
+            .zip(text.bytes())
+            .all(|(want, got)| want == got)
+    );
 }
 
 /// What a person may write, and what a careless writer would spoil.
@@ -141,7 +153,9 @@ const WORDS: &str = "häßlich 漢字 🦀👩‍👩‍👧 \u{202e}rtl\u{202c}
 #[tokio::test]
 async fn every_letter_survives_the_way_there_and_back() {
     let (_sandbox, _daemon, mut shim) = connected().await;
-    let result = shim.call_tool("challenge", json!({ "prompt": WORDS })).await;
+    let result = shim
+        .call_tool("challenge", json!({ "prompt": WORDS }))
+        .await;
     let text = ok_text(&result);
     let inner: Value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
     let said = inner["original_statement"].as_str().unwrap_or(text);
@@ -169,7 +183,10 @@ async fn p05_answers_are_never_mixed_up() {
         let mut sent = Vec::new();
         for _ in 0..40 {
             let bytes = rng.usize(1..60_000);
-            sent.push((shim.call("test_bulk", json!({ "bytes": bytes })).await, bytes));
+            sent.push((
+                shim.call("test_bulk", json!({ "bytes": bytes })).await,
+                bytes,
+            ));
         }
         let ids: Vec<u64> = sent.iter().map(|(id, _)| *id).collect();
         let found = answers(&mut shim, &ids, LIMIT).await;
@@ -182,7 +199,14 @@ async fn p05_answers_are_never_mixed_up() {
 #[tokio::test]
 async fn ids_may_be_numbers_or_text_and_come_back_as_they_were() {
     let (_sandbox, _daemon, mut shim) = connected().await;
-    for id in [json!(1), json!("1"), json!(-3), json!(""), json!("ü\n\""), json!(1_u64 << 52)] {
+    for id in [
+        json!(1),
+        json!("1"),
+        json!(-3),
+        json!(""),
+        json!("ü\n\""),
+        json!(1_u64 << 52),
+    ] {
         let params = json!({ "name": "version", "arguments": {} });
         shim.send(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }))
             .await;
@@ -221,6 +245,9 @@ async fn two_windows_list_and_call_at_once() {
         }
     };
     tokio::join!(busy(&mut one, 3), busy(&mut two, 7));
-    let lists = tokio::join!(listing(&mut one, "test_sleep"), listing(&mut two, "test_sleep"));
+    let lists = tokio::join!(
+        listing(&mut one, "test_sleep"),
+        listing(&mut two, "test_sleep")
+    );
     assert_eq!(lists.0["result"], lists.1["result"]);
 }

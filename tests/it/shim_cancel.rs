@@ -77,7 +77,11 @@ async fn r09_a_queued_call_never_runs() {
     let path = sandbox.work().join("trace");
     let call = json!({ "file": path });
     let id = shim.call("test_count_once", call).await;
-    let queued = || sandbox.log("ws_daemon.log").contains("tool=test_count_once");
+    let queued = || {
+        sandbox
+            .log("ws_daemon.log")
+            .contains("tool=test_count_once")
+    };
     eventually(LIMIT, "the call to be queued", queued).await;
     cancel(&mut shim, id, "").await;
     let record = record(&sandbox, "test_count_once").await;
@@ -103,7 +107,12 @@ async fn r09_a_call_that_waits_for_a_daemon_is_never_sent() {
     assert_eq!(answer["id"], stays, "{answer}");
     nothing_more(&mut shim).await;
     assert_eq!(sandbox.counted("trace"), 0, "it ran");
-    assert!(sandbox.calls().iter().all(|r| r["tool"] != "test_count_once"));
+    assert!(
+        sandbox
+            .calls()
+            .iter()
+            .all(|r| r["tool"] != "test_count_once")
+    );
 }
 
 #[tokio::test]
@@ -173,6 +182,13 @@ async fn r09_many_at_once_leave_the_daemon_free() {
     }
     reached(&mut shim).await;
     nothing_more(&mut shim).await;
-    let ended = || sandbox.calls().iter().filter(|r| r["outcome"] == "cancelled").count() == 60;
+    let ended = || {
+        sandbox
+            .calls()
+            .iter()
+            .filter(|r| r["outcome"] == "cancelled")
+            .count()
+            == 60
+    };
     eventually(LIMIT, "sixty cancelled", ended).await;
 }

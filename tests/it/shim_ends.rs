@@ -1,7 +1,7 @@
 //! What ends a shim, and how soon: its client, its parent, a signal. Never the daemon.
 
 use crate::editor::{by_hand, connected, ok_text, reached, window};
-use exai_testkit::{Heard, Sandbox, Shim, eventually, is_alive};
+use exai_testkit::{Heard, Must as _, Sandbox, Shim, eventually, is_alive};
 use serde_json::json;
 use std::{
     process::Stdio,
@@ -26,7 +26,8 @@ async fn r04_at_the_end_of_stdin_pending_answers_are_given_and_it_ends_well() {
 async fn r04_a_call_that_takes_longer_is_left_to_the_daemon() {
     let (sandbox, _daemon, mut shim) = connected().await;
     let path = sandbox.work().join("trace");
-    shim.call("test_count_once", json!({ "file": path, "ms": 4000 })).await;
+    shim.call("test_count_once", json!({ "file": path, "ms": 4000 }))
+        .await;
     eventually(SOON, "the call to run", || sandbox.counted("trace") == 1).await;
     let closed = Instant::now();
     shim.close_stdin();
@@ -35,7 +36,9 @@ async fn r04_a_call_that_takes_longer_is_left_to_the_daemon() {
     assert!(took < Duration::from_millis(3500), "{took:?}");
     let finished = || {
         let calls = sandbox.calls();
-        calls.into_iter().find(|record| record["tool"] == "test_count_once")
+        calls
+            .into_iter()
+            .find(|record| record["tool"] == "test_count_once")
     };
     let record = eventually(Duration::from_secs(20), "its record", finished).await;
     assert_eq!(record["outcome"], "ok", "{record}");
@@ -52,14 +55,19 @@ async fn r04_without_anything_pending_the_end_is_immediate() {
         shim.close_stdin();
         assert_eq!(shim.hear(SOON).await, Heard::End);
         assert_eq!(shim.wait(SOON).await.code(), Some(0));
-        assert!(closed.elapsed() < Duration::from_secs(2), "{:?}", closed.elapsed());
+        assert!(
+            closed.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            closed.elapsed()
+        );
     }
 }
 
 #[tokio::test]
 async fn r04_a_last_line_without_an_end_is_a_line() {
     let (_sandbox, _daemon, mut shim) = connected().await;
-    shim.send_bytes(br#"{"jsonrpc":"2.0","id":"last","method":"ping"}"#).await;
+    shim.send_bytes(br#"{"jsonrpc":"2.0","id":"last","method":"ping"}"#)
+        .await;
     shim.close_stdin();
     assert_eq!(shim.recv().await["id"], "last");
     assert_eq!(shim.wait(SOON).await.code(), Some(0));
@@ -89,7 +97,11 @@ async fn r04_a_closed_stdout_ends_it_at_its_next_word() {
     let ping = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
     let _ = shim.try_send_bytes(ping).await;
     shim.wait(SOON).await;
-    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        asked.elapsed()
+    );
 }
 
 #[cfg(unix)]
@@ -153,7 +165,11 @@ async fn r04_a_drain_that_cannot_be_read_does_not_spin_and_ends() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     // Results of megabytes cost something; two seconds of turning in circles cost two seconds.
-    assert!(last - before < Duration::from_millis(1200), "{:?}", last - before);
+    assert!(
+        last - before < Duration::from_millis(1200),
+        "{:?}",
+        last - before
+    );
 }
 
 /// A shim whose parent is a shell that can be killed, with a stdin that outlives the shell.
@@ -161,9 +177,19 @@ async fn r04_a_drain_that_cannot_be_read_does_not_spin_and_ends() {
 async fn with_a_parent(sandbox: &Sandbox) -> (exai_testkit::Process, u32, std::fs::File) {
     let pipe = sandbox.work().join("stdin");
     let mut mkfifo = tokio::process::Command::new("mkfifo");
-    assert!(mkfifo.arg(&pipe).status().await.unwrap().success());
+    assert!(
+        mkfifo
+            .arg(&pipe)
+            .status()
+            .await
+            .is_ok_and(|status| status.success())
+    );
     // Opened both ways, so that neither opening waits for the other.
-    let held = std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    let held = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&pipe)
+        .must("open the pipe");
     let shim = exai_testkit::binary("exai-shim");
     let script = format!(
         "'{}' < '{}' > '{}' & echo $! > pid; wait",
@@ -174,7 +200,11 @@ async fn with_a_parent(sandbox: &Sandbox) -> (exai_testkit::Process, u32, std::f
     let mut command = sandbox.command("exai-shim");
     let std = command.as_std_mut();
     let mut shell = tokio::process::Command::new("sh");
-    shell.arg("-c").arg(script).current_dir(sandbox.work()).stdin(Stdio::null());
+    shell
+        .arg("-c")
+        .arg(script)
+        .current_dir(sandbox.work())
+        .stdin(Stdio::null());
     shell.env_clear();
     for (name, value) in std.get_envs() {
         if let Some(value) = value {
@@ -227,8 +257,10 @@ async fn i05_a_shim_killed_in_mid_call_leaves_no_orphan_and_one_record_a_call() 
     let mut shim = window(&sandbox).await;
     let short = sandbox.work().join("short");
     let long = sandbox.work().join("long");
-    shim.call("test_count_once", json!({ "file": short, "ms": 1000 })).await;
-    shim.call("test_count_once", json!({ "file": long, "ms": 600_000 })).await;
+    shim.call("test_count_once", json!({ "file": short, "ms": 1000 }))
+        .await;
+    shim.call("test_count_once", json!({ "file": long, "ms": 600_000 }))
+        .await;
     let both = || sandbox.counted("short") + sandbox.counted("long") == 2;
     eventually(SOON, "both calls to run", both).await;
     let pid = shim.id();

@@ -15,7 +15,10 @@ async fn every_revision_that_begins_with_initialize_lists_and_calls() {
         let answer = shim.initialize(revision).await;
         let result = &answer["result"];
         assert_eq!(result["protocolVersion"], revision, "{answer}");
-        assert_eq!(result["capabilities"], json!({ "tools": { "listChanged": true } }));
+        assert_eq!(
+            result["capabilities"],
+            json!({ "tools": { "listChanged": true } })
+        );
         assert_eq!(result["serverInfo"]["name"], "exai");
         assert!(result["instructions"].is_string());
         assert!(result.get("resultType").is_none(), "{answer}");
@@ -40,7 +43,10 @@ async fn the_revision_without_a_handshake_discovers_lists_and_calls() {
         let known = result["supportedVersions"].as_array().unwrap();
         assert!(known.contains(&json!(revision)), "{revision}: {found}");
     }
-    assert_eq!(result["capabilities"], json!({ "tools": { "listChanged": true } }));
+    assert_eq!(
+        result["capabilities"],
+        json!({ "tools": { "listChanged": true } })
+    );
     let list = shim.modern_ask("tools/list", json!({})).await;
     assert!(list["result"]["ttlMs"].is_u64() && list["result"]["cacheScope"].is_string());
     let call = json!({ "name": "test_sleep", "arguments": { "ms": 1 } });
@@ -158,7 +164,10 @@ async fn both_eras_share_a_pipe_once_it_was_opened_in_the_new_way() {
 async fn a_second_handshake_is_a_fresh_one() {
     let (_sandbox, _daemon, mut shim) = connected().await;
     let answer = shim.initialize("2025-03-26").await;
-    assert_eq!(answer["result"]["protocolVersion"], "2025-03-26", "{answer}");
+    assert_eq!(
+        answer["result"]["protocolVersion"], "2025-03-26",
+        "{answer}"
+    );
     reached(&mut shim).await;
 }
 
@@ -182,7 +191,10 @@ async fn r03_a_subscription_hears_of_a_new_list_and_ends_with_the_pipe() {
     let id = shim.modern_request("subscriptions/listen", wish).await;
     let first = shim.recv().await;
     assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
-    assert_eq!(first["params"]["notifications"], json!({ "toolsListChanged": true }));
+    assert_eq!(
+        first["params"]["notifications"],
+        json!({ "toolsListChanged": true })
+    );
     let of = "io.modelcontextprotocol/subscriptionId";
     assert_eq!(first["params"]["_meta"][of], id);
 
@@ -231,9 +243,12 @@ async fn undeclared_abilities_are_not_found_in_either_era() {
         ("resources/list", json!({})),
         ("resources/templates/list", json!({})),
         ("resources/read", json!({ "uri": "file:///x" })),
-        ("completion/complete", json!({
-            "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" },
-        })),
+        (
+            "completion/complete",
+            json!({
+                "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" },
+            }),
+        ),
         ("tasks/list", json!({})),
         ("tasks/get", json!({ "taskId": "x" })),
         ("elicitation/create", json!({})),

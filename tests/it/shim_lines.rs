@@ -32,27 +32,79 @@ async fn r07_garbage_is_answered_with_its_code_and_its_id() {
     let cases: Vec<(Vec<u8>, i64, Value)> = vec![
         (b"garbage".to_vec(), -32700, Value::Null),
         (b"{".to_vec(), -32700, Value::Null),
-        (br#"{"jsonrpc":"2.0","id":1,"method":"ping""#.to_vec(), -32700, json!(1)),
-        (br#"{"jsonrpc":"2.0","id":"a","method":"ping",}"#.to_vec(), -32700, json!("a")),
-        (b"{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"pi\xffng\"}".to_vec(), -32700, json!(2)),
+        (
+            br#"{"jsonrpc":"2.0","id":1,"method":"ping""#.to_vec(),
+            -32700,
+            json!(1),
+        ),
+        (
+            br#"{"jsonrpc":"2.0","id":"a","method":"ping",}"#.to_vec(),
+            -32700,
+            json!("a"),
+        ),
+        (
+            b"{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"pi\xffng\"}".to_vec(),
+            -32700,
+            json!(2),
+        ),
         (b"\xff\xfe\x00".to_vec(), -32700, Value::Null),
-        (b"{\"jsonrpc\":\"2.0\",\"id\":3,\0\"method\":\"ping\"}".to_vec(), -32700, json!(3)),
+        (
+            b"{\"jsonrpc\":\"2.0\",\"id\":3,\0\"method\":\"ping\"}".to_vec(),
+            -32700,
+            json!(3),
+        ),
         (deep("[", "]").into_bytes(), -32600, json!(4)),
         (deep(r#"{"a":"#, "1}").into_bytes(), -32600, json!(4)),
-        (br#"[{"jsonrpc":"2.0","id":5,"method":"ping"}]"#.to_vec(), -32600, Value::Null),
+        (
+            br#"[{"jsonrpc":"2.0","id":5,"method":"ping"}]"#.to_vec(),
+            -32600,
+            Value::Null,
+        ),
         (b"[]".to_vec(), -32600, Value::Null),
         (b"[1,2]".to_vec(), -32600, Value::Null),
         (b"true".to_vec(), -32600, Value::Null),
         (br#""text""#.to_vec(), -32600, Value::Null),
-        (br#"{"jsonrpc":"2.0","id":6,"id":7,"method":"ping"}"#.to_vec(), -32600, json!(6)),
-        (br#"{"jsonrpc":"2.0","id":8,"method":"ping","method":"x"}"#.to_vec(), -32600, json!(8)),
-        (br#"{"JSONRPC":"2.0","ID":9,"METHOD":"ping"}"#.to_vec(), -32600, Value::Null),
-        (br#"{"jsonrpc":"2.0","id":9,"Method":"ping"}"#.to_vec(), -32600, json!(9)),
-        (br#"{"jsonrpc":"2.0","Id":9,"method":7}"#.to_vec(), -32600, Value::Null),
-        (br#"{"jsonrpc":"1.0","id":10,"method":"ping"}"#.to_vec(), -32600, json!(10)),
+        (
+            br#"{"jsonrpc":"2.0","id":6,"id":7,"method":"ping"}"#.to_vec(),
+            -32600,
+            json!(6),
+        ),
+        (
+            br#"{"jsonrpc":"2.0","id":8,"method":"ping","method":"x"}"#.to_vec(),
+            -32600,
+            json!(8),
+        ),
+        (
+            br#"{"JSONRPC":"2.0","ID":9,"METHOD":"ping"}"#.to_vec(),
+            -32600,
+            Value::Null,
+        ),
+        (
+            br#"{"jsonrpc":"2.0","id":9,"Method":"ping"}"#.to_vec(),
+            -32600,
+            json!(9),
+        ),
+        (
+            br#"{"jsonrpc":"2.0","Id":9,"method":7}"#.to_vec(),
+            -32600,
+            Value::Null,
+        ),
+        (
+            br#"{"jsonrpc":"1.0","id":10,"method":"ping"}"#.to_vec(),
+            -32600,
+            json!(10),
+        ),
         (br#"{"id":11,"method":"ping"}"#.to_vec(), -32600, json!(11)),
-        (br#"{"jsonrpc":"2.0","id":[12],"method":"ping"}"#.to_vec(), -32600, Value::Null),
-        (br#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#.to_vec(), -32600, Value::Null),
+        (
+            br#"{"jsonrpc":"2.0","id":[12],"method":"ping"}"#.to_vec(),
+            -32600,
+            Value::Null,
+        ),
+        (
+            br#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#.to_vec(),
+            -32600,
+            Value::Null,
+        ),
         (br#"{"jsonrpc":"2.0","id":13}"#.to_vec(), -32600, json!(13)),
     ];
     for (line, code, id) in cases {
@@ -78,7 +130,10 @@ async fn r07_what_is_only_unusual_is_understood() {
         (format!("  \t{}  \n", ping("4")), json!(4)),
         (format!("{}\n", ping(r#""s\u00e9\"x""#)), json!("sé\"x")),
         (format!("{}\n", ping("-7")), json!(-7)),
-        (format!("{}\n", ping("9007199254740991")), json!(9_007_199_254_740_991_u64)),
+        (
+            format!("{}\n", ping("9007199254740991")),
+            json!(9_007_199_254_740_991_u64),
+        ),
         (format!("{}\n", ping(r#""""#)), json!("")),
         (
             "{\"method\" : \"ping\",\t\"id\" : 5 , \"odd\": [1], \"jsonrpc\":\"2.0\"}\n".to_owned(),
@@ -87,7 +142,11 @@ async fn r07_what_is_only_unusual_is_understood() {
     ] {
         shim.send_bytes(line.as_bytes()).await;
         let answer = shim.recv().await;
-        assert_eq!((&answer["id"], &answer["result"]), (&id, &json!({})), "{line:?}");
+        assert_eq!(
+            (&answer["id"], &answer["result"]),
+            (&id, &json!({})),
+            "{line:?}"
+        );
     }
 }
 
@@ -136,7 +195,8 @@ async fn r07_params_that_do_not_fit_are_named_as_such() {
         let answer = shim.ask(method, params.clone()).await;
         assert_eq!(error_code(&answer), -32602, "{method} {params}: {answer}");
     }
-    let twice = r#"{"jsonrpc":"2.0","id":"d","method":"tools/call","params":{"name":"a","name":"b"}}"#;
+    let twice =
+        r#"{"jsonrpc":"2.0","id":"d","method":"tools/call","params":{"name":"a","name":"b"}}"#;
     shim.send_line(twice).await;
     let answer = shim.recv().await;
     assert_eq!((error_code(&answer), &answer["id"]), (-32602, &json!("d")));
@@ -162,7 +222,10 @@ async fn r07_a_line_of_200_mb_costs_next_to_nothing_and_is_answered() {
     let answer = shim.recv_where(|message| message["id"] == "big").await;
     assert_eq!(error_code(&answer), -32600, "{answer}");
     let words = answer["error"]["message"].as_str().unwrap();
-    assert!(words.contains("33554432") && words.contains("file path"), "{words}");
+    assert!(
+        words.contains("33554432") && words.contains("file path"),
+        "{words}"
+    );
     assert_eq!(ok_text(&shim.answer(call).await["result"]), "slept 100 ms");
     reached(&mut shim).await;
     if let Some(peak) = shim.peak_bytes() {
@@ -177,7 +240,13 @@ async fn r07_the_id_of_a_line_that_is_thrown_away_is_found_at_its_end_as_well() 
     sandbox.set("EXAI_WS_MAX_BYTES", "1 MiB");
     let mut shim = sandbox.shim();
     shim.initialize("2025-11-25").await;
-    endless(&mut shim, r#"{"jsonrpc":"2.0","method":"ping","a":""#, 3, r#"","id":44}"#).await;
+    endless(
+        &mut shim,
+        r#"{"jsonrpc":"2.0","method":"ping","a":""#,
+        3,
+        r#"","id":44}"#,
+    )
+    .await;
     let answer = shim.recv().await;
     assert_eq!((error_code(&answer), &answer["id"]), (-32600, &json!(44)));
     // Without an id, and without being JSON.

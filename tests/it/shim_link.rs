@@ -2,7 +2,7 @@
 //! and nothing runs twice.
 
 use crate::editor::{answers, by_hand, listing, nothing_more, ok_text, reached, seed};
-use exai_testkit::{Daemon, Relay, Sandbox, Shim, eventually};
+use exai_testkit::{Daemon, Must as _, Relay, Sandbox, Shim, eventually};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ async fn far(settings: &[(&str, &str)]) -> Far {
     command
         .env("EXAI_WS_HOST", "127.0.0.1")
         .env("EXAI_WS_PORT", relay.port().to_string())
-        .env("EXAI_WS_TOKEN", sandbox.token().unwrap())
+        .env("EXAI_WS_TOKEN", sandbox.token().must("read the token"))
         .envs(settings.iter().copied());
     let mut shim = sandbox.shim_of(command);
     shim.initialize("2025-11-25").await;
@@ -96,7 +96,11 @@ async fn cut_at_random(mut rng: fastrand::Rng) -> u64 {
         for n in 0..6 {
             let file = format!("{round}-{n}");
             let path = far.sandbox.work().join(&file);
-            let tool = if rng.bool() { "test_count" } else { "test_count_once" };
+            let tool = if rng.bool() {
+                "test_count"
+            } else {
+                "test_count_once"
+            };
             let ms = rng.u64(0..60);
             if n == 1 {
                 // Some come before the cut, some after, one is cut through.
@@ -132,7 +136,10 @@ async fn r02_a_large_answer_cut_through_arrives_whole() {
 
 #[tokio::test]
 async fn r12_a_link_that_is_open_and_carries_nothing_is_noticed_and_left() {
-    let quick = [("EXAI_WS_PING_INTERVAL", "0.5"), ("EXAI_WS_PING_TIMEOUT", "0.5")];
+    let quick = [
+        ("EXAI_WS_PING_INTERVAL", "0.5"),
+        ("EXAI_WS_PING_TIMEOUT", "0.5"),
+    ];
     let mut far = far(&quick).await;
     let path = far.sandbox.work().join("trace");
     let call = json!({ "file": path, "ms": 100 });
@@ -150,7 +157,10 @@ async fn r12_a_link_that_is_open_and_carries_nothing_is_noticed_and_left() {
 
 #[tokio::test]
 async fn r12_an_idle_link_that_died_is_left_before_anybody_calls() {
-    let quick = [("EXAI_WS_PING_INTERVAL", "0.3"), ("EXAI_WS_PING_TIMEOUT", "0.3")];
+    let quick = [
+        ("EXAI_WS_PING_INTERVAL", "0.3"),
+        ("EXAI_WS_PING_TIMEOUT", "0.3"),
+    ];
     let mut far = far(&quick).await;
     let before = far.relay.served();
     far.relay.swallow();
@@ -161,7 +171,10 @@ async fn r12_an_idle_link_that_died_is_left_before_anybody_calls() {
 
 #[tokio::test]
 async fn r12_a_link_that_freezes_for_a_while_loses_nothing() {
-    let quick = [("EXAI_WS_PING_INTERVAL", "0.5"), ("EXAI_WS_PING_TIMEOUT", "0.5")];
+    let quick = [
+        ("EXAI_WS_PING_INTERVAL", "0.5"),
+        ("EXAI_WS_PING_TIMEOUT", "0.5"),
+    ];
     let mut far = far(&quick).await;
     let path = far.sandbox.work().join("trace");
     let call = json!({ "file": path, "ms": 10 });

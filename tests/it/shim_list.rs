@@ -15,7 +15,9 @@ async fn news(shim: &mut Shim) -> usize {
     while let Heard::Message(message) = shim.hear(Duration::from_millis(700)).await {
         told.push(message);
     }
-    told.iter().filter(|message| message["method"] == CHANGED).count()
+    told.iter()
+        .filter(|message| message["method"] == CHANGED)
+        .count()
 }
 
 async fn again(sandbox: &Sandbox, daemon: &mut Daemon) {
@@ -54,12 +56,16 @@ async fn r03_the_ability_is_declared_before_there_is_a_daemon() {
     let sandbox = by_hand();
     let mut shim = sandbox.shim();
     let answer = shim.initialize("2025-11-25").await;
-    assert_eq!(answer["result"]["capabilities"]["tools"]["listChanged"], true);
+    assert_eq!(
+        answer["result"]["capabilities"]["tools"]["listChanged"],
+        true
+    );
     let list = shim.ask("tools/list", json!({})).await;
     let before = names(&list);
     // The first daemon brings another list, and the window is told once.
     let _daemon = sandbox.daemon().await;
-    shim.recv_where(|message| message["method"] == CHANGED).await;
+    shim.recv_where(|message| message["method"] == CHANGED)
+        .await;
     let list = shim.ask("tools/list", json!({})).await;
     assert_ne!(names(&list), before);
     assert_eq!(news(&mut shim).await, 0);
@@ -86,7 +92,10 @@ async fn r03_a_dead_daemon_takes_no_tool_away() {
         assert_eq!(list["result"], before["result"]);
     }
     let told: Vec<Value> = shim.take_aside();
-    assert!(told.iter().all(|message| message["method"] != CHANGED), "{told:?}");
+    assert!(
+        told.iter().all(|message| message["method"] != CHANGED),
+        "{told:?}"
+    );
 }
 
 /// Prompt caches want the same bytes for the same list.

@@ -1,7 +1,7 @@
 //! Many windows at once: one daemon between them, one log, and nobody in anybody's way.
 
 use crate::editor::{by_hand, ok_text, reached, window};
-use exai_testkit::{Sandbox, Shim};
+use exai_testkit::{Must as _, Sandbox, Shim};
 use serde_json::json;
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 fn boots(sandbox: &Sandbox) -> usize {
     let log = sandbox.log("ws_daemon.log");
-    log.lines().filter(|line| line.contains(" boot boot=")).count()
+    log.lines()
+        .filter(|line| line.contains(" boot boot="))
+        .count()
 }
 
 async fn twenty(sandbox: &Sandbox) -> Vec<Shim> {
@@ -80,7 +82,9 @@ async fn r11_a_probe_that_says_nothing_starts_no_daemon() {
 #[tokio::test]
 async fn p24_ten_shims_write_whole_lines_with_their_own_id_into_one_log() {
     let mut sandbox = by_hand();
-    sandbox.set("LOG_LEVEL", "DEBUG").set("EXAI_LOG_MAX_BYTES", "16 KiB");
+    sandbox
+        .set("LOG_LEVEL", "DEBUG")
+        .set("EXAI_LOG_MAX_BYTES", "16 KiB");
     let _daemon = sandbox.daemon().await;
     let mut shims = Vec::new();
     for _ in 0..10 {
@@ -94,7 +98,10 @@ async fn p24_ten_shims_write_whole_lines_with_their_own_id_into_one_log() {
             assert_eq!(shim.recv().await["error"]["code"], -32700);
         }
     }
-    let pids: Vec<String> = shims.iter().map(|shim| format!("[{}]:", shim.id())).collect();
+    let pids: Vec<String> = shims
+        .iter()
+        .map(|shim| format!("[{}]:", shim.id()))
+        .collect();
     for shim in &mut shims {
         shim.close_stdin();
         shim.wait(LIMIT).await;
@@ -104,7 +111,10 @@ async fn p24_ten_shims_write_whole_lines_with_their_own_id_into_one_log() {
     assert_eq!(bad.count(), 300);
     for line in lines {
         assert!(starts_like_a_line(&line), "not a whole line: {line:?}");
-        let whose = pids.iter().filter(|pid| line.contains(pid.as_str())).count();
+        let whose = pids
+            .iter()
+            .filter(|pid| line.contains(pid.as_str()))
+            .count();
         assert_eq!(whose, 1, "whose is it? {line:?}");
     }
 }
@@ -112,12 +122,16 @@ async fn p24_ten_shims_write_whole_lines_with_their_own_id_into_one_log() {
 /// The log and what was rotated out of it.
 fn all_logs(sandbox: &Sandbox) -> Vec<String> {
     let mut lines = Vec::new();
-    for entry in std::fs::read_dir(sandbox.home().join("logs")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    let folder = std::fs::read_dir(sandbox.home().join("logs")).must("list the logs");
+    for path in folder.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
         if name.starts_with("ws_shim.log") && !name.ends_with(".lock") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            assert!(text.is_empty() || text.ends_with('\n'), "{name} ends within a line");
+            let text = std::fs::read_to_string(&path).must("read a log");
+            assert!(
+                text.is_empty() || text.ends_with('\n'),
+                "{name} ends within a line"
+            );
             lines.extend(text.lines().map(str::to_owned));
         }
     }
@@ -128,8 +142,8 @@ fn starts_like_a_line(line: &str) -> bool {
     let mut parts = line.split(' ');
     let date = parts.next().is_some_and(|date| date.len() == 10);
     let time = parts.next().is_some_and(|time| time.len() == 8);
-    let level = parts.next().is_some_and(|level| {
-        ["ERROR", "WARNING", "INFO", "DEBUG", "TRACE"].contains(&level)
-    });
+    let level = parts
+        .next()
+        .is_some_and(|level| ["ERROR", "WARNING", "INFO", "DEBUG", "TRACE"].contains(&level));
     date && time && level
 }

@@ -1,7 +1,7 @@
 //! Progress, as MCP wants it: only for who asked, rising, and over with the answer.
 
 use crate::editor::{by_hand, connected, failure, nothing_more, ok_text, window};
-use exai_testkit::Shim;
+use exai_testkit::{Must as _, Shim};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -23,10 +23,10 @@ fn check(news: &[Value], token: &Value) -> usize {
     for message in news {
         assert_eq!(message["method"], "notifications/progress", "{message}");
         assert_eq!(&message["params"]["progressToken"], token);
-        let value = message["params"]["progress"].as_f64().unwrap();
+        let value = message["params"]["progress"].as_f64().must("read a number");
         assert!(value > last, "{value} after {last}");
         last = value;
-        let words = message["params"]["message"].as_str().unwrap();
+        let words = message["params"]["message"].as_str().must("read words");
         assert!(!words.is_empty());
     }
     news.len()
@@ -38,16 +38,27 @@ async fn r10_progress_comes_at_once_rises_and_ends_with_the_answer() {
     for token in [json!(7), json!("a-token"), json!(0), json!("")] {
         let call = json!({ "count": 40, "ms": 30 });
         let asked = Instant::now();
-        let id = shim.call_with_progress("test_flood", call, token.clone()).await;
+        let id = shim
+            .call_with_progress("test_flood", call, token.clone())
+            .await;
         let first = shim.recv().await;
-        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+        assert!(
+            asked.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            asked.elapsed()
+        );
         let (mut news, answer) = until_answered(&mut shim, id).await;
         ok_text(&answer["result"]);
         news.insert(0, first);
         let told = check(&news, &token);
         // 1.2 s of flood, spaced by 250 ms.
         assert!((3..=12).contains(&told), "{news:?}");
-        let flooding = |m: &&Value| m["params"]["message"].as_str().unwrap().contains("flooding");
+        let flooding = |m: &&Value| {
+            m["params"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("flooding")
+        };
         assert!(news.iter().any(|m| flooding(&m)), "{news:?}");
         nothing_more(&mut shim).await;
         assert_eq!(shim.take_aside(), Vec::<Value>::new());
@@ -57,7 +68,9 @@ async fn r10_progress_comes_at_once_rises_and_ends_with_the_answer() {
 #[tokio::test]
 async fn r10_without_a_token_nothing_is_told() {
     let (_sandbox, _daemon, mut shim) = connected().await;
-    let id = shim.call("test_flood", json!({ "count": 20, "ms": 30 })).await;
+    let id = shim
+        .call("test_flood", json!({ "count": 20, "ms": 30 }))
+        .await;
     let (news, answer) = until_answered(&mut shim, id).await;
     ok_text(&answer["result"]);
     assert_eq!(news, Vec::<Value>::new());
@@ -67,8 +80,12 @@ async fn r10_without_a_token_nothing_is_told() {
 async fn r10_each_call_has_its_own_progress() {
     let (_sandbox, _daemon, mut shim) = connected().await;
     let call = || json!({ "count": 30, "ms": 20 });
-    let one = shim.call_with_progress("test_flood", call(), json!("one")).await;
-    let two = shim.call_with_progress("test_flood", call(), json!("two")).await;
+    let one = shim
+        .call_with_progress("test_flood", call(), json!("one"))
+        .await;
+    let two = shim
+        .call_with_progress("test_flood", call(), json!("two"))
+        .await;
     let mut news = Vec::new();
     let mut open = vec![(one, "one"), (two, "two")];
     while !open.is_empty() {
@@ -76,7 +93,10 @@ async fn r10_each_call_has_its_own_progress() {
         if let Some(at) = open.iter().position(|(id, _)| message["id"] == *id) {
             open.remove(at);
         } else {
-            let token = message["params"]["progressToken"].as_str().unwrap().to_owned();
+            let token = message["params"]["progressToken"]
+                .as_str()
+                .unwrap()
+                .to_owned();
             let waiting = open.iter().any(|(_, name)| *name == token);
             assert!(waiting, "progress after the answer: {message}");
             news.push(message);

@@ -11,13 +11,24 @@ const SOON: Duration = Duration::from_secs(10);
 #[tokio::test]
 async fn r06_bad_flags_are_told_on_stderr_with_their_exit_code() {
     let sandbox = by_hand();
-    for flags in [&["--stdio"][..], &["--version", "x"], &["serve"], &["", "--help"], &[""], &["--log=debug"]] {
+    for flags in [
+        &["--stdio"][..],
+        &["--version", "x"],
+        &["serve"],
+        &["", "--help"],
+        &[""],
+        &["--log=debug"],
+    ] {
         let mut command = sandbox.command("exai-shim");
         command.args(flags);
         let output = sandbox.finish(command, SOON).await;
         assert_eq!(output.code, Some(64), "{flags:?}");
         assert_eq!(output.stdout, "", "{flags:?}");
-        assert!(output.stderr.contains("usage:"), "{flags:?}: {}", output.stderr);
+        assert!(
+            output.stderr.contains("usage:"),
+            "{flags:?}: {}",
+            output.stderr
+        );
     }
     let mut command = sandbox.command("exai-shim");
     command.arg("--version");
@@ -52,7 +63,9 @@ async fn r06_wrong_settings_are_said_on_stderr_and_it_serves_all_the_same() {
         ("EXAI_WS_TOKEN", ""),
     ] {
         let mut sandbox = by_hand();
-        sandbox.set("EXAI_SHIM_CONNECT_WAIT", "0.3").set(name, value);
+        sandbox
+            .set("EXAI_SHIM_CONNECT_WAIT", "0.3")
+            .set(name, value);
         serves(&sandbox, name).await;
     }
 }
@@ -73,7 +86,10 @@ async fn r06_a_home_that_is_no_home_does_not_silence_it() {
         sandbox.set("EXAI_HOME", &place);
         serves(&sandbox, &place.display().to_string()).await;
     }
-    sandbox.unset("EXAI_HOME").unset("HOME").unset("USERPROFILE");
+    sandbox
+        .unset("EXAI_HOME")
+        .unset("HOME")
+        .unset("USERPROFILE");
     serves(&sandbox, "no home at all").await;
 }
 
@@ -107,7 +123,8 @@ async fn r06_the_loudest_log_level_goes_to_the_log() {
     let mut shim = window(&sandbox).await;
     shim.send_line("garbage").await;
     assert_eq!(shim.recv().await["error"]["code"], -32700);
-    shim.notify("notifications/cancelled", json!({ "requestId": [] })).await;
+    shim.notify("notifications/cancelled", json!({ "requestId": [] }))
+        .await;
     shim.call_tool("test_panic", json!({})).await;
     let loud = || sandbox.log("ws_shim.log").contains("DEBUG");
     eventually(SOON, "something loud in the log", loud).await;

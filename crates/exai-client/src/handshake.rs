@@ -148,6 +148,13 @@ fn welcome(text: &str, target: &Target) -> Result<Session, Failure> {
     if !matches!(object.string("op"), Ok(Some(op)) if op == "hello_ack") {
         return Err(no_exai("its first frame is no hello_ack"));
     }
+    // Before anything else: what another protocol says next may look like nothing we know.
+    if let Ok(Some(theirs)) = object.string("protocol")
+        && version::major_of(&theirs) != Some(version::PROTOCOL_MAJOR)
+    {
+        let message = format!("it speaks {theirs}");
+        return Err(refused("unsupported_protocol", &message, target));
+    }
     let ack: HelloAck = serde_json::from_str(text).map_err(|error| no_exai(&error.to_string()))?;
     if !ack.ok {
         let message = ack.message.unwrap_or_default();
@@ -157,14 +164,7 @@ fn welcome(text: &str, target: &Target) -> Result<Session, Failure> {
             target,
         ));
     }
-    match &ack.protocol {
-        Some(theirs) if version::major_of(theirs) != Some(version::PROTOCOL_MAJOR) => Err(refused(
-            "unsupported_protocol",
-            &format!("it speaks {theirs}"),
-            target,
-        )),
-        _ => Ok(Session::from(ack)),
-    }
+    Ok(Session::from(ack))
 }
 
 fn refused(error: &str, message: &str, target: &Target) -> Failure {

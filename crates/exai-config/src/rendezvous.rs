@@ -33,9 +33,8 @@ pub fn publish(home: &Home, endpoint: &Endpoint) -> Result<(), WriteError> {
 /// [`RecordError`], when the file holds something else.
 pub fn read(home: &Home) -> Result<Option<Endpoint>, RecordError> {
     let endpoint: Option<Endpoint> = read_json(home.endpoint_file())?;
-    let nowhere = |endpoint: &Endpoint| {
-        endpoint.host.is_empty() || endpoint.port == 0 || endpoint.pid == 0
-    };
+    let nowhere =
+        |endpoint: &Endpoint| endpoint.host.is_empty() || endpoint.port == 0 || endpoint.pid == 0;
     if endpoint.as_ref().is_some_and(nowhere) {
         return Err(RecordError {
             path: home.endpoint_file(),

@@ -44,14 +44,17 @@ pub(crate) struct Materials<'a> {
 /// The system's clock, as everyone here is given it.
 pub(crate) fn system_clock() -> WallClock {
     Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     })
 }
 
 /// A name for this run that no other run has.
 pub(crate) fn fresh_boot_id() -> Result<BootId> {
-    let bits = getrandom::u64().map_err(|error| anyhow::anyhow!("no randomness from the system: {error}"))?;
+    let bits = getrandom::u64()
+        .map_err(|error| anyhow::anyhow!("no randomness from the system: {error}"))?;
     Ok(BootId::new(format!("{bits:016x}")))
 }
 
@@ -78,7 +81,10 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
     daemon.set_engine(&engine);
     let tools = exai_tools::Ports {
         vitals: Arc::clone(&daemon) as _,
-        logs: Arc::new(HomeLogs { home: materials.home.clone(), warnings }),
+        logs: Arc::new(HomeLogs {
+            home: materials.home.clone(),
+            warnings,
+        }),
         catalogue,
     };
     engine.replace_tools("builtin", exai_tools::builtin(&tools));
@@ -88,7 +94,10 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
     Ok((engine, daemon))
 }
 
-fn tokens(materials: &Materials<'_>, warnings: &mut Vec<String>) -> Result<(Keyring, Option<(TokenStore, Duration)>)> {
+fn tokens(
+    materials: &Materials<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(Keyring, Option<(TokenStore, Duration)>)> {
     let auth = &materials.settings.auth;
     if let Some(token) = &auth.token {
         return Ok((Keyring::only(token.clone()), None));
@@ -105,17 +114,26 @@ fn tokens(materials: &Materials<'_>, warnings: &mut Vec<String>) -> Result<(Keyr
 /// The home's own catalogue where there is one, else the shipped one.
 fn catalogue(home: &Home, warnings: &mut Vec<String>) -> Result<Catalogue> {
     let path = home.root().join("config").join("models.toml");
-    let shipped = || Catalogue::shipped().context("the shipped config/models.toml is broken; this is a bug in exai");
+    let shipped = || {
+        Catalogue::shipped()
+            .context("the shipped config/models.toml is broken; this is a bug in exai")
+    };
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return shipped(),
         Err(error) => {
-            warnings.push(format!("{}: {error}; the shipped model list is used", path.display()));
+            warnings.push(format!(
+                "{}: {error}; the shipped model list is used",
+                path.display()
+            ));
             return shipped();
         }
     };
     Catalogue::parse(&text).or_else(|error| {
-        warnings.push(format!("{}: {error}; the shipped model list is used", path.display()));
+        warnings.push(format!(
+            "{}: {error}; the shipped model list is used",
+            path.display()
+        ));
         shipped()
     })
 }
@@ -138,7 +156,14 @@ fn facts(materials: &Materials<'_>, warnings: Vec<String>) -> Facts {
         test_tools: materials.test_tools,
     };
     let host = materials.settings.network.host.clone();
-    Facts { server, identity, host, port: materials.port, warnings, clock: system_clock() }
+    Facts {
+        server,
+        identity,
+        host,
+        port: materials.port,
+        warnings,
+        clock: system_clock(),
+    }
 }
 
 fn config(settings: &Settings) -> Config {
@@ -156,7 +181,11 @@ fn config(settings: &Settings) -> Config {
         limits: Limits {
             global: limits.global_inflight,
             client: limits.client_inflight,
-            providers: limits.providers.iter().map(|(name, n)| (Arc::from(&**name), *n)).collect::<HashMap<_, _>>(),
+            providers: limits
+                .providers
+                .iter()
+                .map(|(name, n)| (Arc::from(&**name), *n))
+                .collect::<HashMap<_, _>>(),
             queue_calls: limits.queue_calls,
             queue_bytes: limits.queue_bytes,
         },

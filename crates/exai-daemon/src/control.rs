@@ -76,8 +76,13 @@ impl Daemon {
     }
 
     pub(crate) fn engine(&self) -> &Engine {
-        #[expect(clippy::expect_used, reason = "the composition sets it before anything is served")]
-        self.engine.get().expect("the engine is set before anything is served")
+        #[expect(
+            clippy::expect_used,
+            reason = "the composition sets it before anything is served"
+        )]
+        self.engine
+            .get()
+            .expect("the engine is set before anything is served")
     }
 
     /// Becomes some once somebody asked for the end.
@@ -89,7 +94,10 @@ impl Daemon {
         tracing::info!(reason, drain_s = drain.as_secs_f64(), "asked to end");
         self.ending.send_if_modified(|ending| {
             let first = ending.is_none();
-            ending.get_or_insert(Ending { drain, reason: reason.to_owned() });
+            ending.get_or_insert(Ending {
+                drain,
+                reason: reason.to_owned(),
+            });
             first
         });
     }
@@ -117,7 +125,11 @@ impl Daemon {
         let engine = self.engine();
         let depth = engine.admission().depth();
         let (sessions, connections) = engine.sessions().counts();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an uptime")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an uptime"
+        )]
         let uptime = (t - self.started_at).max(0.0) as u64;
         let mut warnings = facts.warnings.clone();
         warnings.extend((self.log_troubles)());
@@ -134,7 +146,12 @@ impl Daemon {
             tool_count: engine.registry().snapshot().len() as u64,
             boot_id: facts.server.boot_id.clone(),
             version: facts.server.version.clone(),
-            state: if engine.is_draining() { "draining" } else { "running" }.to_owned(),
+            state: if engine.is_draining() {
+                "draining"
+            } else {
+                "running"
+            }
+            .to_owned(),
             queued: depth.queued as u64,
             connections,
             loop_lag_ms: engine.loop_lag_ms(),
@@ -145,13 +162,17 @@ impl Daemon {
 }
 
 fn keys(keyring: Keyring) -> Keys {
-    Keys { current: keyring.current, previous: keyring.previous }
+    Keys {
+        current: keyring.current,
+        previous: keyring.previous,
+    }
 }
 
 impl Control for Daemon {
     fn authenticate(&self, token: &Secret) -> Option<Principal> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.admits(token, (self.facts.clock)()).then(|| Principal::new("owner"))
+        keys.admits(token, (self.facts.clock)())
+            .then(|| Principal::new("owner"))
     }
 
     fn rotate_token(&self, old: &Secret, new: &Secret) -> Result<(), String> {
@@ -159,10 +180,15 @@ impl Control for Daemon {
             return Err("unauthorized".to_owned());
         }
         let Some(store) = &self.store else {
-            return Err("the token is set by EXAI_WS_TOKEN; change it there and restart".to_owned());
+            return Err(
+                "the token is set by EXAI_WS_TOKEN; change it there and restart".to_owned(),
+            );
         };
         let store = store.lock().unwrap_or_else(PoisonError::into_inner);
-        let rotated = store.0.rotate(Some(new.clone()), store.1, (self.facts.clock)()).map_err(|error| error.to_string())?;
+        let rotated = store
+            .0
+            .rotate(Some(new.clone()), store.1, (self.facts.clock)())
+            .map_err(|error| error.to_string())?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys(rotated);
         Ok(())
     }
@@ -176,7 +202,11 @@ impl Control for Daemon {
     }
 
     fn shutdown(&self, drain: Duration, reason: &str) {
-        let reason = if reason.is_empty() { "asked over the wire" } else { reason };
+        let reason = if reason.is_empty() {
+            "asked over the wire"
+        } else {
+            reason
+        };
         self.end(drain, reason);
     }
 }
@@ -187,7 +217,12 @@ impl Vitals for Daemon {
     }
 
     fn tools(&self) -> Vec<ToolEntry> {
-        self.engine().registry().snapshot().entries().cloned().collect()
+        self.engine()
+            .registry()
+            .snapshot()
+            .entries()
+            .cloned()
+            .collect()
     }
 
     fn identity(&self) -> &Identity {
@@ -209,14 +244,23 @@ impl Logs for HomeLogs {
             LogFile::Failures => self.home.failures_file(),
             LogFile::Progress => self.home.progress_log(),
         };
-        exai_telemetry::tail::tail(&path, lines).map_err(|error| format!("{}: {error}", path.display()))
+        exai_telemetry::tail::tail(&path, lines)
+            .map_err(|error| format!("{}: {error}", path.display()))
     }
 
     fn self_check(&self, health: &Health) -> Vec<String> {
         let mut faults = self.warnings.clone();
-        faults.extend(health.warnings.iter().filter(|warning| !self.warnings.contains(warning)).cloned());
+        faults.extend(
+            health
+                .warnings
+                .iter()
+                .filter(|warning| !self.warnings.contains(warning))
+                .cloned(),
+        );
         if let Some(lag) = health.loop_lag_ms.filter(|lag| *lag > 250.0) {
-            faults.push(format!("the event loop woke {lag:.0} ms late: the machine is overloaded"));
+            faults.push(format!(
+                "the event loop woke {lag:.0} ms late: the machine is overloaded"
+            ));
         }
         faults
     }

@@ -12,7 +12,13 @@ pub(crate) fn raise_descriptor_limit() -> Option<u64> {
     if current == maximum {
         return current;
     }
-    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+    match setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    ) {
         Ok(()) => maximum,
         // macOS refuses "unlimited" for descriptors; what we have is what we keep.
         Err(_) => current,
@@ -59,16 +65,22 @@ pub(crate) fn detach() -> io::Result<()> {
 /// not wait for a daemon that happened to inherit it. Called before anything is opened.
 #[cfg(unix)]
 fn close_inherited() {
-    let Ok(entries) = std::fs::read_dir("/dev/fd") else { return };
+    let Ok(entries) = std::fs::read_dir("/dev/fd") else {
+        return;
+    };
     let open: Vec<i32> = entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|number| *number > 2)
         .collect();
     for number in open {
-        #[expect(unsafe_code, reason = "nothing of ours is open yet, so no one owns these numbers")]
+        #[expect(
+            unsafe_code,
+            reason = "nothing of ours is open yet, so no one owns these numbers"
+        )]
         unsafe {
             // The directory's own descriptor was listed too, and is closed by now.
-            let still_open = rustix::io::fcntl_getfd(std::os::fd::BorrowedFd::borrow_raw(number)).is_ok();
+            let still_open =
+                rustix::io::fcntl_getfd(std::os::fd::BorrowedFd::borrow_raw(number)).is_ok();
             if still_open {
                 rustix::io::close(number);
             }
@@ -139,7 +151,6 @@ mod tests {
         assert_eq!(super::holders(table, 77), [4242]);
         assert!(super::holders(table, 78).is_empty() && super::holders("", 77).is_empty());
     }
-
 
     #[test]
     #[cfg(target_os = "linux")]

@@ -20,7 +20,10 @@ use exai_telemetry::{
     records::{RecordFiles, RecordWriter},
 };
 use std::{process::ExitCode, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, time::{Instant, timeout}};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How `run` was asked to behave.
@@ -51,10 +54,16 @@ pub(crate) fn daemon(home: Home, loaded: Loaded, options: Options) -> Result<Exi
     };
     let descriptors = os::raise_descriptor_limit();
     let file = SharedFile::new(RotatingFile::open(home.daemon_log(), rotation(&loaded)));
-    let log = Arc::new(logging::daemon(file.clone(), loaded.settings.logs.level.as_str())?);
+    let log = Arc::new(logging::daemon(
+        file.clone(),
+        loaded.settings.logs.level.as_str(),
+    )?);
     logging::panics_to_log();
     tracing::info!(descriptors, version = compose::VERSION, home = %home.root().display(), "starting");
-    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    loaded
+        .warnings
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4)))
         .max_blocking_threads(loaded.settings.limits.global_inflight + runner::SPARE_THREADS)
@@ -70,14 +79,23 @@ pub(crate) fn daemon(home: Home, loaded: Loaded, options: Options) -> Result<Exi
     code
 }
 
-async fn live(home: Home, loaded: Loaded, instance: Instance, file: SharedFile, log: Arc<LogGuard>) -> Result<ExitCode> {
+async fn live(
+    home: Home,
+    loaded: Loaded,
+    instance: Instance,
+    file: SharedFile,
+    log: Arc<LogGuard>,
+) -> Result<ExitCode> {
     let network = &loaded.settings.network;
     let signals = Signals::listen().context("signals cannot be received")?;
     let listener = match TcpListener::bind((network.host.as_str(), network.port)).await {
         Ok(listener) => listener,
         Err(error) => return Ok(cannot_bind(network, &error)),
     };
-    let port = listener.local_addr().context("the listener has no address")?.port();
+    let port = listener
+        .local_addr()
+        .context("the listener has no address")?
+        .port();
     let boot_id = compose::fresh_boot_id()?;
     let (recorder, records) = Recorder::channel(RECORDS_IN_FLIGHT);
     let boot = boot_line(&boot_id);
@@ -110,7 +128,11 @@ async fn live(home: Home, loaded: Loaded, instance: Instance, file: SharedFile, 
 
     let chores = TaskTracker::new();
     let idle = CancellationToken::new();
-    let beat = pulse::health(Arc::clone(&daemon), home.health_file(), loaded.settings.logs.health_interval);
+    let beat = pulse::health(
+        Arc::clone(&daemon),
+        home.health_file(),
+        loaded.settings.logs.health_interval,
+    );
     chores.spawn(until(idle.clone(), beat));
     let sample = pulse::sample(
         Arc::clone(&engine),
@@ -145,7 +167,12 @@ async fn serve(
     let (closing, goodbye) = (CancellationToken::new(), CancellationToken::new());
     let server = Server::new(Arc::clone(engine), Arc::clone(daemon), edge);
     let edge = TaskTracker::new();
-    edge.spawn(exai_server::serve(listener, server, closing.clone(), goodbye.clone()));
+    edge.spawn(exai_server::serve(
+        listener,
+        server,
+        closing.clone(),
+        goodbye.clone(),
+    ));
     edge.close();
     let ending = asked_to_end(daemon, &mut signals).await;
     closing.cancel();
@@ -178,11 +205,18 @@ async fn asked_to_end(daemon: &Daemon, signals: &mut Signals) -> Ending {
 
 fn rotation(loaded: &Loaded) -> RotateLimits {
     let logs = &loaded.settings.logs;
-    RotateLimits { max_bytes: logs.max_bytes, keep: logs.keep, shared: false }
+    RotateLimits {
+        max_bytes: logs.max_bytes,
+        keep: logs.keep,
+        shared: false,
+    }
 }
 
 /// What of the logs should worry their owner.
-fn log_troubles(log: Arc<LogGuard>, writer: &RecordWriter) -> Box<dyn Fn() -> Vec<String> + Send + Sync> {
+fn log_troubles(
+    log: Arc<LogGuard>,
+    writer: &RecordWriter,
+) -> Box<dyn Fn() -> Vec<String> + Send + Sync> {
     let files = writer.watch();
     Box::new(move || {
         let mut troubles: Vec<String> = files.iter().filter_map(|file| file.describe()).collect();
@@ -200,7 +234,11 @@ async fn flush(writer: RecordWriter) {
 }
 
 fn boot_line(boot_id: &BootId) -> Boot {
-    Boot { boot_id: boot_id.clone(), pid: std::process::id(), version: compose::VERSION.to_owned() }
+    Boot {
+        boot_id: boot_id.clone(),
+        pid: std::process::id(),
+        version: compose::VERSION.to_owned(),
+    }
 }
 
 async fn until(stop: CancellationToken, chore: impl Future<Output = ()>) {

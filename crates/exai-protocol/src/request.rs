@@ -124,8 +124,8 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`BadRequest`] with V1's wording; the connection stays open.
     pub fn decode(text: &'a str) -> Result<Self, BadRequest> {
-        let object =
-            RawObject::parse(text).map_err(|error| bad(id_of(text), not_an_object(text, &error)))?;
+        let object = RawObject::parse(text)
+            .map_err(|error| bad(id_of(text), not_an_object(text, &error)))?;
         let request_id = request_id(&object)?;
         let op = match object.string("op") {
             Ok(Some(op)) => op,
@@ -171,7 +171,9 @@ pub fn id_of(text: &str) -> Option<RequestId> {
     }
     match serde_json::from_str(text) {
         Ok(OnlyId(ids)) => match ids.as_slice() {
-            [id] if !id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES => Some(RequestId::new(&**id)),
+            [id] if !id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES => {
+                Some(RequestId::new(&**id))
+            }
             _ => None,
         },
         Err(_) => None,

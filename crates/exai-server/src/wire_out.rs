@@ -185,7 +185,11 @@ impl Watcher for Voice {
                     // So that a peer knows from the first moment that the tool has begun.
                     let (seq, stage) = (Some(0), Some("running".to_owned()));
                     let progress = self.progress(call);
-                    self.outbox.hint(encode(&Progress { seq, stage, ..progress }));
+                    self.outbox.hint(encode(&Progress {
+                        seq,
+                        stage,
+                        ..progress
+                    }));
                 }
             }
             Update::Progress {

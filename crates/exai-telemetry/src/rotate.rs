@@ -115,8 +115,18 @@ impl RotatingFile {
         new
     }
 
-    /// Appends whole lines, each with its newline, in one write.
+    /// Appends whole lines, each with its newline; in one write unless they are more than a
+    /// whole file may hold.
     pub fn append(&mut self, lines: &[u8]) {
+        let (mut part, mut rest) = fitting(lines, self.limits.max_bytes);
+        self.append_part(part);
+        while !rest.is_empty() {
+            (part, rest) = fitting(rest, self.limits.max_bytes);
+            self.append_part(part);
+        }
+    }
+
+    fn append_part(&mut self, lines: &[u8]) {
         if lines.is_empty() && self.pending.is_empty() {
             return;
         }
@@ -323,6 +333,18 @@ fn close_to_others(file: &File, meta: &Metadata) {
     }
     #[cfg(not(unix))]
     let _ = (file, meta);
+}
+
+/// As many whole lines as fit into so many bytes, one at least; and the rest.
+fn fitting(lines: &[u8], bytes: u64) -> (&[u8], &[u8]) {
+    let room = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if lines.len() <= room {
+        return (lines, &[]);
+    }
+    let newline = |byte: &u8| *byte == b'\n';
+    let last = lines[..room].iter().rposition(newline);
+    let end = last.or_else(|| lines.iter().position(newline));
+    lines.split_at(end.map_or(lines.len(), |at| at + 1))
 }
 
 #[cfg(test)]

@@ -190,3 +190,20 @@ fn r42_a_missing_directory_is_survived_and_nothing_is_lost_when_it_returns() {
     log.append(b"two\n");
     assert_eq!(lines_of(&path), ["one", "two"]);
 }
+
+#[test]
+fn r48_a_batch_larger_than_a_file_is_spread_over_several() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = RotateLimits {
+        max_bytes: 10,
+        keep: 9,
+        shared: false,
+    };
+    let mut file = RotatingFile::open(dir.path().join("log"), limits);
+    file.append(b"aaa\nbbb\nccc\na line longer than a file\nd\n");
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert_eq!(read("log"), "d\n");
+    assert_eq!(read("log.1"), "a line longer than a file\n");
+    assert_eq!(read("log.2"), "ccc\n");
+    assert_eq!(read("log.3"), "aaa\nbbb\n");
+}

@@ -19,7 +19,11 @@ impl Daemon {
         self.serves_with(sandbox, || sandbox.token()).await;
     }
 
-    pub(crate) async fn serves_with(&mut self, sandbox: &Sandbox, token: impl Fn() -> Option<String>) {
+    pub(crate) async fn serves_with(
+        &mut self,
+        sandbox: &Sandbox,
+        token: impl Fn() -> Option<String>,
+    ) {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(token) = token()

@@ -278,7 +278,9 @@ mod tests {
         near.write_all(b"12345678").await.unwrap();
         let mut heard = Vec::new();
         // A reset after the last byte is an end as well.
-        let _ = timeout(crate::PATIENCE, far.read_to_end(&mut heard)).await.unwrap();
+        let _ = timeout(crate::PATIENCE, far.read_to_end(&mut heard))
+            .await
+            .unwrap();
         assert_eq!(heard, b"123456");
         assert!(relay.has_cut());
         assert_eq!((relay.carried(), relay.served()), (6, 2));

@@ -215,7 +215,10 @@ impl Sandbox {
     pub async fn modern(&self, client_id: &str, features: &[&str]) -> (Ws, serde_json::Value) {
         let mut ws = Ws::connect(self.port).await;
         let token = self.token().unwrap_or_default();
-        match ws.hello(&Handshake::modern(&token, client_id, features)).await {
+        match ws
+            .hello(&Handshake::modern(&token, client_id, features))
+            .await
+        {
             Frame::Json(ack) if ack["ok"] == true => (ws, ack),
             other => panic!("not welcome: {other:?}"),
         }

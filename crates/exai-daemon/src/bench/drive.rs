@@ -199,7 +199,11 @@ impl Line {
     async fn open(peer: &Peer, number: usize) -> Result<Self> {
         let stream = connect_tcp(&peer.target).await?;
         let url = format!("ws://{}/", peer.target.authority());
-        let (socket, _) = timeout(PATIENCE, client_async_with_config(url, stream, Some(small_buffers()))).await??;
+        let (socket, _) = timeout(
+            PATIENCE,
+            client_async_with_config(url, stream, Some(small_buffers())),
+        )
+        .await??;
         let mut line = Self { socket };
         let features = if peer.features {
             &version::FEATURES[..]
@@ -272,7 +276,9 @@ impl Line {
 
 /// A thousand sessions must not be a thousand times the library's 128 KiB.
 fn small_buffers() -> WebSocketConfig {
-    WebSocketConfig::default().read_buffer_size(4 * 1024).write_buffer_size(32 * 1024)
+    WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(32 * 1024)
 }
 
 fn request(session: usize, call: usize) -> Utf8Bytes {

@@ -34,21 +34,35 @@ impl Echo {
     pub(super) async fn start(program: &Path, reply: &str) -> Result<Self> {
         let mut command = clean(spawn::command(program), Path::new("."));
         command.arg("bench-echo");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = tokio::process::Command::from(command)
+            .kill_on_drop(true)
+            .spawn()?;
         let mut stdin = child.stdin.take().context("the echo server has no input")?;
         stdin.write_all(format!("{reply}\n").as_bytes()).await?;
-        let stdout = child.stdout.take().context("the echo server has no output")?;
+        let stdout = child
+            .stdout
+            .take()
+            .context("the echo server has no output")?;
         let mut line = String::new();
         timeout(PATIENCE, BufReader::new(stdout).read_line(&mut line)).await??;
-        let port = line.trim().parse().context("the echo server did not name its port")?;
+        let port = line
+            .trim()
+            .parse()
+            .context("the echo server did not name its port")?;
         let target = Target {
             host: "127.0.0.1".to_owned(),
             port,
             host_header: None,
             token: Secret::new(""),
         };
-        Ok(Self { peer: Peer::echo(target), _child: child })
+        Ok(Self {
+            peer: Peer::echo(target),
+            _child: child,
+        })
     }
 }
 
@@ -79,10 +93,15 @@ async fn serve(listener: TcpListener, reply: &Utf8Bytes) -> Result<()> {
 
 async fn echo(stream: TcpStream, reply: Utf8Bytes) -> Option<()> {
     stream.set_nodelay(true).ok()?;
-    let config = WebSocketConfig::default().read_buffer_size(4 * 1024).write_buffer_size(32 * 1024);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(32 * 1024);
     let mut socket = accept_async_with_config(stream, Some(config)).await.ok()?;
     socket.next().await?.ok()?;
-    socket.send(Message::text(r#"{"op":"hello_ack","ok":true}"#)).await.ok()?;
+    socket
+        .send(Message::text(r#"{"op":"hello_ack","ok":true}"#))
+        .await
+        .ok()?;
     while let Some(Ok(message)) = socket.next().await {
         if message.is_text() {
             socket.send(Message::Text(reply.clone())).await.ok()?;
@@ -98,5 +117,10 @@ pub(super) async fn here(reply: &str) -> Peer {
     let port = listener.local_addr().unwrap().port();
     let reply = Utf8Bytes::from(reply);
     TaskTracker::new().spawn(async move { serve(listener, &reply).await });
-    Peer::echo(Target { host: "127.0.0.1".to_owned(), port, host_header: None, token: Secret::new("") })
+    Peer::echo(Target {
+        host: "127.0.0.1".to_owned(),
+        port,
+        host_header: None,
+        token: Secret::new(""),
+    })
 }

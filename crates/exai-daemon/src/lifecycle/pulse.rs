@@ -1,9 +1,15 @@
 //! The daemon's pulse: the health file every ten seconds and soon after a change, samples of
 //! its own load on the bus, and the sweeping of what nobody can miss.
 
-use crate::{control::Daemon, lifecycle::instance::{Instance, Usurped}};
+use crate::{
+    control::Daemon,
+    lifecycle::instance::{Instance, Usurped},
+};
 use exai_engine::{Engine, events::Subscription};
-use exai_protocol::{endpoint::Endpoint, event::{SystemMetrics, Topic}};
+use exai_protocol::{
+    endpoint::Endpoint,
+    event::{SystemMetrics, Topic},
+};
 use exai_telemetry::{health_file, process::Process};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -19,7 +25,8 @@ pub(crate) async fn health(daemon: Arc<Daemon>, path: PathBuf, interval: Duratio
     loop {
         let mut changes = changes(daemon.engine());
         let (snapshot, file) = (daemon.snapshot(), path.clone());
-        let written = tokio::task::spawn_blocking(move || health_file::write(&file, &snapshot)).await;
+        let written =
+            tokio::task::spawn_blocking(move || health_file::write(&file, &snapshot)).await;
         let failed = !matches!(written, Ok(Ok(())));
         if failed && !failing {
             tracing::error!(path = %path.display(), "cannot write the health file");
@@ -41,7 +48,12 @@ pub(crate) fn last(daemon: &Daemon, path: &std::path::Path) {
 }
 
 fn changes(engine: &Engine) -> Subscription {
-    let topics = vec![Topic::ConnectionStatus, Topic::ToolCallStarted, Topic::ToolCallResult, Topic::ToolDiscovered];
+    let topics = vec![
+        Topic::ConnectionStatus,
+        Topic::ToolCallStarted,
+        Topic::ToolCallResult,
+        Topic::ToolDiscovered,
+    ];
     engine.bus().subscribe(topics, None, None).0
 }
 
