@@ -17,8 +17,17 @@ pub(crate) fn by_hand() -> Sandbox {
 pub(crate) async fn connected() -> (Sandbox, Daemon, Shim) {
     let sandbox = by_hand();
     let daemon = sandbox.daemon().await;
-    let shim = window(&sandbox).await;
+    let mut shim = window(&sandbox).await;
+    settled(&mut shim).await;
     (sandbox, daemon, shim)
+}
+
+/// The window knows the daemon's list, and with it what may be run again; that the list
+/// changed has been heard.
+pub(crate) async fn settled(shim: &mut Shim) -> Value {
+    let list = listing(shim, "test_sleep").await;
+    shim.take_aside();
+    list
 }
 
 /// A window of the old era whose shim has reached the daemon.

@@ -1,6 +1,8 @@
 //! Every test here goes through a front door: the real binaries, in a home of their own.
 
 mod always_up;
+mod command_line;
+mod configuration;
 mod daemon_files;
 mod daemon_homes;
 mod daemon_ports;
@@ -9,6 +11,8 @@ mod daemon_single;
 mod daemon_start;
 mod daemon_stop;
 mod editor;
+mod events;
+mod invariants;
 mod security;
 mod shim_absent;
 mod shim_backoff;
@@ -25,3 +29,6 @@ mod shim_progress;
 mod shim_slow;
 mod shim_stdout;
 mod shim_stranger;
+mod storms;
+mod tokens;
+mod wire_v1;

@@ -2,7 +2,7 @@
 //! every call ends once, with an answer that is true.
 
 use crate::editor::{
-    answers, by_hand, connected, failure, nothing_more, ok_text, reached, seed, window,
+    answers, by_hand, connected, failure, nothing_more, ok_text, reached, seed, settled, window,
 };
 use exai_testkit::{Daemon, Sandbox, Shim, eventually, is_alive, kill_pid};
 use serde_json::{Value, json};
@@ -85,7 +85,6 @@ fn check(sandbox: &Sandbox, made: &[Made], answers: &BTreeMap<u64, Value>) {
 async fn r02_killed_at_random_moments_every_id_is_answered_once_and_nothing_runs_twice() {
     let mut rng = seed("r02_kill");
     let (sandbox, mut daemon, mut shim) = connected().await;
-    crate::editor::listing(&mut shim, "test_count_once").await;
     for round in 0..6 {
         let made = burst(&sandbox, &mut shim, &mut rng, round).await;
         tokio::time::sleep(Duration::from_millis(rng.u64(0..500))).await;
@@ -173,6 +172,7 @@ async fn i04_the_shim_itself_brings_a_killed_daemon_back() {
     let mut sandbox = Sandbox::new();
     sandbox.set("EXAI_SHIM_CONNECT_WAIT", "30");
     let mut shim = window(&sandbox).await;
+    settled(&mut shim).await;
     let first = sandbox.daemon_pid().expect("no endpoint record");
     let id = in_flight(&sandbox, &mut shim, "test_count", 1000).await;
     kill_pid(first);
@@ -190,6 +190,7 @@ async fn i04_a_daemon_that_stays_away_is_answered_in_bounded_time() {
     sandbox.set("EXAI_SHIM_CONNECT_WAIT", "1");
     let mut daemon: Daemon = sandbox.daemon().await;
     let mut shim = window(&sandbox).await;
+    settled(&mut shim).await;
     let act = in_flight(&sandbox, &mut shim, "test_count_once", 60_000).await;
     let look = shim.call("test_sleep", json!({ "ms": 60_000 })).await;
     daemon.kill().await;

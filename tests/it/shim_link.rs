@@ -1,7 +1,7 @@
 //! The link breaks and the daemon lives: what was in flight goes on, its result is delivered,
 //! and nothing runs twice.
 
-use crate::editor::{answers, by_hand, listing, nothing_more, ok_text, reached, seed};
+use crate::editor::{answers, by_hand, nothing_more, ok_text, reached, seed, settled};
 use exai_testkit::{Daemon, Must as _, Relay, Sandbox, Shim, eventually};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ async fn far(settings: &[(&str, &str)]) -> Far {
     let mut shim = sandbox.shim_of(command);
     shim.initialize("2025-11-25").await;
     reached(&mut shim).await;
+    settled(&mut shim).await;
     Far {
         sandbox,
         _daemon: daemon,
@@ -90,7 +91,6 @@ async fn r02_cut_at_any_byte_every_id_is_answered_once_and_nothing_runs_twice() 
 
 async fn cut_at_random(mut rng: fastrand::Rng) -> u64 {
     let mut far = far(&[]).await;
-    listing(&mut far.shim, "test_count_once").await;
     for round in 0..7 {
         let mut made = Vec::new();
         for n in 0..6 {

@@ -1,6 +1,6 @@
 //! The list of tools: always there, changed only when it changed.
 
-use crate::editor::{by_hand, listing, names, reached, window};
+use crate::editor::{by_hand, listing, names, reached, settled, window};
 use exai_testkit::{Daemon, Heard, Sandbox, Shim};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -85,7 +85,7 @@ async fn r03_a_dead_daemon_takes_no_tool_away() {
     let sandbox = by_hand();
     let mut daemon = sandbox.daemon().await;
     let mut shim = window(&sandbox).await;
-    let before = listing(&mut shim, "test_sleep").await;
+    let before = settled(&mut shim).await;
     daemon.kill().await;
     for _ in 0..5 {
         let list = shim.ask("tools/list", json!({})).await;

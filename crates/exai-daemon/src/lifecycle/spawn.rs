@@ -41,7 +41,7 @@ pub(crate) fn quiet(program: &str, args: &[&str]) -> io::Result<std::process::Ex
 /// Starts the daemon of this home as a process of its own: nothing of ours is its input or
 /// output, its folder is the root, and it leaves our session as its first act.
 pub(crate) fn daemon(context: &Context) -> Result<Spawned> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let program = own_file().context("cannot find this program's own file")?;
     let home = context.home.root();
     let last_words = context.home.logs().join("ws_daemon.start.log");
     let stderr = private_log(&last_words)
@@ -58,6 +58,18 @@ pub(crate) fn daemon(context: &Context) -> Result<Spawned> {
     run.current_dir(outermost(home));
     let child = launch(&mut run).with_context(|| format!("cannot run {}", program.display()))?;
     Ok(Spawned { child, last_words })
+}
+
+/// This program's own file; where an upgrade has replaced it meanwhile, the new one. A restart
+/// may wait for calls to end for a long time.
+fn own_file() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    // Linux marks the name of a file that is no longer there.
+    let replaced = path
+        .to_str()
+        .and_then(|path| path.strip_suffix(" (deleted)"));
+    let replaced = replaced.map(PathBuf::from).filter(|path| path.is_file());
+    Ok(replaced.unwrap_or(path))
 }
 
 // It does not lead a process group yet: only who leads none can open a session of its own.
