@@ -2,7 +2,7 @@
 //! and nothing runs twice.
 
 use crate::editor::{answers, by_hand, nothing_more, ok_text, reached, seed, settled};
-use exai_testkit::{Daemon, Must as _, Relay, Sandbox, Shim, eventually};
+use exai_testkit::{Daemon, Must as _, Relay, Sandbox, Shim, eventually, pause_pid, resume_pid};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A window whose shim reaches its daemon by address, as it would one in a container.
 struct Far {
     sandbox: Sandbox,
-    _daemon: Daemon,
+    daemon: Daemon,
     relay: Relay,
     shim: Shim,
 }
@@ -34,7 +34,7 @@ async fn far(settings: &[(&str, &str)]) -> Far {
     settled(&mut shim).await;
     Far {
         sandbox,
-        _daemon: daemon,
+        daemon,
         relay,
         shim,
     }
@@ -184,6 +184,38 @@ async fn r12_a_link_that_freezes_for_a_while_loses_nothing() {
     let again = || far.relay.served() > before;
     eventually(LIMIT, "an attempt at a new link", again).await;
     far.relay.thaw();
+    let answer = far.shim.answer_within(id, LIMIT).await;
+    assert_eq!(ok_text(&answer["result"]), "counted");
+    assert_eq!(far.sandbox.counted("trace"), 1);
+    nothing_more(&mut far.shim).await;
+}
+
+/// A daemon that is there and does not move, as on a machine that swaps.
+#[cfg(unix)]
+#[tokio::test]
+async fn r12_a_daemon_that_freezes_for_a_while_is_waited_for() {
+    let quick = [
+        ("EXAI_WS_PING_INTERVAL", "0.5"),
+        ("EXAI_WS_PING_TIMEOUT", "0.5"),
+        ("EXAI_WS_HANDSHAKE_TIMEOUT", "1"),
+    ];
+    let mut far = far(&quick).await;
+    let daemon = far.daemon.id();
+    let before = far.relay.served();
+    pause_pid(daemon);
+    let path = far.sandbox.work().join("trace");
+    let call = json!({ "file": path, "ms": 10 });
+    let id = far.shim.call("test_count_once", call).await;
+    let again = || far.relay.served() > before;
+    eventually(LIMIT, "an attempt at a new link", again).await;
+    assert!(
+        far.shim
+            .ask("ping", json!({}))
+            .await
+            .get("result")
+            .is_some()
+    );
+    resume_pid(daemon);
     let answer = far.shim.answer_within(id, LIMIT).await;
     assert_eq!(ok_text(&answer["result"]), "counted");
     assert_eq!(far.sandbox.counted("trace"), 1);

@@ -23,7 +23,7 @@ const SOON: Duration = Duration::from_secs(20);
 type Script = fn(&Value) -> Option<Vec<Value>>;
 
 struct Scripted {
-    heard: Arc<Mutex<Vec<Value>>>,
+    heard: Arc<Mutex<Vec<String>>>,
     connections: Arc<AtomicUsize>,
     _serving: JoinSet<()>,
 }
@@ -33,7 +33,7 @@ impl Scripted {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
             .must("listen as a daemon");
-        let heard = Arc::<Mutex<Vec<Value>>>::default();
+        let heard = Arc::<Mutex<Vec<String>>>::default();
         let connections = Arc::<AtomicUsize>::default();
         let mut serving = JoinSet::new();
         let (log, count) = (Arc::clone(&heard), Arc::clone(&connections));
@@ -51,7 +51,7 @@ impl Scripted {
                             continue;
                         };
                         let frame: Value = serde_json::from_str(&text).must("read a frame");
-                        log.lock().must("note a frame").push(frame.clone());
+                        log.lock().must("note a frame").push(text.to_string());
                         let Some(answers) = script(&frame) else { break };
                         for answer in answers {
                             let said = match answer {
@@ -75,13 +75,21 @@ impl Scripted {
         }
     }
 
-    fn heard(&self, op: &str) -> Vec<Value> {
+    /// The frames of this op as they came.
+    fn raw(&self, op: &str) -> Vec<String> {
         let heard = self.heard.lock().must("look at what was heard");
+        let of = format!(r#"{{"op":"{op}""#);
         heard
             .iter()
-            .filter(|frame| frame["op"] == op)
+            .filter(|text| text.starts_with(&of))
             .cloned()
             .collect()
+    }
+
+    fn heard(&self, op: &str) -> Vec<Value> {
+        let raw = self.raw(op);
+        let read = |text: &String| serde_json::from_str(text).must("read a frame");
+        raw.iter().map(read).collect()
     }
 }
 
@@ -228,6 +236,57 @@ async fn a_daemon_that_talks_nonsense_beside_the_answer_does_no_harm() {
         assert_eq!(ok_text(&result), "hello from V1");
     }
     nothing_more(&mut shim).await;
+}
+
+/// What the daemon learns of a window, and that arguments reach it byte for byte.
+#[tokio::test]
+async fn the_daemon_learns_whose_window_it_is_and_gets_the_arguments_as_they_were() {
+    let mut sandbox = by_hand();
+    sandbox
+        .set("EXAI_WS_TOKEN", TOKEN)
+        .set("EXAI_SESSION_ID", "my-window");
+    let daemon = Scripted::on(sandbox.port(), predecessor).await;
+    let mut shim = sandbox.shim();
+    let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": { "roots": {} },
+        "clientInfo": { "name": "an-editor", "version": "7.1" } });
+    shim.ask("initialize", hello).await;
+    shim.notify("notifications/initialized", json!({})).await;
+    // A client that declares folders is asked for them; until it answers nothing waits.
+    let asked = shim.recv_where(|m| m["method"] == "roots/list").await;
+    ok_text(&shim.call_tool("chat", json!({})).await);
+    let roots = json!({ "roots": [{ "uri": "file:///work/ü" }] });
+    shim.send(&json!({ "jsonrpc": "2.0", "id": asked["id"], "result": roots }))
+        .await;
+    let exact =
+        r#"{ "b":1.50, "a":"\u0041\ud83e\udd80", "big":12345678901234567890123 , "z":{"y":[ ]}}"#;
+    let has_roots = || {
+        let calls = daemon.raw("call_tool");
+        calls.into_iter().find(|call| call.contains("\"roots\""))
+    };
+    let end = tokio::time::Instant::now() + SOON;
+    let seen = loop {
+        let line = format!(
+            r#"{{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{{"name":"chat","arguments":{exact}}}}}"#
+        );
+        shim.send_line(&line).await;
+        shim.recv_where(|m| m["id"] == "x").await;
+        if let Some(call) = has_roots() {
+            break call;
+        }
+        assert!(tokio::time::Instant::now() < end, "no folders were told");
+    };
+    assert!(seen.contains(r#""roots":["file:///work/ü"]"#), "{seen}");
+    assert!(seen.contains(&format!(r#""arguments":{exact}"#)), "{seen}");
+    let hello = &daemon.heard("hello")[0];
+    let client = &hello["client"];
+    assert_eq!(client["id"], "my-window");
+    assert_eq!(
+        (&client["name"], &client["version"]),
+        (&json!("an-editor"), &json!("7.1"))
+    );
+    assert_eq!(client["pid"], shim.id());
+    let cwd = sandbox.work().canonicalize().unwrap();
+    assert_eq!(client["cwd"], json!(cwd));
 }
 
 /// A daemon in a container: all the shim has is an address, and no file of its home is looked

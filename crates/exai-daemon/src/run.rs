@@ -5,7 +5,7 @@ use crate::{
     compose::{self, Materials},
     control::{Daemon, Ending},
     exit,
-    lifecycle::{instance::Instance, port_owner, pulse, signal::Signals},
+    lifecycle::{door, instance::Instance, port_owner, pulse, signal::Signals},
     os, runner,
 };
 use anyhow::{Context, Result};
@@ -88,7 +88,7 @@ async fn live(
 ) -> Result<ExitCode> {
     let network = &loaded.settings.network;
     let signals = Signals::listen().context("signals cannot be received")?;
-    let listener = match TcpListener::bind((network.host.as_str(), network.port)).await {
+    let listener = match door::open(&network.host, network.port).await {
         Ok(listener) => listener,
         Err(error) => return Ok(cannot_bind(network, &error)),
     };
