@@ -106,9 +106,13 @@ async fn r40_every_failure_is_in_log_metrics_calls_and_failures() {
     ws.call_as("f-cut", "test_sleep", json!({ "ms": 60_000 }))
         .await;
     ack(&mut ws, "f-cut").await;
-    ws.send(&json!({ "op": "shutdown", "request_id": "s", "drain_ms": 300 }))
+    ws.send(&json!({ "op": "shutdown", "request_id": "s", "drain_ms": 2000 }))
         .await;
     ws.recv_op("shutdown_res").await;
+    eventually(PATIENCE, "its door is closed", || {
+        std::net::TcpStream::connect(("127.0.0.1", sandbox.port())).is_err()
+    })
+    .await;
     ws.call_as("f-drained", "test_sleep", json!({ "ms": 0 }))
         .await;
     ws.result("f-cut").await;

@@ -12,6 +12,7 @@ mod daemon_start;
 mod daemon_stop;
 mod editor;
 mod events;
+mod frames;
 mod invariants;
 mod security;
 mod shim_absent;

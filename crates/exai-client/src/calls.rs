@@ -68,6 +68,13 @@ struct Entry {
     held: Option<CallToolRes>,
 }
 
+impl Entry {
+    /// It left, and nothing at all came back.
+    fn is_unheard_of(&self) -> bool {
+        self.known == Known::Sent && self.frame.is_some()
+    }
+}
+
 struct Owed {
     id: RequestId,
     boot: BootId,
@@ -226,7 +233,10 @@ impl Calls {
                 };
                 self.place(id, Place::OnWire, wait, turn.now);
             }
-            CallState::Finished => self.place(id, Place::OnWire, self.times.reply, turn.now),
+            CallState::Finished => {
+                entry.known = Known::Started;
+                self.place(id, Place::OnWire, self.times.reply, turn.now);
+            }
             CallState::Expired => {
                 let message = "The call finished while the link was down, and its result is no \
                                longer kept. Check its effects before you run it again.";

@@ -188,8 +188,10 @@ impl Driver {
 
     fn lost(&mut self, loss: &Loss) {
         let now = Instant::now();
+        let session = self.link.current().session().cloned();
+        let legacy = session.is_none_or(|session| session.is_legacy());
         self.link.lost(now, &loss.cause);
-        self.calls.link_lost(loss.oversize, now);
+        self.calls.link_lost(loss, legacy, now);
         self.asks.link_lost(&loss.cause, now);
         self.out.clear();
     }

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Bytes, Error, Message, Utf8Bytes},
+    tungstenite::{Bytes, Error, Message, Utf8Bytes, protocol::frame::coding::CloseCode},
 };
 
 /// No more commands are taken while this much waits to be written.
@@ -44,6 +44,8 @@ pub(crate) struct Loss {
     pub(crate) cause: String,
     /// It ended over a frame larger than we accept.
     pub(crate) oversize: bool,
+    /// The daemon said that it goes, after every answer it owed.
+    pub(crate) farewell: bool,
 }
 
 impl Loss {
@@ -51,6 +53,7 @@ impl Loss {
         Self {
             cause: cause.into(),
             oversize: false,
+            farewell: false,
         }
     }
 }
@@ -59,8 +62,8 @@ impl From<Error> for Loss {
     fn from(error: Error) -> Self {
         let oversize = matches!(error, Error::Capacity(_));
         Self {
-            cause: error.to_string(),
             oversize,
+            ..Self::new(error.to_string())
         }
     }
 }
@@ -160,10 +163,15 @@ fn read(frame: Option<Result<Message, Error>>) -> Step {
     match frame {
         Some(Ok(Message::Text(text))) => Step::Text(text),
         Some(Ok(Message::Pong(payload))) => Step::Pong(payload),
-        Some(Ok(Message::Close(frame))) => Step::Gone(Loss::new(match frame {
-            Some(frame) => format!("closed by the daemon ({} {})", frame.code, frame.reason),
-            None => "closed by the daemon".to_owned(),
-        })),
+        Some(Ok(Message::Close(frame))) => Step::Gone(Loss {
+            farewell: frame
+                .as_ref()
+                .is_some_and(|frame| frame.code == CloseCode::Away),
+            ..Loss::new(match frame {
+                Some(frame) => format!("closed by the daemon ({} {})", frame.code, frame.reason),
+                None => "closed by the daemon".to_owned(),
+            })
+        }),
         Some(Ok(_)) => Step::Noise,
         Some(Err(error)) => Step::Gone(error.into()),
         None => Step::Gone(Loss::new("the connection ended")),

@@ -16,12 +16,14 @@ use std::{
     thread::{Builder, JoinHandle},
     time::Duration,
 };
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{Receiver, error::TryRecvError};
 
 /// Records formatted before the files are written.
 const BATCH: usize = 1024;
 /// Rest between two batches.
 const REST: Duration = Duration::from_millis(10);
+/// Between two attempts to write what a file would not take.
+const RETRY: Duration = Duration::from_millis(200);
 /// Line buffers larger than this are given back after a batch.
 const KEEP_BUFFER: usize = 256 * 1024;
 
@@ -52,6 +54,12 @@ impl RecordFiles {
             failures: open("tool_failures.jsonl"),
             progress: open("progress.log"),
         }
+    }
+
+    /// Whether any of them has lines that it could not take.
+    fn owe(&self) -> bool {
+        let files = [&self.metrics, &self.calls, &self.failures, &self.progress];
+        self.daemon_log.owes() || files.into_iter().any(RotatingFile::owes)
     }
 
     fn faults(&self) -> Vec<Arc<WriteFaults>> {
@@ -177,7 +185,7 @@ impl Writer {
         self.write();
         let mut batch = Vec::new();
         let mut count = 0;
-        while records.blocking_recv_many(&mut batch, BATCH) > 0 {
+        while self.receive(&mut records, &mut batch) > 0 {
             count += batch.len() as u64;
             for record in batch.drain(..) {
                 self.add(&record);
@@ -197,6 +205,30 @@ impl Writer {
         );
         self.write();
         count
+    }
+
+    /// Waits for records. While a file owes lines, it is tried again in between: what a full
+    /// disk kept back must not wait for the next call.
+    fn receive(&mut self, records: &mut Receiver<Record>, batch: &mut Vec<Record>) -> usize {
+        while self.files.owe() {
+            match records.try_recv() {
+                Err(TryRecvError::Disconnected) => return 0,
+                Err(TryRecvError::Empty) => {
+                    std::thread::sleep(RETRY);
+                    self.write();
+                }
+                Ok(record) => {
+                    batch.push(record);
+                    while batch.len() < BATCH
+                        && let Ok(record) = records.try_recv()
+                    {
+                        batch.push(record);
+                    }
+                    return batch.len();
+                }
+            }
+        }
+        records.blocking_recv_many(batch, BATCH)
     }
 
     fn add(&mut self, record: &Record) {

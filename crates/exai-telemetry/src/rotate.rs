@@ -146,6 +146,12 @@ impl RotatingFile {
         }
     }
 
+    /// Whether lines wait for room; any later append, an empty one too, tries them again.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// What went wrong so far.
     #[must_use]
     pub fn faults(&self) -> Arc<WriteFaults> {

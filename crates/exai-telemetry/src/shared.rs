@@ -32,6 +32,15 @@ impl SharedFile {
             .append(lines);
     }
 
+    /// Whether lines wait for room.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .owes()
+    }
+
     /// What went wrong so far.
     #[must_use]
     pub fn faults(&self) -> Arc<WriteFaults> {

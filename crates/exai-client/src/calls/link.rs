@@ -5,6 +5,7 @@ use crate::{
     explain::{self, Known},
     outbound,
     state::{LinkState, Session},
+    wire::Loss,
 };
 use exai_protocol::{Code, RequestId, WireError, error::Ran, request::CancelMode};
 use std::time::Duration;
@@ -60,13 +61,13 @@ impl Calls {
         }
     }
 
-    /// The link broke; `oversize` when it broke over a frame larger than we accept.
-    pub(crate) fn link_lost(&mut self, oversize: bool, now: Instant) {
+    /// The link broke.
+    pub(crate) fn link_lost(&mut self, loss: &Loss, legacy: bool, now: Instant) {
         for id in self.ids(|entry| entry.place != Place::Waiting) {
             let Some(entry) = self.entries.get_mut(&id) else {
                 continue;
             };
-            entry.oversize += u8::from(oversize);
+            entry.oversize += u8::from(loss.oversize);
             if entry.stopping {
                 self.owe(&id);
                 self.end(
@@ -77,6 +78,14 @@ impl Calls {
                 let message = "The answer is larger than this client accepts \
                                (EXAI_WS_MAX_BYTES). Ask for less.";
                 self.end(&id, WireError::new(Code::TooLarge, message).ran(Ran::Yes));
+            } else if loss.farewell
+                && !legacy
+                && entry.place == Place::OnWire
+                && entry.is_unheard_of()
+            {
+                // Whatever a daemon takes it answers before its farewell: it never took this.
+                entry.known = Known::NotSent;
+                self.place(&id, Place::Waiting, self.times.connect_wait, now);
             } else {
                 let left = entry.due.saturating_duration_since(now);
                 self.place(&id, Place::Waiting, left.min(self.times.reattach_wait), now);

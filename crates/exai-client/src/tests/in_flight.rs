@@ -228,6 +228,26 @@ async fn a_draining_daemons_refusal_is_ridden_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn r25_what_crossed_with_a_farewell_was_never_taken_and_goes_to_the_next_daemon() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.daemon("one").await;
+    let mut crossed = world.call("crossed", false).await;
+    let mut begun = world.call("begun", false).await;
+    for id in ["crossed", "begun"] {
+        peer.expect("call_tool", id).await;
+    }
+    peer.acknowledge("begun").await;
+    peer.farewell().await;
+    let mut peer = world.daemon("two").await;
+    peer.expect("call_tool", "crossed").await;
+    peer.finish("crossed").await;
+    assert!(end(&mut crossed).await.error.is_none());
+    let (code, _) = failure(&mut begun).await;
+    assert_eq!(code, Code::OutcomeUnknown);
+    peer.silent(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn p23_a_frame_over_the_limit_does_not_leave() {
     let mut world = World::with(Weather::Accepting, |config| config.max_frame_bytes = 10_000);
     let mut peer = world.daemon("b").await;

@@ -21,7 +21,13 @@ use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
 };
-use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream, accept_async,
+    tungstenite::{
+        Message,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
 use tokio_util::task::TaskTracker;
 
 /// What dialling meets.
@@ -244,6 +250,15 @@ impl Peer {
             .send(Message::text(frame.to_string()))
             .await
             .unwrap();
+    }
+
+    /// Goes in good order, as a daemon does that was stopped.
+    pub(super) async fn farewell(&mut self) {
+        let frame = CloseFrame {
+            code: CloseCode::Away,
+            reason: "the daemon is shutting down".into(),
+        };
+        self.socket.close(Some(frame)).await.unwrap();
     }
 
     pub(super) async fn acknowledge(&mut self, id: &str) {
