@@ -45,6 +45,13 @@ async fn a_minute_without_a_daemon_is_survived_and_recovered_from_at_once() {
     let mut shim = window(&sandbox).await;
     let cpu = shim.cpu_time();
     daemon.kill().await;
+    // A call that leaves before the loss is noticed waits longer, for another answer.
+    let noticed = || {
+        sandbox
+            .log("ws_shim.log")
+            .contains("the link to the daemon broke")
+    };
+    eventually(LIMIT, "the loss to be noticed", noticed).await;
     let end = Instant::now() + Duration::from_secs(60);
     while Instant::now() < end {
         lives_without(&mut shim).await;

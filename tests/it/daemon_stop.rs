@@ -254,13 +254,32 @@ async fn r17_a_start_during_the_drain_waits_and_brings_up_the_next() {
     let id = ws.call("test_sleep", json!({ "ms": 2000 })).await;
     running(&mut ws, &id).await;
     daemon.terminate();
-    eventually(PATIENCE, "it drains", || sandbox.log("ws_daemon.log").contains("asked to end")).await;
+    eventually(PATIENCE, "it drains", || {
+        sandbox.log("ws_daemon.log").contains("asked to end")
+    })
+    .await;
     let started = sandbox.cli(&["start"]).await.ok();
-    assert!(started.stdout.contains("ws_daemon: started"), "{}", started.all());
-    assert_eq!(ws.result(&id).await["text"], "slept 2000 ms", "the old one was not hurried");
+    assert!(
+        started.stdout.contains("ws_daemon: started"),
+        "{}",
+        started.all()
+    );
+    assert_eq!(
+        ws.result(&id).await["text"],
+        "slept 2000 ms",
+        "the old one was not hurried"
+    );
     assert!(daemon.wait(PATIENCE).await.success());
     assert_ne!(sandbox.daemon_pid(), Some(daemon.id()));
-    assert!(sandbox.ws().await.call_and_wait("version", json!({})).await.get("error").is_none());
+    assert!(
+        sandbox
+            .ws()
+            .await
+            .call_and_wait("version", json!({}))
+            .await
+            .get("error")
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -275,7 +294,12 @@ async fn r25_many_stops_at_once_all_end_well() {
         })
         .collect();
     for stop in &mut stops {
-        assert_eq!(stop.wait(Duration::from_secs(30)).await.code(), Some(0), "{}", stop.said());
+        assert_eq!(
+            stop.wait(Duration::from_secs(30)).await.code(),
+            Some(0),
+            "{}",
+            stop.said()
+        );
     }
     assert!(sandbox.processes("exai-daemon").is_empty());
     nothing_is_left(&sandbox).await;
@@ -293,7 +317,12 @@ async fn r25_a_restart_lets_running_calls_finish_too() {
     restart.arg("restart");
     let mut restart = sandbox.spawn(restart);
     assert_eq!(ws.result(&id).await["text"], "slept 1500 ms");
-    assert_eq!(restart.wait(Duration::from_secs(30)).await.code(), Some(0), "{}", restart.said());
+    assert_eq!(
+        restart.wait(Duration::from_secs(30)).await.code(),
+        Some(0),
+        "{}",
+        restart.said()
+    );
     assert!(!is_alive(first));
     assert_ne!(sandbox.daemon_pid(), Some(first));
     assert!(!sandbox.run_path("stopped").exists());

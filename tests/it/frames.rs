@@ -131,7 +131,11 @@ async fn s10_a_frame_over_the_limit_closes_its_own_connection_only() {
     let mut sly = sandbox.ws().await;
     let mut frames = 0;
     for part in 0..100 {
-        let kind = if part == 0 { Data::Text } else { Data::Continue };
+        let kind = if part == 0 {
+            Data::Text
+        } else {
+            Data::Continue
+        };
         let piece = Piece::message(vec![b'x'; 2048], OpCode::Data(kind), false);
         if sly.try_send(Message::Frame(piece)).await.is_err() {
             break;

@@ -11,11 +11,13 @@ fn code(frame: &Value) -> &str {
 }
 
 async fn ack(ws: &mut Ws, id: &str) -> Value {
-    ws.recv_where(|frame| frame["op"] == "call_tool_ack" && frame["request_id"] == id).await
+    ws.recv_where(|frame| frame["op"] == "call_tool_ack" && frame["request_id"] == id)
+        .await
 }
 
 async fn health(ws: &mut Ws) -> Value {
-    ws.send(&json!({ "op": "health", "request_id": "health" })).await;
+    ws.send(&json!({ "op": "health", "request_id": "health" }))
+        .await;
     ws.recv_op("health_res").await["health"].clone()
 }
 
@@ -24,7 +26,9 @@ async fn health(ws: &mut Ws) -> Value {
 #[tokio::test]
 async fn i01_every_accepted_call_has_one_end_one_record_and_gives_its_permit_back() {
     let mut sandbox = Sandbox::new();
-    sandbox.set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "4").set("EXAI_WS_SESSION_MAX_INFLIGHT", "3");
+    sandbox
+        .set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "4")
+        .set("EXAI_WS_SESSION_MAX_INFLIGHT", "3");
     let _daemon = sandbox.daemon().await;
     let mut peers = Vec::new();
     for peer in 0..3 {
@@ -40,9 +44,15 @@ async fn i01_every_accepted_call_has_one_end_one_record_and_gives_its_permit_bac
             };
             ws.call_as(&format!("p{peer}-{n}"), tool, arguments).await;
         }
-        ws.call_as(&format!("p{peer}-stop"), "test_sleep", json!({ "ms": 60_000 })).await;
+        ws.call_as(
+            &format!("p{peer}-stop"),
+            "test_sleep",
+            json!({ "ms": 60_000 }),
+        )
+        .await;
         let stop = format!("p{peer}-stop");
-        ws.send(&json!({ "op": "cancel", "request_id": stop })).await;
+        ws.send(&json!({ "op": "cancel", "request_id": stop }))
+            .await;
         ws.recv_op("cancel_res").await;
         peers.push(ws);
     }
@@ -61,11 +71,22 @@ async fn i01_every_accepted_call_has_one_end_one_record_and_gives_its_permit_bac
         }
     }
     let after = health(&mut peers[0]).await;
-    assert_eq!((&after["global_inflight"], &after["queued"]), (&json!(0), &json!(0)), "{after}");
+    assert_eq!(
+        (&after["global_inflight"], &after["queued"]),
+        (&json!(0), &json!(0)),
+        "{after}"
+    );
     // Nothing comes late.
-    assert_eq!(peers[1].next(Duration::from_millis(300)).await, Frame::Silence);
+    assert_eq!(
+        peers[1].next(Duration::from_millis(300)).await,
+        Frame::Silence
+    );
     eventually(PATIENCE, "63 records", || sandbox.calls().len() == 63).await;
-    let mut ids: Vec<String> = sandbox.calls().iter().map(|call| call["request_id"].to_string()).collect();
+    let mut ids: Vec<String> = sandbox
+        .calls()
+        .iter()
+        .map(|call| call["request_id"].to_string())
+        .collect();
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 63);
@@ -108,7 +129,10 @@ async fn i02_heartbeats_go_on_for_the_whole_run_on_every_connection() {
         for (beats, id) in beats.iter().zip([&*sleeps, &*blocks]) {
             // 4 s at 0.4 s, and the note of the admission.
             assert!(beats.len() >= 8, "{id}: {beats:?}");
-            let longest = beats.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+            let longest = beats
+                .windows(2)
+                .map(|pair| pair[1] - pair[0])
+                .fold(0.0, f64::max);
             assert!(longest < 2.0, "{id}: silent for {longest} s: {beats:?}");
         }
     }
@@ -121,31 +145,46 @@ async fn i03_the_same_call_from_another_connection_is_the_same_run() {
     let file = sandbox.work().join("ran");
     let arguments = json!({ "file": file, "ms": 1500 });
     let (mut first, _) = sandbox.modern("window", RICH).await;
-    first.call_as("same", "test_count_once", arguments.clone()).await;
+    first
+        .call_as("same", "test_count_once", arguments.clone())
+        .await;
     ack(&mut first, "same").await;
     let (mut second, _) = sandbox.modern("window", RICH).await;
-    second.call_as("same", "test_count_once", arguments.clone()).await;
+    second
+        .call_as("same", "test_count_once", arguments.clone())
+        .await;
     let (one, two) = (first.result("same").await, second.result("same").await);
     assert_eq!(one["outputs"], two["outputs"]);
     assert_eq!(two["attached"], true, "{two}");
     // After its end: from memory, to the same bytes, and again without a run.
     let (mut third, _) = sandbox.modern("window", RICH).await;
-    third.call_as("same", "test_count_once", arguments.clone()).await;
+    third
+        .call_as("same", "test_count_once", arguments.clone())
+        .await;
     let three = third.result("same").await;
-    assert_eq!((&three["outputs"], &three["replayed"]), (&one["outputs"], &json!(true)));
-    third.send(&json!({ "op": "attach", "request_id": "same" })).await;
+    assert_eq!(
+        (&three["outputs"], &three["replayed"]),
+        (&one["outputs"], &json!(true))
+    );
+    third
+        .send(&json!({ "op": "attach", "request_id": "same" }))
+        .await;
     assert_eq!(third.recv_op("attach_res").await["state"], "finished");
     assert_eq!(third.result("same").await["outputs"], one["outputs"]);
     assert_eq!(sandbox.counted("ran"), 1);
     // Another client's call of the same name is another call.
     let (mut stranger, _) = sandbox.modern("other-window", RICH).await;
-    stranger.send(&json!({ "op": "attach", "request_id": "same" })).await;
+    stranger
+        .send(&json!({ "op": "attach", "request_id": "same" }))
+        .await;
     assert_eq!(stranger.recv_op("attach_res").await["state"], "unknown");
     stranger.call_as("same", "test_count_once", arguments).await;
     assert!(stranger.result("same").await.get("error").is_none());
     assert_eq!(sandbox.counted("ran"), 2);
     // The same name for something else is a mistake, and no answer from memory.
-    third.call_as("same", "test_sleep", json!({ "ms": 0 })).await;
+    third
+        .call_as("same", "test_sleep", json!({ "ms": 0 }))
+        .await;
     let refused = third.result("same").await;
     assert_eq!(code(&refused), "INVALID_ARGUMENT", "{refused}");
     assert_eq!(sandbox.counted("ran"), 2);
@@ -157,18 +196,35 @@ async fn i03_a_call_survives_the_loss_of_every_connection() {
     let _daemon = sandbox.daemon().await;
     let file = sandbox.work().join("ran");
     let (mut ws, _) = sandbox.modern("window", RICH).await;
-    ws.call_as("kept", "test_count_once", json!({ "file": file, "ms": 700 })).await;
+    ws.call_as(
+        "kept",
+        "test_count_once",
+        json!({ "file": file, "ms": 700 }),
+    )
+    .await;
     ack(&mut ws, "kept").await;
     drop(ws);
     eventually(PATIENCE, "it has finished with nobody watching", || {
-        sandbox.records_of("kept").first().is_some_and(|record| record["outcome"] == "ok")
+        sandbox
+            .records_of("kept")
+            .first()
+            .is_some_and(|record| record["outcome"] == "ok")
     })
     .await;
     let (mut ws, _) = sandbox.modern("window", RICH).await;
-    ws.send(&json!({ "op": "collect", "request_id": "kept" })).await;
+    ws.send(&json!({ "op": "collect", "request_id": "kept" }))
+        .await;
     let page = ws.recv_op("collect_res").await;
-    assert_eq!((&page["state"], &page["eof"]), (&json!("finished"), &json!(true)));
-    assert!(page["chunk"].as_str().is_some_and(|text| text.contains("counted")), "{page}");
+    assert_eq!(
+        (&page["state"], &page["eof"]),
+        (&json!("finished"), &json!(true))
+    );
+    assert!(
+        page["chunk"]
+            .as_str()
+            .is_some_and(|text| text.contains("counted")),
+        "{page}"
+    );
     assert_eq!(sandbox.counted("ran"), 1);
 }
 
@@ -180,21 +236,26 @@ async fn i03_an_evicted_result_is_expired_and_never_run_again() {
     let (mut ws, _) = sandbox.modern("window", RICH).await;
     let file = sandbox.work().join("ran");
     for id in ["a", "b", "c", "d"] {
-        ws.call_as(id, "test_count_once", json!({ "file": file })).await;
+        ws.call_as(id, "test_count_once", json!({ "file": file }))
+            .await;
         ws.result(id).await;
     }
-    ws.call_as("a", "test_count_once", json!({ "file": file })).await;
+    ws.call_as("a", "test_count_once", json!({ "file": file }))
+        .await;
     let expired = ws.result("a").await;
     assert_eq!(code(&expired), "EXPIRED", "{expired}");
     assert_eq!(sandbox.counted("ran"), 4);
-    ws.send(&json!({ "op": "collect", "request_id": "a" })).await;
+    ws.send(&json!({ "op": "collect", "request_id": "a" }))
+        .await;
     assert_eq!(ws.recv_op("collect_res").await["state"], "expired");
 }
 
 #[tokio::test]
 async fn i06_a_missed_deadline_is_answered_in_time_and_says_whose_it_was() {
     let mut sandbox = Sandbox::new();
-    sandbox.set("EXAI_WS_CALL_TIMEOUT", "1.5").set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "2");
+    sandbox
+        .set("EXAI_WS_CALL_TIMEOUT", "1.5")
+        .set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "2");
     let _daemon = sandbox.daemon().await;
     let (mut ws, _) = sandbox.modern("window", RICH).await;
     let began = Instant::now();
@@ -209,17 +270,34 @@ async fn i06_a_missed_deadline_is_answered_in_time_and_says_whose_it_was() {
     ws.send(&queued).await;
     let end = ws.result("queued").await;
     let took = began.elapsed();
-    assert!(took > Duration::from_millis(450) && took < Duration::from_millis(1500), "{took:?}");
-    assert_eq!((code(&end), &end["error"]["ran"]), ("TIMEOUT", &json!("no")), "{end}");
+    assert!(
+        took > Duration::from_millis(450) && took < Duration::from_millis(1500),
+        "{took:?}"
+    );
+    assert_eq!(
+        (code(&end), &end["error"]["ran"]),
+        ("TIMEOUT", &json!("no")),
+        "{end}"
+    );
     let words = end["error"]["message"].as_str().unwrap_or_default();
-    assert!(words.contains("0.5s") && words.contains("timeout_ms"), "{words}");
+    assert!(
+        words.contains("0.5s") && words.contains("timeout_ms"),
+        "{words}"
+    );
     for id in ["waits", "blocks"] {
         let end = ws.result(id).await;
         let took = began.elapsed();
         assert!(took < Duration::from_millis(2500), "{id}: {took:?}");
-        assert_eq!((code(&end), &end["error"]["ran"]), ("TIMEOUT", &json!("yes")), "{end}");
+        assert_eq!(
+            (code(&end), &end["error"]["ran"]),
+            ("TIMEOUT", &json!("yes")),
+            "{end}"
+        );
         let words = end["error"]["message"].as_str().unwrap_or_default();
-        assert!(words.contains("1.5s") && words.contains("EXAI_WS_CALL_TIMEOUT"), "{words}");
+        assert!(
+            words.contains("1.5s") && words.contains("EXAI_WS_CALL_TIMEOUT"),
+            "{words}"
+        );
     }
     // A client may ask for less, never for more.
     let more = json!({ "op": "call_tool", "request_id": "more", "name": "test_sleep",
@@ -240,16 +318,30 @@ async fn i07_no_frame_is_larger_than_the_limit_and_nothing_is_lost_by_it() {
     for bytes in [1000, 20_000, 33_000, 60_000, LIMIT - 100, LIMIT, 500_000] {
         let id = format!("bulk-{bytes}");
         for peer in [&mut ws, &mut v1] {
-            peer.call_as(&id, "test_bulk", json!({ "bytes": bytes })).await;
+            peer.call_as(&id, "test_bulk", json!({ "bytes": bytes }))
+                .await;
             let frame = peer.result(&id).await;
-            assert!(frame.to_string().len() <= LIMIT, "{bytes}: {}", frame.to_string().len());
+            assert!(
+                frame.to_string().len() <= LIMIT,
+                "{bytes}: {}",
+                frame.to_string().len()
+            );
             let whole = frame["outputs"][0]["text"].as_str().map(str::len);
-            assert!(whole == Some(bytes) || code(&frame) == "TOO_LARGE", "{bytes}: {whole:?} {}", code(&frame));
+            assert!(
+                whole == Some(bytes) || code(&frame) == "TOO_LARGE",
+                "{bytes}: {whole:?} {}",
+                code(&frame)
+            );
         }
-        assert_eq!(collected(&mut ws, &id).await.len(), bytes, "in pages it is whole");
+        assert_eq!(
+            collected(&mut ws, &id).await.len(),
+            bytes,
+            "in pages it is whole"
+        );
     }
     // V1's copy of the text is what goes first.
-    v1.call_as("twice", "test_bulk", json!({ "bytes": 40_000 })).await;
+    v1.call_as("twice", "test_bulk", json!({ "bytes": 40_000 }))
+        .await;
     let frame = v1.result("twice").await;
     assert!(frame.get("text").is_none() && frame["outputs"][0]["text"].is_string());
 }
@@ -258,7 +350,8 @@ async fn i07_no_frame_is_larger_than_the_limit_and_nothing_is_lost_by_it() {
 async fn collected(ws: &mut Ws, id: &str) -> String {
     let mut outputs = String::new();
     loop {
-        ws.send(&json!({ "op": "collect", "request_id": id, "offset": outputs.len() })).await;
+        ws.send(&json!({ "op": "collect", "request_id": id, "offset": outputs.len() }))
+            .await;
         let page = ws.recv_op("collect_res").await;
         assert_eq!(page["state"], "finished", "{page}");
         outputs.push_str(page["chunk"].as_str().unwrap_or_default());
@@ -279,8 +372,13 @@ async fn i02_a_house_full_of_stalled_calls_still_answers_everything_else() {
     let _daemon = sandbox.daemon().await;
     let (mut ws, _) = sandbox.modern("window", RICH).await;
     for n in 0..24 {
-        let tool = if n % 2 == 0 { "test_block" } else { "test_sleep" };
-        ws.call_as(&format!("stalled-{n}"), tool, json!({ "ms": 6000 })).await;
+        let tool = if n % 2 == 0 {
+            "test_block"
+        } else {
+            "test_sleep"
+        };
+        ws.call_as(&format!("stalled-{n}"), tool, json!({ "ms": 6000 }))
+            .await;
     }
     for n in 0..24 {
         ack(&mut ws, &format!("stalled-{n}")).await;
@@ -289,26 +387,51 @@ async fn i02_a_house_full_of_stalled_calls_still_answers_everything_else() {
     for peer in [&mut ws, &mut other] {
         let began = Instant::now();
         assert_eq!(health(peer).await["global_inflight"], 24);
-        for (op, answer) in [("list_tools", "list_tools_res"), ("ping", "pong"), ("sessions", "sessions_res")] {
+        for (op, answer) in [
+            ("list_tools", "list_tools_res"),
+            ("ping", "pong"),
+            ("sessions", "sessions_res"),
+        ] {
             peer.send(&json!({ "op": op, "request_id": op })).await;
             assert_eq!(peer.recv_op(answer).await["request_id"], op);
         }
         // What only looks needs no permit.
         peer.call_as("now", "version", json!({})).await;
         assert!(peer.result("now").await.get("error").is_none());
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            began.elapsed()
+        );
     }
     // A call waits its turn and says so, and a stop is heard at once.
     ws.call_as("queued", "test_sleep", json!({ "ms": 0 })).await;
-    let waiting = ws.recv_where(|frame| frame["request_id"] == "queued" && frame["op"] == "progress").await;
+    let waiting = ws
+        .recv_where(|frame| frame["request_id"] == "queued" && frame["op"] == "progress")
+        .await;
     assert_eq!(waiting["stage"], "queued", "{waiting}");
-    assert!(waiting["message"].as_str().is_some_and(|words| words.contains("position 1")), "{waiting}");
+    assert!(
+        waiting["message"]
+            .as_str()
+            .is_some_and(|words| words.contains("position 1")),
+        "{waiting}"
+    );
     let began = Instant::now();
-    ws.send(&json!({ "op": "cancel", "request_id": "stalled-0" })).await;
+    ws.send(&json!({ "op": "cancel", "request_id": "stalled-0" }))
+        .await;
     assert_eq!(code(&ws.result("stalled-0").await), "CANCELLED");
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
     for n in 1..24 {
-        assert!(ws.result(&format!("stalled-{n}")).await.get("error").is_none());
+        assert!(
+            ws.result(&format!("stalled-{n}"))
+                .await
+                .get("error")
+                .is_none()
+        );
     }
     assert!(ws.result("queued").await.get("error").is_none());
 }
@@ -320,16 +443,26 @@ async fn i01_the_queue_is_fair_between_clients() {
     let _daemon = sandbox.daemon().await;
     let (mut greedy, _) = sandbox.modern("greedy", RICH).await;
     for n in 0..40 {
-        greedy.call_as(&format!("g{n}"), "test_sleep", json!({ "ms": 100 })).await;
+        greedy
+            .call_as(&format!("g{n}"), "test_sleep", json!({ "ms": 100 }))
+            .await;
     }
     ack(&mut greedy, "g0").await;
     let (mut modest, _) = sandbox.modern("modest", RICH).await;
     let began = Instant::now();
-    modest.call_as("m", "test_sleep", json!({ "ms": 100 })).await;
+    modest
+        .call_as("m", "test_sleep", json!({ "ms": 100 }))
+        .await;
     assert!(modest.result("m").await.get("error").is_none());
     // Behind two or three of the forty, not behind all of them.
-    assert!(began.elapsed() < Duration::from_millis(2000), "{:?}", began.elapsed());
-    let still = health(&mut modest).await["queued"].as_u64().unwrap_or_default();
+    assert!(
+        began.elapsed() < Duration::from_millis(2000),
+        "{:?}",
+        began.elapsed()
+    );
+    let still = health(&mut modest).await["queued"]
+        .as_u64()
+        .unwrap_or_default();
     assert!(still > 15, "{still}");
 }
 
@@ -338,7 +471,10 @@ async fn words_of(ws: &mut Ws, id: &str) -> (String, String) {
     let end = ws.result(id).await;
     let error = &end["error"];
     assert!(error["ran"].is_string(), "whether it ran: {error}");
-    (code(&end).to_owned(), error["message"].as_str().unwrap_or_default().to_owned())
+    (
+        code(&end).to_owned(),
+        error["message"].as_str().unwrap_or_default().to_owned(),
+    )
 }
 
 #[tokio::test]
@@ -355,14 +491,42 @@ async fn i09_every_error_says_what_happened_where_and_what_to_do() {
         "arguments": { "ms": 9000 }, "timeout_ms": 100 });
     // Code, the call, and the words that name the thing, the place and the next step.
     let table: [(&str, Value, &[&str]); 8] = [
-        ("TOOL_NOT_FOUND", call("typo", "test_sleeep", json!({})), &["test_sleeep", "did you mean", "test_sleep"]),
-        ("TOOL_NOT_FOUND", call("none", "qqqqqqqqqqq", json!({})), &["qqqqqqqqqqq", "list_tools"]),
-        ("INVALID_ARGUMENT", call("kind", "test_sleep", json!({ "ms": "x" })), &["'ms'", "whole number", "3600000", "\"x\""]),
-        ("INVALID_ARGUMENT", call("missing", "test_count", json!({})), &["'file'"]),
-        ("EXEC_ERROR", call("disk", "test_count", json!({ "file": "/no/where" })), &["/no/where", "No such file"]),
-        ("INTERNAL", call("panic", "test_panic", json!({})), &["test_panic", "bug in exai", "ws_daemon.log"]),
+        (
+            "TOOL_NOT_FOUND",
+            call("typo", "test_sleeep", json!({})),
+            &["test_sleeep", "did you mean", "test_sleep"],
+        ),
+        (
+            "TOOL_NOT_FOUND",
+            call("none", "qqqqqqqqqqq", json!({})),
+            &["qqqqqqqqqqq", "list_tools"],
+        ),
+        (
+            "INVALID_ARGUMENT",
+            call("kind", "test_sleep", json!({ "ms": "x" })),
+            &["'ms'", "whole number", "3600000", "\"x\""],
+        ),
+        (
+            "INVALID_ARGUMENT",
+            call("missing", "test_count", json!({})),
+            &["'file'"],
+        ),
+        (
+            "EXEC_ERROR",
+            call("disk", "test_count", json!({ "file": "/no/where" })),
+            &["/no/where", "No such file"],
+        ),
+        (
+            "INTERNAL",
+            call("panic", "test_panic", json!({})),
+            &["test_panic", "bug in exai", "ws_daemon.log"],
+        ),
         ("TIMEOUT", slow, &["test_sleep", "0.1s", "timeout_ms"]),
-        ("TOO_LARGE", call("large", "test_bulk", json!({ "bytes": 100_000 })), &["65536", "collect"]),
+        (
+            "TOO_LARGE",
+            call("large", "test_bulk", json!({ "bytes": 100_000 })),
+            &["65536", "collect"],
+        ),
     ];
     for (expected, frame, words) in table {
         ws.send(&frame).await;
@@ -376,16 +540,26 @@ async fn i09_every_error_says_what_happened_where_and_what_to_do() {
     // The results above pushed one another out.
     ws.send(&call("missing", "test_count", json!({}))).await;
     let (code, said) = words_of(&mut ws, "missing").await;
-    assert!(code == "EXPIRED" && said.contains("request_id"), "{code}: {said}");
+    assert!(
+        code == "EXPIRED" && said.contains("request_id"),
+        "{code}: {said}"
+    );
     for id in ["run", "wait", "full"] {
         ws.call_as(id, "test_sleep", json!({ "ms": 9000 })).await;
     }
     let (code, said) = words_of(&mut ws, "full").await;
     assert_eq!(code, "OVER_CAPACITY");
-    assert!(said.contains("queue is full") && said.contains("retry in 1s"), "{said}");
-    ws.send(&json!({ "op": "cancel", "request_id": "run", "reason": "a person pressed stop" })).await;
+    assert!(
+        said.contains("queue is full") && said.contains("retry in 1s"),
+        "{said}"
+    );
+    ws.send(&json!({ "op": "cancel", "request_id": "run", "reason": "a person pressed stop" }))
+        .await;
     let (code, said) = words_of(&mut ws, "run").await;
-    assert!(code == "CANCELLED" && said.contains("a person pressed stop"), "{code}: {said}");
+    assert!(
+        code == "CANCELLED" && said.contains("a person pressed stop"),
+        "{code}: {said}"
+    );
 }
 
 fn call(id: &str, tool: &str, arguments: Value) -> Value {
@@ -399,15 +573,42 @@ async fn i09_bad_frames_name_the_field_echo_the_id_and_leave_the_connection_alon
     let (mut ws, _) = sandbox.modern("window", RICH).await;
     let long = "x".repeat(300);
     let cases = [
-        (json!({ "op": "call_tool", "request_id": "i", "arguments": {} }), "'name'"),
-        (json!({ "op": "call_tool", "request_id": "i", "name": 7 }), "'name'"),
-        (json!({ "op": "call_tool", "request_id": "i", "name": "version", "arguments": [] }), "arguments"),
-        (json!({ "op": "call_tool", "request_id": "i", "name": "version", "timeout_ms": -1 }), "timeout_ms"),
-        (json!({ "op": "call_tool", "request_id": "i", "name": "version", "roots": 5 }), "roots"),
-        (json!({ "op": "cancel", "request_id": "i", "mode": "maybe" }), "'stop' or 'detach'"),
-        (json!({ "op": "collect", "request_id": "i", "offset": "1" }), "offset"),
-        (json!({ "op": "subscribe", "request_id": "i", "topics": ["nonsense"] }), "events"),
-        (json!({ "op": "rotate_token", "request_id": "i", "old": 1, "new": 2 }), "'old' and 'new'"),
+        (
+            json!({ "op": "call_tool", "request_id": "i", "arguments": {} }),
+            "'name'",
+        ),
+        (
+            json!({ "op": "call_tool", "request_id": "i", "name": 7 }),
+            "'name'",
+        ),
+        (
+            json!({ "op": "call_tool", "request_id": "i", "name": "version", "arguments": [] }),
+            "arguments",
+        ),
+        (
+            json!({ "op": "call_tool", "request_id": "i", "name": "version", "timeout_ms": -1 }),
+            "timeout_ms",
+        ),
+        (
+            json!({ "op": "call_tool", "request_id": "i", "name": "version", "roots": 5 }),
+            "roots",
+        ),
+        (
+            json!({ "op": "cancel", "request_id": "i", "mode": "maybe" }),
+            "'stop' or 'detach'",
+        ),
+        (
+            json!({ "op": "collect", "request_id": "i", "offset": "1" }),
+            "offset",
+        ),
+        (
+            json!({ "op": "subscribe", "request_id": "i", "topics": ["nonsense"] }),
+            "events",
+        ),
+        (
+            json!({ "op": "rotate_token", "request_id": "i", "old": 1, "new": 2 }),
+            "'old' and 'new'",
+        ),
         (json!({ "op": "dance", "request_id": "i" }), "dance"),
         (json!({ "request_id": "i" }), "'op'"),
     ];
@@ -415,7 +616,12 @@ async fn i09_bad_frames_name_the_field_echo_the_id_and_leave_the_connection_alon
         ws.send(&frame).await;
         let refused = ws.recv_op("error").await;
         assert_eq!(refused["request_id"], "i", "{frame} → {refused}");
-        assert!(refused["message"].as_str().is_some_and(|said| said.contains(word)), "{frame} → {refused}");
+        assert!(
+            refused["message"]
+                .as_str()
+                .is_some_and(|said| said.contains(word)),
+            "{frame} → {refused}"
+        );
     }
     for (frame, word) in [
         (json!({ "op": "cancel" }), "request_id"),
@@ -425,10 +631,24 @@ async fn i09_bad_frames_name_the_field_echo_the_id_and_leave_the_connection_alon
     ] {
         ws.send(&frame).await;
         let refused = ws.recv_op("error").await;
-        assert!(refused["message"].as_str().is_some_and(|said| said.contains(word)), "{frame} → {refused}");
+        assert!(
+            refused["message"]
+                .as_str()
+                .is_some_and(|said| said.contains(word)),
+            "{frame} → {refused}"
+        );
     }
-    ws.send(&json!({ "op": "mcp", "request_id": "m", "method": "prompts/list", "params": {} })).await;
+    ws.send(&json!({ "op": "mcp", "request_id": "m", "method": "prompts/list", "params": {} }))
+        .await;
     let answer = ws.recv_op("mcp_res").await;
-    assert_eq!((&answer["request_id"], &answer["error"]["code"]), (&json!("m"), &json!(-32601)));
-    assert!(ws.call_and_wait("version", json!({})).await.get("error").is_none());
+    assert_eq!(
+        (&answer["request_id"], &answer["error"]["code"]),
+        (&json!("m"), &json!(-32601))
+    );
+    assert!(
+        ws.call_and_wait("version", json!({}))
+            .await
+            .get("error")
+            .is_none()
+    );
 }

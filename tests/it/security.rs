@@ -300,7 +300,9 @@ async fn s06_the_defaults_stand_a_crowd_of_six_hundred() {
     let mut crowd = Vec::new();
     for number in 0..600 {
         let connect = TcpStream::connect(("127.0.0.1", sandbox.port()));
-        let connected = timeout(PATIENCE, connect).await.must("stand in the door in time");
+        let connected = timeout(PATIENCE, connect)
+            .await
+            .must("stand in the door in time");
         crowd.push(connected.must(format_args!("be number {number} in the crowd")));
     }
     let mut late = sandbox.ws().await;

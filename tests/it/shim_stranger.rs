@@ -311,7 +311,11 @@ async fn with_an_address_no_file_is_needed_and_nothing_is_started() {
     let mut shim = sandbox.shim_of(command);
     shim.initialize("2025-11-25").await;
     reached(&mut shim).await;
+    let before = relay.served();
     daemon.kill().await;
+    // A call that leaves before the loss is noticed waits longer, for another answer.
+    let again = || relay.served() > before;
+    eventually(SOON, "the loss to be noticed", again).await;
     failure(&shim.call_tool("version", json!({})).await);
     assert_eq!(sandbox.processes("exai-daemon"), Vec::<u32>::new());
     assert!(

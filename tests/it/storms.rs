@@ -11,16 +11,27 @@ use std::{
 use tokio::task::JoinSet;
 
 /// The seed of this run, shown with a failure.
-#[expect(clippy::print_stderr, reason = "shown by the test runner with the failure")]
+#[expect(
+    clippy::print_stderr,
+    reason = "shown by the test runner with the failure"
+)]
 fn seed() -> u64 {
-    let given = std::env::var("EXAI_SEED").ok().and_then(|text| text.parse().ok());
+    let given = std::env::var("EXAI_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let seed = given.unwrap_or_else(|| fastrand::u64(..));
     eprintln!("EXAI_SEED={seed}");
     seed
 }
 
 /// One client that calls, cancels, lets go, hangs up and comes back.
-async fn wander(port: u16, token: String, name: String, calls: usize, seed: u64) -> BTreeMap<String, Value> {
+async fn wander(
+    port: u16,
+    token: String,
+    name: String,
+    calls: usize,
+    seed: u64,
+) -> BTreeMap<String, Value> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut ends = BTreeMap::new();
     let hello = exai_testkit::Handshake::modern(&token, &name, &["progress", "rich_results"]);
@@ -32,7 +43,10 @@ async fn wander(port: u16, token: String, name: String, calls: usize, seed: u64)
             1 => ("no_such_tool", json!({})),
             2 => ("test_panic", json!({})),
             3 => ("test_sleep", json!({ "ms": "x" })),
-            4 => ("test_flood", json!({ "count": 20, "ms": random.u64(0..10) })),
+            4 => (
+                "test_flood",
+                json!({ "count": 20, "ms": random.u64(0..10) }),
+            ),
             5 => ("test_bulk", json!({ "bytes": random.u64(0..200_000) })),
             6 => ("test_block", json!({ "ms": random.u64(0..60) })),
             _ => ("test_sleep", json!({ "ms": random.u64(0..120) })),
@@ -42,7 +56,10 @@ async fn wander(port: u16, token: String, name: String, calls: usize, seed: u64)
             // The usual: wait for it.
             0..=2 => drop(ends.insert(id.clone(), ws.result(&id).await)),
             3 => ws.send(&json!({ "op": "cancel", "request_id": id })).await,
-            4 => ws.send(&json!({ "op": "cancel", "request_id": id, "mode": "detach" })).await,
+            4 => {
+                ws.send(&json!({ "op": "cancel", "request_id": id, "mode": "detach" }))
+                    .await
+            }
             // Hung up on, in good order or in none.
             _ if random.bool() => {
                 ws.close().await;
@@ -85,7 +102,9 @@ async fn calm(sandbox: &Sandbox) {
 #[tokio::test]
 async fn i01_after_a_storm_every_call_has_its_end_and_nothing_is_held() {
     let mut sandbox = Sandbox::new();
-    sandbox.set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "6").set("EXAI_WS_SESSION_MAX_INFLIGHT", "2");
+    sandbox
+        .set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "6")
+        .set("EXAI_WS_SESSION_MAX_INFLIGHT", "2");
     let daemon = sandbox.daemon().await;
     let token = sandbox.token().must("read the token");
     let seed = seed();
@@ -93,13 +112,24 @@ async fn i01_after_a_storm_every_call_has_its_end_and_nothing_is_held() {
     let before = descriptors(daemon.id());
     let mut clients = JoinSet::new();
     for n in 0..10 {
-        clients.spawn(wander(sandbox.port(), token.clone(), format!("c{n}"), 20, seed.wrapping_add(n)));
+        clients.spawn(wander(
+            sandbox.port(),
+            token.clone(),
+            format!("c{n}"),
+            20,
+            seed.wrapping_add(n),
+        ));
     }
     let mut answered = BTreeMap::new();
     while let Some(ends) = clients.join_next().await {
         answered.extend(ends.must("let a client wander"));
     }
-    let received = |sandbox: &Sandbox| sandbox.log("ws_daemon.log").matches("calls: received ").count();
+    let received = |sandbox: &Sandbox| {
+        sandbox
+            .log("ws_daemon.log")
+            .matches("calls: received ")
+            .count()
+    };
     calm(&sandbox).await;
     // Nothing was awaited from here on, so all of it is on its way to the disk.
     eventually(PATIENCE, "what was received has its record", || {
@@ -109,24 +139,45 @@ async fn i01_after_a_storm_every_call_has_its_end_and_nothing_is_held() {
     })
     .await;
     let calls = sandbox.calls();
-    let ids: BTreeSet<String> = calls.iter().map(|call| call["request_id"].to_string()).collect();
+    let ids: BTreeSet<String> = calls
+        .iter()
+        .map(|call| call["request_id"].to_string())
+        .collect();
     assert_eq!(calls.len(), ids.len(), "one record each");
     // A frame that its sender hung up on may never have been read, no other is lost.
     assert!(calls.len() > 100 && calls.len() <= 200, "{}", calls.len());
     for (id, end) in &answered {
-        let record = calls.iter().find(|call| call["request_id"] == **id).must("find its record");
+        let record = calls
+            .iter()
+            .find(|call| call["request_id"] == **id)
+            .must("find its record");
         let code = end["error"].get("code").cloned().unwrap_or(Value::Null);
-        assert_eq!(record["code"], code, "{id}: the record says what the client heard");
+        assert_eq!(
+            record["code"], code,
+            "{id}: the record says what the client heard"
+        );
     }
     #[cfg(target_os = "linux")]
-    eventually(PATIENCE, "every socket is given back", || descriptors(daemon.id()) <= before).await;
+    eventually(PATIENCE, "every socket is given back", || {
+        descriptors(daemon.id()) <= before
+    })
+    .await;
     let check = sandbox.cli(&["logs", "check"]).await.ok();
-    assert!(check.stdout.contains("open=0 violations=0"), "{}", check.all());
+    assert!(
+        check.stdout.contains("open=0 violations=0"),
+        "{}",
+        check.all()
+    );
     drop(daemon);
 }
 
 /// One editor that asks for work that must not be done twice, whatever happens to the daemon.
-async fn ask_for_work(mut shim: Shim, file: std::path::PathBuf, calls: usize, seed: u64) -> (Shim, Vec<Value>) {
+async fn ask_for_work(
+    mut shim: Shim,
+    file: std::path::PathBuf,
+    calls: usize,
+    seed: u64,
+) -> (Shim, Vec<Value>) {
     let mut random = fastrand::Rng::with_seed(seed);
     shim.initialize("2025-06-18").await;
     let mut answers = Vec::new();
@@ -148,7 +199,12 @@ async fn i04_daemons_killed_at_random_moments_run_nothing_twice() {
     for n in 0..3 {
         let mut command = sandbox.command("exai-shim");
         command.env("EXAI_WS_AUTOSTART", "0");
-        editors.spawn(ask_for_work(sandbox.shim_of(command), file.clone(), 25, seed.wrapping_add(n)));
+        editors.spawn(ask_for_work(
+            sandbox.shim_of(command),
+            file.clone(),
+            25,
+            seed.wrapping_add(n),
+        ));
     }
     for _ in 0..6 {
         tokio::time::sleep(Duration::from_millis(random.u64(50..500))).await;
@@ -163,7 +219,12 @@ async fn i04_daemons_killed_at_random_moments_run_nothing_twice() {
         for answer in answers {
             let words = Shim::text_of(&answer);
             if answer["isError"] == true {
-                assert!(words.contains("OUTCOME_UNKNOWN") || words.contains("not known") || words.contains("may"), "{answer}");
+                assert!(
+                    words.contains("OUTCOME_UNKNOWN")
+                        || words.contains("not known")
+                        || words.contains("may"),
+                    "{answer}"
+                );
                 unknown += 1;
             } else {
                 assert_eq!(words, "counted", "{answer}");
@@ -177,12 +238,20 @@ async fn i04_daemons_killed_at_random_moments_run_nothing_twice() {
     let ran: Vec<&str> = text.lines().collect();
     let once: BTreeSet<&str> = ran.iter().copied().collect();
     assert_eq!(ran.len(), once.len(), "nothing ran twice");
-    assert!(ran.len() >= done && ran.len() <= 75, "{} ran, {done} were told so", ran.len());
+    assert!(
+        ran.len() >= done && ran.len() <= 75,
+        "{} ran, {done} were told so",
+        ran.len()
+    );
     // The editors noticed nothing but the answers, and the next call just works.
     for mut shim in shims {
         assert_ne!(shim.call_tool("version", json!({})).await["isError"], true);
     }
     let check = sandbox.cli(&["logs", "check"]).await.ok();
-    assert!(check.stdout.contains("boots=7 ") && check.stdout.contains("violations=0"), "{}", check.all());
+    assert!(
+        check.stdout.contains("boots=7 ") && check.stdout.contains("violations=0"),
+        "{}",
+        check.all()
+    );
     assert!(daemon.is_running());
 }

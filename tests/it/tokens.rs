@@ -20,20 +20,45 @@ async fn s12_a_rotation_over_the_wire_persists_and_keeps_its_overlap() {
     let mut daemon = sandbox.daemon().await;
     let old = sandbox.token().must("read the token");
     let mut ws = sandbox.ws().await;
-    for (from, to, error) in [("wrong", "new-token", "unauthorized"), ("", "x", "missing_params"), (&*old, "", "missing_params")] {
-        ws.send(&json!({ "op": "rotate_token", "request_id": "r", "old": from, "new": to })).await;
+    for (from, to, error) in [
+        ("wrong", "new-token", "unauthorized"),
+        ("", "x", "missing_params"),
+        (&*old, "", "missing_params"),
+    ] {
+        ws.send(&json!({ "op": "rotate_token", "request_id": "r", "old": from, "new": to }))
+            .await;
         let refused = ws.recv_op("rotate_token_res").await;
-        assert_eq!((&refused["ok"], &refused["error"]), (&json!(false), &json!(error)), "{refused}");
+        assert_eq!(
+            (&refused["ok"], &refused["error"]),
+            (&json!(false), &json!(error)),
+            "{refused}"
+        );
     }
-    ws.send(&json!({ "op": "rotate_token", "request_id": "r", "old": old, "new": "two words" })).await;
-    assert_eq!(ws.recv_op("rotate_token_res").await["ok"], false, "no token has blanks");
+    ws.send(&json!({ "op": "rotate_token", "request_id": "r", "old": old, "new": "two words" }))
+        .await;
+    assert_eq!(
+        ws.recv_op("rotate_token_res").await["ok"],
+        false,
+        "no token has blanks"
+    );
     assert_eq!(sandbox.token(), Some(old.clone()));
-    ws.send(&json!({ "op": "rotate_token", "request_id": "r", "old": old, "new": "the-new-token" })).await;
+    ws.send(
+        &json!({ "op": "rotate_token", "request_id": "r", "old": old, "new": "the-new-token" }),
+    )
+    .await;
     let replaced = ws.recv_op("rotate_token_res").await;
-    assert_eq!((&replaced["ok"], &replaced["request_id"]), (&json!(true), &json!("r")));
+    assert_eq!(
+        (&replaced["ok"], &replaced["request_id"]),
+        (&json!(true), &json!("r"))
+    );
     assert_eq!(sandbox.token().as_deref(), Some("the-new-token"));
     // Who is inside stays; both tokens open.
-    assert!(ws.call_and_wait("version", json!({})).await.get("error").is_none());
+    assert!(
+        ws.call_and_wait("version", json!({}))
+            .await
+            .get("error")
+            .is_none()
+    );
     assert!(admits(&sandbox, "the-new-token").await && admits(&sandbox, &old).await);
     daemon.kill().await;
     let _daemon = sandbox.daemon().await;
@@ -60,13 +85,23 @@ async fn s12_the_command_rotates_with_and_without_a_daemon() {
     assert_eq!(none.code, Some(1), "{}", none.all());
     assert!(none.stderr.contains("exai-daemon start"), "{}", none.all());
     sandbox.cli(&["start"]).await.ok();
-    let first = sandbox.cli(&["token", "show"]).await.ok().stdout.trim().to_owned();
+    let first = sandbox
+        .cli(&["token", "show"])
+        .await
+        .ok()
+        .stdout
+        .trim()
+        .to_owned();
     assert_eq!(Some(&first), sandbox.token().as_ref());
     assert!(first.len() >= 32);
     let rotated = sandbox.cli(&["token", "rotate"]).await.ok();
     let second = sandbox.token().must("read the token");
     assert_ne!(first, second);
-    assert!(!rotated.all().contains(&second) && !rotated.all().contains(&first), "{}", rotated.all());
+    assert!(
+        !rotated.all().contains(&second) && !rotated.all().contains(&first),
+        "{}",
+        rotated.all()
+    );
     assert!(admits(&sandbox, &first).await && admits(&sandbox, &second).await);
     sandbox.cli(&["restart"]).await.ok();
     assert!(admits(&sandbox, &first).await && admits(&sandbox, &second).await);
@@ -75,7 +110,10 @@ async fn s12_the_command_rotates_with_and_without_a_daemon() {
     let third = sandbox.token().must("read the token");
     sandbox.cli(&["start"]).await.ok();
     assert!(admits(&sandbox, &third).await && admits(&sandbox, &second).await);
-    assert!(!admits(&sandbox, &first).await, "only the last one has its overlap");
+    assert!(
+        !admits(&sandbox, &first).await,
+        "only the last one has its overlap"
+    );
     sandbox.cli(&["stop"]).await.ok();
 }
 
@@ -101,7 +139,11 @@ async fn s12_a_token_of_the_environment_is_not_rotated_here() {
     let _daemon = sandbox.daemon_with_token("given-by-the-environment").await;
     let refused = sandbox.cli(&["token", "rotate"]).await;
     assert_eq!(refused.code, Some(1), "{}", refused.all());
-    assert!(refused.stderr.contains("EXAI_WS_TOKEN"), "{}", refused.all());
+    assert!(
+        refused.stderr.contains("EXAI_WS_TOKEN"),
+        "{}",
+        refused.all()
+    );
     assert!(!refused.all().contains("given-by-the-environment"));
     assert!(sandbox.token().is_none(), "no file is made beside it");
 }
@@ -130,24 +172,49 @@ const ARGUMENT: &str = "canary-argument-0123456789";
 /// Walks the secrets through everything that could write them down.
 async fn use_the_secrets(sandbox: &Sandbox) -> Vec<String> {
     let mut ws = Ws::connect(sandbox.port()).await;
-    ws.hello(&Handshake::modern(CANARY, "canary", &["events", "rich_results"])).await;
-    ws.send(&json!({ "op": "subscribe", "request_id": "s" })).await;
-    ws.call_as("said", "challenge", json!({ "prompt": ARGUMENT })).await;
+    ws.hello(&Handshake::modern(
+        CANARY,
+        "canary",
+        &["events", "rich_results"],
+    ))
+    .await;
+    ws.send(&json!({ "op": "subscribe", "request_id": "s" }))
+        .await;
+    ws.call_as("said", "challenge", json!({ "prompt": ARGUMENT }))
+        .await;
     ws.result("said").await;
-    ws.call_as("wrong", "test_sleep", json!({ "ms": { "x": "soon" }, "other": ARGUMENT })).await;
+    ws.call_as(
+        "wrong",
+        "test_sleep",
+        json!({ "ms": { "x": "soon" }, "other": ARGUMENT }),
+    )
+    .await;
     ws.result("wrong").await;
     let mut thief = Ws::connect(sandbox.port()).await;
     thief.hello(&Handshake::v1(GUESS)).await;
     thief.closed().await;
     for (old, new) in [(GUESS, NEXT), (CANARY, NEXT)] {
-        ws.send(&json!({ "op": "rotate_token", "request_id": "r", "old": old, "new": new })).await;
+        ws.send(&json!({ "op": "rotate_token", "request_id": "r", "old": old, "new": new }))
+            .await;
         ws.recv_op("rotate_token_res").await;
     }
-    ws.send_text(&format!("{{\"op\":\"rotate_token\",\"old\":\"{CANARY}\",\"new\":[\"{NEXT}\"]}}")).await;
-    ws.send_text(&format!("{{\"op\":\"hello\",\"token\":\"{CANARY}\"}}")).await;
+    ws.send_text(&format!(
+        "{{\"op\":\"rotate_token\",\"old\":\"{CANARY}\",\"new\":[\"{NEXT}\"]}}"
+    ))
+    .await;
+    ws.send_text(&format!("{{\"op\":\"hello\",\"token\":\"{CANARY}\"}}"))
+        .await;
     ws.send_text(&format!("{CANARY} is no json")).await;
     let mut heard = Vec::new();
-    for tool in ["status", "health", "activity", "toolcall_log_tail", "self-check", "version", "provider_capabilities"] {
+    for tool in [
+        "status",
+        "health",
+        "activity",
+        "toolcall_log_tail",
+        "self-check",
+        "version",
+        "provider_capabilities",
+    ] {
         heard.push(ws.call_and_wait(tool, json!({})).await.to_string());
     }
     while let Frame::Json(frame) = ws.next(std::time::Duration::from_millis(300)).await {
@@ -159,36 +226,65 @@ async fn use_the_secrets(sandbox: &Sandbox) -> Vec<String> {
 #[tokio::test]
 async fn s13_secrets_are_in_the_token_file_and_nowhere_else() {
     let mut sandbox = Sandbox::new();
-    sandbox.set("LOG_LEVEL", "TRACE").set("EXAI_HEALTH_WRITER_INTERVAL", "0.2");
+    sandbox
+        .set("LOG_LEVEL", "TRACE")
+        .set("EXAI_HEALTH_WRITER_INTERVAL", "0.2");
     sandbox.write(".exai/run/token", CANARY);
     let mut daemon = sandbox.daemon().await;
     let heard = use_the_secrets(&sandbox).await;
     let secrets = [CANARY, NEXT, GUESS];
     for frame in &heard {
-        assert!(!secrets.iter().any(|secret| frame.contains(secret)), "{frame}");
+        assert!(
+            !secrets.iter().any(|secret| frame.contains(secret)),
+            "{frame}"
+        );
     }
-    for words in [&["status", "--json"][..], &["doctor"], &["config", "--origin"], &["sessions"], &["events"], &["logs"], &["call", "status"]] {
+    for words in [
+        &["status", "--json"][..],
+        &["doctor"],
+        &["config", "--origin"],
+        &["sessions"],
+        &["events"],
+        &["logs"],
+        &["call", "status"],
+    ] {
         let output = sandbox.cli(words).await;
-        assert!(!secrets.iter().any(|secret| output.all().contains(secret)), "{words:?}: {}", output.all());
+        assert!(
+            !secrets.iter().any(|secret| output.all().contains(secret)),
+            "{words:?}: {}",
+            output.all()
+        );
     }
     daemon.terminate();
     daemon.wait(PATIENCE).await;
     let mut found = Vec::new();
-    holding(&sandbox.home(), &[CANARY, NEXT, GUESS, ARGUMENT], &mut found);
+    holding(
+        &sandbox.home(),
+        &[CANARY, NEXT, GUESS, ARGUMENT],
+        &mut found,
+    );
     holding(&sandbox.work(), &secrets, &mut found);
     found.retain(|place| !place.ends_with("/run/token") && !place.ends_with("/run/token.previous"));
     assert!(found.is_empty(), "{found:?}");
     assert!(!daemon.said().contains(CANARY));
     let log = sandbox.log("ws_daemon.log");
-    let said = log.lines().find(|line| line.contains("received") && line.contains(" id=said ")).must("find the call");
-    assert!(said.contains(" args=") && said.contains("B sha="), "size and hash: {said}");
+    let said = log
+        .lines()
+        .find(|line| line.contains("received") && line.contains(" id=said "))
+        .must("find the call");
+    assert!(
+        said.contains(" args=") && said.contains("B sha="),
+        "size and hash: {said}"
+    );
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn s13_a_given_token_is_in_no_file_and_in_no_command_line() {
     let mut sandbox = Sandbox::new();
-    sandbox.set("EXAI_WS_TOKEN", CANARY).set("LOG_LEVEL", "TRACE");
+    sandbox
+        .set("EXAI_WS_TOKEN", CANARY)
+        .set("LOG_LEVEL", "TRACE");
     sandbox.cli(&["start"]).await.ok();
     sandbox.cli(&["call", "version"]).await.ok();
     sandbox.cli(&["restart"]).await.ok();
@@ -211,11 +307,19 @@ async fn s13_argument_values_are_logged_only_where_their_owner_asks() {
     sandbox.set("EXAI_LOG_ARGUMENTS", "1");
     let _daemon = sandbox.daemon().await;
     let mut ws = sandbox.ws().await;
-    ws.call_and_wait("test_sleep", json!({ "ms": 1, "note": ARGUMENT })).await;
+    ws.call_and_wait("test_sleep", json!({ "ms": 1, "note": ARGUMENT }))
+        .await;
     eventually(PATIENCE, "the argument is in the record", || {
         sandbox.log("ws_daemon.log").contains(ARGUMENT)
-            && sandbox.calls().iter().any(|call| call["arguments"]["note"] == ARGUMENT)
+            && sandbox
+                .calls()
+                .iter()
+                .any(|call| call["arguments"]["note"] == ARGUMENT)
     })
     .await;
-    assert!(!sandbox.log("ws_daemon.log").contains(&sandbox.token().must("read the token")));
+    assert!(
+        !sandbox
+            .log("ws_daemon.log")
+            .contains(&sandbox.token().must("read the token"))
+    );
 }
