@@ -91,6 +91,14 @@ async fn status_is_v1s_line_with_v1s_exit_code() {
         (Some(1), &*format!("ws_status: not running | {at}"))
     );
     sandbox.cli(&["start"]).await.ok();
+    sandbox.cli(&["stop"]).await.ok();
+    let ended = sandbox.cli(&["status"]).await;
+    assert_eq!(
+        (ended.code, &ended.stdout),
+        (Some(1), &none.stdout),
+        "after an end in order"
+    );
+    sandbox.cli(&["start"]).await.ok();
     let pid = sandbox.daemon_pid().must("read the record");
     let (mut ws, _) = sandbox.modern("window", &[]).await;
     ws.call_as("r", "test_sleep", json!({ "ms": 60_000 })).await;
@@ -166,11 +174,14 @@ async fn a_call_in_a_pipe_gives_its_result_alone_and_its_progress_beside() {
         .json();
     assert_eq!(full["outputs"][0]["text"], "slept 0 ms");
     // A result longer than any frame comes whole.
+    sandbox.cli(&["stop"]).await.ok();
+    sandbox.set("EXAI_WS_MAX_BYTES", "262144");
+    let _daemon = sandbox.daemon().await;
     let bulk = sandbox
-        .cli(&["call", "test_bulk", "-a", "bytes=40000000", "-q"])
+        .cli(&["call", "test_bulk", "-a", "bytes=3000000", "-q"])
         .await
         .ok();
-    assert_eq!(bulk.stdout.trim_end().len(), 40_000_000);
+    assert_eq!(bulk.stdout.trim_end().len(), 3_000_000);
 }
 
 #[tokio::test]

@@ -424,3 +424,40 @@ async fn r40_two_lives_in_one_log_do_not_mix_up_their_calls() {
         check.all()
     );
 }
+
+/// People clean up by hand; what is written after that must be found.
+#[cfg(unix)]
+#[tokio::test]
+async fn r48_logs_that_are_removed_under_the_daemon_are_made_again() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.daemon().await;
+    let mut ws = sandbox.ws().await;
+    for round in 0..3 {
+        let id = format!("round-{round}");
+        ws.call_as(&id, "no_such_tool", json!({})).await;
+        ws.result(&id).await;
+        let is_there = |name: &str| sandbox.log(name).contains(&id);
+        eventually(PATIENCE, "every log has the call", || {
+            [
+                "ws_daemon.log",
+                "ws_daemon.metrics.jsonl",
+                "tool_calls_all.jsonl",
+                "tool_failures.jsonl",
+            ]
+            .into_iter()
+            .all(is_there)
+        })
+        .await;
+        if round == 1 {
+            fs::remove_dir_all(sandbox.log_path("")).must("remove the logs' folder");
+            eventually(PATIENCE, "the folder is back", || {
+                sandbox.log_path("").is_dir()
+            })
+            .await;
+            continue;
+        }
+        for entry in fs::read_dir(sandbox.log_path("")).must("list the logs") {
+            fs::remove_file(entry.must("list the logs").path()).must("remove a log");
+        }
+    }
+}

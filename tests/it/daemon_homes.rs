@@ -220,7 +220,7 @@ async fn r42_a_disk_that_fills_stops_no_daemon_and_loses_no_record() {
         let call = sandbox.cli(&["call", "test_sleep", "-a", "ms=5"]).await;
         assert_eq!(call.stdout.trim(), "slept 5 ms", "{}", call.all());
     }
-    eventually_warned(&sandbox).await;
+    until_warned(&sandbox, true).await;
     fs::remove_file(mount.0.join("ballast")).must("make room");
     let calls = mount.0.join("logs").join("tool_calls_all.jsonl");
     eventually(Duration::from_secs(20), "every call has its record", || {
@@ -228,23 +228,25 @@ async fn r42_a_disk_that_fills_stops_no_daemon_and_loses_no_record() {
         text.matches("\"tool\":\"test_sleep\"").count() == 3
     })
     .await;
+    until_warned(&sandbox, false).await;
     sandbox.cli(&["stop"]).await.ok();
     let check = sandbox.cli(&["logs", "check"]).await;
     assert_eq!(check.code, Some(0), "{}", check.all());
 }
 
-async fn eventually_warned(sandbox: &Sandbox) {
+/// Waits until the daemon warns of its disk, or does so no longer.
+async fn until_warned(sandbox: &Sandbox, wanted: bool) {
     let end = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
         let status = sandbox.cli(&["status", "--json"]).await.ok().json();
         let warnings = status["health"]["warnings"].to_string();
-        if warnings.contains("space") || warnings.contains("write") {
+        if warnings.contains("free space") == wanted {
             return;
         }
         assert!(
             tokio::time::Instant::now() < end,
-            "no warning: {}",
-            json!(status)
+            "warned {}: {status}",
+            !wanted
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

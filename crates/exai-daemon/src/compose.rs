@@ -29,6 +29,9 @@ pub(crate) const BUILD: &str = match option_env!("EXAI_BUILD") {
 /// The product's version.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// What a result frame holds besides the result, generously.
+const ENVELOPE: usize = 1024;
+
 /// What the composition is given.
 pub(crate) struct Materials<'a> {
     pub(crate) home: &'a Home,
@@ -192,6 +195,7 @@ fn config(settings: &Settings) -> Config {
         session_idle: settings.sessions.idle,
         log_arguments: settings.logs.log_arguments,
         never_coalesce: settings.calls.disable_coalesce_for.clone(),
+        max_result_bytes: settings.network.max_frame_bytes.saturating_sub(ENVELOPE),
     }
 }
 

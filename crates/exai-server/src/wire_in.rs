@@ -304,6 +304,9 @@ impl<C: Control> Desk<C> {
     }
 
     fn error(&self, request_id: Option<RequestId>, message: String) {
+        // No call came of it, so the record has no line; the log does.
+        let (client, id) = (self.member.session.client_name(), request_id.as_ref());
+        tracing::warn!(%client, id = id.map(RequestId::as_str), message, "a frame was refused");
         self.reply(&ErrorFrame {
             request_id,
             message,

@@ -183,13 +183,9 @@ impl Watcher for Voice {
                 }));
                 if self.abilities.progress && !at_once {
                     // So that a peer knows from the first moment that the tool has begun.
-                    let (seq, stage) = (Some(0), Some("running".to_owned()));
+                    let stage = Some("running".to_owned());
                     let progress = self.progress(call);
-                    self.outbox.hint(encode(&Progress {
-                        seq,
-                        stage,
-                        ..progress
-                    }));
+                    self.outbox.hint(encode(&Progress { stage, ..progress }));
                 }
             }
             Update::Progress {

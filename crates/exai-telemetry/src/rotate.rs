@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -32,6 +32,8 @@ pub struct WriteFaults {
     name: String,
     failed: AtomicU64,
     lost: AtomicU64,
+    /// Whether the last attempt failed; spares those that did not a look at the words.
+    failing: AtomicBool,
     last: Mutex<Option<String>>,
 }
 
@@ -48,27 +50,33 @@ impl WriteFaults {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// One line for a person; `None` while all is well.
+    /// One line for a person; `None` while all is well, also again.
     #[must_use]
     pub fn describe(&self) -> Option<String> {
-        let failed = self.failed();
-        if failed == 0 {
-            return None;
-        }
+        let (name, failed, lost) = (&self.name, self.failed(), self.lost());
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let (name, last, lost) = (
-            &self.name,
-            last.as_deref().unwrap_or("unknown"),
-            self.lost(),
-        );
-        Some(format!(
-            "{name}: {failed} writes failed, the last with `{last}`; {lost} lines lost; \
-             free space or repair the directory, it is tried again with every line"
-        ))
+        match &*last {
+            Some(last) => Some(format!(
+                "{name}: {failed} writes failed, the last with `{last}`; {lost} lines lost; \
+                 free space or repair the directory, it is tried again and again"
+            )),
+            None if lost > 0 => Some(format!(
+                "{name}: {lost} lines were lost while it could not be written; it is written again"
+            )),
+            None => None,
+        }
+    }
+
+    /// It is written again, and nothing waits any more.
+    fn recovered(&self) {
+        if self.failing.swap(false, Ordering::Relaxed) {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
     }
 
     fn note(&self, error: &io::Error) {
         self.failed.fetch_add(1, Ordering::Relaxed);
+        self.failing.store(true, Ordering::Relaxed);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
     }
 }
@@ -98,6 +106,7 @@ impl RotatingFile {
             name,
             failed: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
             last: Mutex::new(None),
         };
         let pending = Pending::default();
@@ -141,8 +150,9 @@ impl RotatingFile {
         let sent = self.pending.send(file, lines);
         self.len += sent.written;
         self.faults.lost.fetch_add(sent.lost, Ordering::Relaxed);
-        if let Some(error) = sent.error {
-            self.faults.note(&error);
+        match sent.error {
+            Some(error) => self.faults.note(&error),
+            None => self.faults.recovered(),
         }
     }
 
@@ -165,7 +175,9 @@ impl RotatingFile {
     }
 
     fn make_ready(&mut self, incoming: u64) -> io::Result<()> {
-        if self.file.is_none() || self.limits.shared && !self.is_current()? {
+        // Another process may have rotated it, a person may have removed it: what is written
+        // must be found where it is looked for.
+        if self.file.is_none() || !self.is_current()? {
             self.reopen()?;
         }
         if self.len > 0 && self.len + incoming > self.limits.max_bytes {

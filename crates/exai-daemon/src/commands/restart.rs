@@ -1,5 +1,7 @@
-//! `restart`: stop, then start. The owner's wish for no daemon is not noted in between, and
-//! settings that would refuse the start refuse it before anything is stopped.
+//! `restart`: stop, then start. The owner's wish for no daemon is not noted in between; instead
+//! the starters' lock is held throughout, so that no window brings up its own daemon, with its
+//! own environment, before we bring up ours. Settings that would refuse the start refuse it
+//! before anything is stopped.
 
 use super::{start, stop};
 use crate::{
@@ -12,17 +14,15 @@ use anyhow::Result;
 
 pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
     context.home.prepare()?;
+    let lock = start::only_starter(context).await?;
     match stop::end(context, options).await? {
         stop::Ended::NotRunning => {}
         _ => output::line("ws_daemon: stopped")?,
     }
-    start::run(
-        context,
-        &Start {
-            quiet: false,
-            autostart: false,
-            wait: 15.0,
-        },
-    )
-    .await
+    let options = Start {
+        quiet: false,
+        autostart: false,
+        wait: 15.0,
+    };
+    start::run_alone(context, &options, lock).await
 }

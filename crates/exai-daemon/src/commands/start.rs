@@ -41,7 +41,10 @@ pub(super) struct Up {
 }
 
 pub(super) async fn run(context: &Context, options: &Start) -> Result<Code> {
-    let up = bring_up(context, options).await?;
+    told(&bring_up(context, options).await?, options)
+}
+
+fn told(up: &Up, options: &Start) -> Result<Code> {
     if !options.quiet {
         let word = if up.already {
             "already running"
@@ -68,10 +71,27 @@ pub(super) async fn bring_up(context: &Context, options: &Start) -> Result<Up> {
         return Ok(up);
     }
     let patience = Duration::from_secs_f64(options.wait);
-    let _lock = match start_lock(context, patience + PREDECESSOR).await? {
+    let lock = match start_lock(context, patience + PREDECESSOR, Meanwhile::OneWillDo).await? {
         Ok(lock) => lock,
         Err(up) => return Ok(up),
     };
+    bring_up_alone(context, options, lock).await
+}
+
+/// Becomes the only starter of this home, whatever answers now: for who is about to end it.
+pub(super) async fn only_starter(context: &Context) -> Result<File> {
+    let lock = start_lock(context, PREDECESSOR, Meanwhile::WaitAllTheSame).await?;
+    lock.map_err(|up| anyhow::anyhow!("{} came up meanwhile", up.url))
+}
+
+/// The same as [`run`], for who already is the only starter.
+pub(super) async fn run_alone(context: &Context, options: &Start, lock: File) -> Result<Code> {
+    rendezvous::clear_stopped(&context.home).context("cannot remove the stopped marker")?;
+    told(&bring_up_alone(context, options, lock).await?, options)
+}
+
+async fn bring_up_alone(context: &Context, options: &Start, _lock: File) -> Result<Up> {
+    let patience = Duration::from_secs_f64(options.wait);
     heed_the_owner(context, options)?;
     if let Some(up) = answering(context).await? {
         return Ok(up);
@@ -133,8 +153,21 @@ fn up(context: &Context, target: &Target, server: &ServerInfo, already: bool) ->
     }
 }
 
+/// What a daemon that answers means to who waits for the lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    /// Another starter has done the work.
+    OneWillDo,
+    /// It is the one that is about to be ended.
+    WaitAllTheSame,
+}
+
 /// The lock that lets one starter work; or the daemon another one brought up meanwhile.
-async fn start_lock(context: &Context, patience: Duration) -> Result<Result<File, Up>> {
+async fn start_lock(
+    context: &Context,
+    patience: Duration,
+    meanwhile: Meanwhile,
+) -> Result<Result<File, Up>> {
     let path = context.home.start_lock_file();
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
@@ -162,6 +195,7 @@ async fn start_lock(context: &Context, patience: Duration) -> Result<Result<File
         }
         looks += 1;
         if looks.is_multiple_of(10)
+            && meanwhile == Meanwhile::OneWillDo
             && let Some(up) = answering(context).await?
         {
             return Ok(Err(up));

@@ -200,7 +200,9 @@ fn age(health: &Health) -> f64 {
 
 /// The predecessor's line, which scripts read.
 fn line(report: &Report, target: &Target) -> String {
-    let Some(health) = &report.health else {
+    // A daemon that ended in order left no doubt behind, as a stale file would.
+    let ended = |health: &&Health| !report.running && health.state == "stopped";
+    let Some(health) = report.health.as_ref().filter(|health| !ended(health)) else {
         return format!("ws_status: not running | ws://{}", target.authority());
     };
     let state = match report.health_file_age_secs {

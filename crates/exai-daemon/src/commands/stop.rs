@@ -189,6 +189,13 @@ async fn gone(context: &Context, patience: Duration, what: &str) -> Result<bool>
     let target = dial::target(context).await?;
     let mut ticker = output::Ticker::new();
     loop {
+        let now = rendezvous::read(&context.home).ok().flatten();
+        if let (Some(then), Some(now)) = (&record, &now)
+            && then.boot_id != now.boot_id
+        {
+            // The one we mean has given way to another, which is not ours to wait for.
+            break;
+        }
         let held = lock_is_held(&context.home);
         if !held && !matches!(probe(&target, &context.home).await, Answer::Ours(_)) {
             break;

@@ -58,6 +58,10 @@ pub(crate) fn signal(home: &Home, confirmed: Option<u32>, push: Push) -> Result<
     if !lock_is_held(home) {
         return Err(Unproven::Another);
     }
+    if confirmed.is_some_and(|pid| pid != endpoint.pid) {
+        // The daemon that was asked is gone, and its successor was not asked.
+        return Err(Unproven::Another);
+    }
     if endpoint.pid_started.is_none() && confirmed != Some(endpoint.pid) {
         return Err(Unproven::Unconfirmed);
     }

@@ -7,7 +7,10 @@ use super::{
     outcome::{End, Finished},
 };
 use crate::{engine::Engine, events::Happening, ports::recorder::Reserved};
-use exai_protocol::record::{FinishedRecord, Record};
+use exai_protocol::{
+    Outcome,
+    record::{FinishedRecord, Record},
+};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -124,10 +127,13 @@ impl Armed {
             run_us,
             asked: call.asked.clone(),
         });
+        let error = finished.told(engine.config().max_result_bytes);
         let record = Arc::new(FinishedRecord {
             call: Arc::clone(&call.facts),
-            outcome: finished.outcome(),
-            error: finished.error.clone(),
+            outcome: error
+                .as_ref()
+                .map_or(Outcome::Ok, |error| error.code.outcome()),
+            error,
             finished_at: engine.now(),
             queue_us,
             run_us,

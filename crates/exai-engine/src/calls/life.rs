@@ -215,7 +215,7 @@ fn unknown_tool(engine: &Engine, asked: &str) -> WireError {
     let snapshot = engine.registry().snapshot();
     let near = snapshot.closest(asked);
     let hint = match near.as_slice() {
-        [] => "list_tools names them all".to_owned(),
+        [] => "the list of tools names them all".to_owned(),
         near => format!("did you mean {}?", near.join(", ")),
     };
     WireError::new(Code::ToolNotFound, format!("Unknown tool: {asked}; {hint}")).ran(Ran::No)

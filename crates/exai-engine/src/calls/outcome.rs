@@ -80,6 +80,19 @@ impl Finished {
             .map_or(Outcome::Ok, |error| error.code.outcome())
     }
 
+    /// What those who wait are told instead of a plain success: the tool's error, or that the
+    /// result does not fit into a frame of this size. For the record, which must say the same.
+    pub(crate) fn told(&self, max_bytes: usize) -> Option<WireError> {
+        let size = self.result_bytes();
+        if self.error.is_some() || size <= max_bytes {
+            return self.error.clone();
+        }
+        let message = format!(
+            "the result of {size} bytes does not fit into a frame; it is kept to be collected"
+        );
+        Some(WireError::new(Code::TooLarge, message).ran(Ran::Yes))
+    }
+
     /// Bytes of the outputs.
     #[must_use]
     pub fn result_bytes(&self) -> usize {

@@ -62,7 +62,11 @@ impl Retention {
                 number: self.stored,
             },
         );
-        while self.results.len() > self.limits.results || self.bytes > self.limits.bytes {
+        // The newest stays even if it alone is over the bytes: its client was just told that it
+        // can be collected.
+        while self.results.len() > 1
+            && (self.results.len() > self.limits.results || self.bytes > self.limits.bytes)
+        {
             if !self.evict_oldest() {
                 break;
             }

@@ -120,13 +120,33 @@ async fn eviction_by_size_takes_the_oldest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_larger_than_all_room_is_expired_at_once() {
+async fn a_result_larger_than_all_room_stays_until_the_next() {
     let world = keeping(RetentionLimits {
         ttl: TTL,
         results: 10,
         bytes: 500,
     });
+    let member = world.join("a");
     run_some(&world, 1).await;
+    let (state, kept) = world.engine.look_up(&member.session, &"0".into());
+    assert_eq!(state, CallState::Finished);
+    assert!(kept.is_some());
+    world.leave(&member);
+    run_some(&world, 2).await;
     assert_expired(&world, "0").await;
     world.audit().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_fit_into_a_frame_is_recorded_as_such_and_kept() {
+    let world = World::new();
+    let member = world.join("a");
+    world.run(&member, "1", "act", r#"{"bytes":1000001}"#).await;
+    world.audit().await;
+    let record = world.finished().remove(0);
+    assert_eq!(record.outcome, exai_protocol::Outcome::TooLarge);
+    assert!(record.error.is_some());
+    let (state, kept) = world.engine.look_up(&member.session, &"1".into());
+    assert_eq!(state, CallState::Finished);
+    assert!(kept.is_some_and(|kept| kept.error.is_none()));
 }
