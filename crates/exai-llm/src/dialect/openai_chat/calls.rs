@@ -60,8 +60,8 @@ impl Calls {
     /// The calls; a cut answer's half call is none.
     pub(super) fn finish(self, cut: bool) -> Vec<ToolCall> {
         let whole = |partial: &Partial| {
-            !partial.name.is_empty()
-                && !(cut && serde_json::from_str::<Value>(&partial.arguments).is_err())
+            let half = cut && serde_json::from_str::<Value>(&partial.arguments).is_err();
+            !partial.name.is_empty() && !half
         };
         self.list
             .into_iter()
