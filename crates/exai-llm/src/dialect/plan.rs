@@ -182,7 +182,9 @@ fn effort_word(
 
 fn temperature(target: &Target<'_>, request: &ChatRequest, applied: &mut Applied) -> Option<f64> {
     let wish = request.temperature?;
-    if target.traits.temperature == TemperatureRule::Fixed {
+    let thinks = target.traits.thinking == Some(true);
+    let fixed = thinks && target.quirks.thinkers_fix_temperature;
+    if fixed || target.traits.temperature == TemperatureRule::Fixed {
         let why = "the model sets its own temperature";
         applied.change("temperature", wish, "not sent", why);
         return None;

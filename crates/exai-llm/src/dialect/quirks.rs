@@ -24,6 +24,8 @@ pub struct Quirks {
     pub developer_role: bool,
     /// The highest temperature it takes.
     pub temperature_max: f64,
+    /// Whether its thinking models refuse a temperature.
+    pub thinkers_fix_temperature: bool,
     /// How its own web search is asked for.
     pub search: SearchStyle,
     /// The search engine or tool version to name, where there is a choice.
@@ -59,6 +61,7 @@ impl Default for Quirks {
             tool_choice: ToolChoiceStyle::Full,
             developer_role: false,
             temperature_max: 2.0,
+            thinkers_fix_temperature: false,
             search: SearchStyle::None,
             search_engine: None,
             search_excludes_tools: false,

@@ -53,10 +53,11 @@ pub(crate) fn settle(path: &Path, mut fixture: Value, computed: Value, faults: &
     if std::env::var("EXAI_GOLDEN").as_deref() == Ok("update") {
         fixture["expect"] = computed;
         let text = format!("{}\n", serde_json::to_string_pretty(&fixture).unwrap());
-        File::create(path)
-            .unwrap()
-            .write_all(text.as_bytes())
-            .unwrap();
+        // Beside other tests that read the same files.
+        let fresh = path.with_extension("new");
+        let mut file = File::create(&fresh).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        std::fs::rename(fresh, path).unwrap();
         return;
     }
     let expected = serde_json::to_string_pretty(&fixture["expect"]).unwrap();

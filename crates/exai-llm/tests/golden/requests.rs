@@ -9,8 +9,12 @@ use exai_llm::{
 use serde_json::{Map, Value, json};
 
 fn wishes() -> Vec<(String, ChatRequest)> {
-    let Value::Object(wishes) = read(&folder("wishes.json")) else {
-        panic!("wishes.json is no object");
+    of(read(&folder("wishes.json")))
+}
+
+fn of(wishes: Value) -> Vec<(String, ChatRequest)> {
+    let Value::Object(wishes) = wishes else {
+        panic!("wishes are no object");
     };
     wishes
         .into_iter()
@@ -25,7 +29,12 @@ fn every_wish_is_written_as_documented_at_every_endpoint() {
     for (path, fixture) in all("requests") {
         let scene = Scene::of(&fixture);
         let mut written = Map::new();
-        for (name, wish) in &wishes {
+        let own = fixture
+            .get("own_wishes")
+            .cloned()
+            .map(of)
+            .unwrap_or_default();
+        for (name, wish) in wishes.iter().chain(&own) {
             let mut wish = wish.clone();
             fixture["model"]
                 .as_str()
@@ -123,5 +132,20 @@ fn a_search_that_cannot_be_is_reported() {
             .iter()
             .any(|w| sent.contains(w));
         assert_eq!(asked, wire.applied.search, "{}: {sent}", scene.name);
+    }
+}
+
+/// Thoughts and signatures go back only to the endpoint and model they came from.
+#[test]
+fn nothing_carried_from_elsewhere_is_sent() {
+    for (path, row) in all("requests") {
+        let scene = Scene::of(&row);
+        for (name, wish) in wishes() {
+            if let Ok(wire) = write(&scene.target(), &wish) {
+                let sent = wire.body.to_string();
+                let place = format!("{}: {name}", path.display());
+                assert!(!sent.contains("thoughts of another"), "{place}: {sent}");
+            }
+        }
     }
 }

@@ -28,7 +28,7 @@ pub(in crate::dialect) struct Reader {
     blocks: Vec<Value>,
     usage: Usage,
     reason: Option<String>,
-    calls: bool,
+    calls: Vec<ToolCall>,
     /// Searches under way; one that failed has not run.
     asked: Vec<String>,
 }
@@ -42,7 +42,7 @@ impl Reader {
             blocks: Vec::new(),
             usage: Usage::default(),
             reason: None,
-            calls: false,
+            calls: Vec::new(),
             asked: Vec::new(),
         }
     }
@@ -102,28 +102,32 @@ impl Reader {
         }
     }
 
-    fn stop(&mut self, index: u64, out: &mut Vec<StreamItem>) {
+    fn stop(&mut self, index: u64) {
         if let Some(mut block) = self.open.remove(&index) {
             if !block.input.is_empty() {
                 block.value["input"] = object(&block.input);
             }
             let input = block.input;
-            self.block(block.value, Some(input), out);
+            self.block(block.value, Some(input));
         }
     }
 
     /// A finished block.
-    fn block(&mut self, block: Value, raw: Option<String>, out: &mut Vec<StreamItem>) {
+    fn block(&mut self, block: Value, raw: Option<String>) {
         match text(&block, "type").unwrap_or_default() {
             "tool_use" => {
-                self.calls = true;
                 let raw = raw.filter(|raw| !raw.trim().is_empty());
-                out.push(StreamItem::ToolCall(ToolCall {
+                let half = raw.as_ref().is_some_and(|raw| !is_json(raw));
+                self.calls.push(ToolCall {
                     id: text(&block, "id").unwrap_or_default().to_owned(),
                     name: text(&block, "name").unwrap_or_default().to_owned(),
                     arguments: raw.unwrap_or_else(|| arguments(block.get("input"))),
                     kind: CallKind::Function,
-                }));
+                });
+                // What is no JSON cannot go back as a block.
+                if half {
+                    return;
+                }
             }
             "server_tool_use" => {
                 let query = block.pointer("/input/query").and_then(Value::as_str);
@@ -174,14 +178,25 @@ impl Reader {
             Some("model_context_window_exceeded") => DoneReason::ContextFull,
             Some("pause_turn") => DoneReason::Pause,
             Some("refusal") => DoneReason::ContentFilter,
-            _ if self.calls => DoneReason::ToolCalls,
+            _ if !self.calls.is_empty() => DoneReason::ToolCalls,
             None | Some("end_turn" | "stop_sequence" | "tool_use") => DoneReason::Stop,
             Some(other) => DoneReason::Other(other.to_owned()),
         };
+        let cut = matches!(reason, DoneReason::Length | DoneReason::ContextFull);
+        for call in self.calls.drain(..) {
+            // A cut answer's half call is none.
+            if !cut || is_json(&call.arguments) {
+                out.push(StreamItem::ToolCall(call));
+            }
+        }
         let blocks = std::mem::take(&mut self.blocks);
         let carry = (!blocks.is_empty()).then(|| self.origin.carry(Value::Array(blocks)));
         self.ending.close(reason, carry, out);
     }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok()
 }
 
 fn append(block: &mut Value, field: &str, more: &str) {
@@ -208,7 +223,7 @@ impl Events for Reader {
                     self.delta(index, delta, out);
                 }
             }
-            "content_block_stop" => self.stop(index, out),
+            "content_block_stop" => self.stop(index),
             "message_delta" => {
                 let reason = event.pointer("/delta/stop_reason").and_then(Value::as_str);
                 self.reason = reason.map(str::to_owned).or(self.reason.take());
@@ -246,7 +261,7 @@ impl Events for Reader {
                 self.ending
                     .source(text(citation, "url"), text(citation, "title"));
             }
-            self.block(block.clone(), None, out);
+            self.block(block.clone(), None);
         }
         self.close(out);
         Ok(())

@@ -28,7 +28,7 @@ pub(in crate::dialect) fn write(
             json!({"parts": [{"text": standing}]}),
         );
     }
-    let contents = contents(target, request);
+    let contents = contents(target, request, plan.thinking == ThinkingStyle::Level);
     if contents.is_empty() {
         return Err(Fault::unsupported(
             "the request has nothing but instructions",
@@ -64,7 +64,7 @@ fn path(model: &str) -> String {
     format!("/{folder}{written}:streamGenerateContent?alt=sse")
 }
 
-fn contents(target: &Target<'_>, request: &ChatRequest) -> Vec<Value> {
+fn contents(target: &Target<'_>, request: &ChatRequest, signed: bool) -> Vec<Value> {
     let mut list: Vec<Value> = Vec::new();
     for message in &request.messages {
         let (role, parts) = match message {
@@ -74,7 +74,7 @@ fn contents(target: &Target<'_>, request: &ChatRequest) -> Vec<Value> {
                 "model",
                 match carried(target, &request.model, turn.carry.as_ref()) {
                     Some(Value::Array(kept)) => kept.clone(),
-                    _ => rebuilt(turn),
+                    _ => rebuilt(turn, signed),
                 },
             ),
             Message::Tool(result) => ("user", vec![answer(result)]),
@@ -110,16 +110,21 @@ fn answer(result: &ToolResult) -> Value {
     json!({"functionResponse": {"name": result.name, "response": {field: result.content}}})
 }
 
-fn rebuilt(turn: &AssistantTurn) -> Vec<Value> {
+/// A turn of another model or endpoint. Where calls must be signed, the documented word for
+/// "not made by you" stands for the signature.
+fn rebuilt(turn: &AssistantTurn, signed: bool) -> Vec<Value> {
     let mut parts = Vec::new();
     if !turn.text.is_empty() {
         parts.push(json!({"text": turn.text}));
     }
-    parts.extend(
-        turn.tool_calls.iter().map(
-            |call| json!({"functionCall": {"name": call.name, "args": object(&call.arguments)}}),
-        ),
-    );
+    for (at, call) in turn.tool_calls.iter().enumerate() {
+        let args = object(&call.arguments);
+        let mut part = json!({"functionCall": {"name": call.name, "args": args}});
+        if signed && at == 0 {
+            part["thoughtSignature"] = json!("skip_thought_signature_validator");
+        }
+        parts.push(part);
+    }
     parts
 }
 

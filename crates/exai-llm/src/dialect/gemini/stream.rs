@@ -73,6 +73,9 @@ impl Reader {
             last["text"] = json!(joined);
             return;
         }
+        if plain(part) && words(part, "text").is_none() {
+            return;
+        }
         self.parts.push(part.clone());
     }
 

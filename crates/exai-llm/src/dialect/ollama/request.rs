@@ -3,6 +3,7 @@
 
 use super::super::{
     SchemaStyle, Target, ToolChoiceStyle, WireRequest, effort,
+    ending::carried,
     json::object,
     plan::{Plan, instructions, replays},
 };
@@ -85,7 +86,9 @@ fn messages(target: &Target<'_>, request: &ChatRequest, plan: &Plan) -> Value {
             Message::System(_) => {}
             Message::User(parts) => list.push(user(parts)),
             Message::Assistant(turn) => {
-                list.push(assistant(turn, replays(target, &request.messages, at)));
+                let kept = carried(target, &request.model, turn.carry.as_ref());
+                let replay = replays(target, &request.messages, at);
+                list.push(assistant(turn, kept.filter(|_| replay)));
             }
             Message::Tool(result) => list.push(json!({
                 "role": "tool",
@@ -120,10 +123,10 @@ fn user(parts: &[Part]) -> Value {
     message
 }
 
-fn assistant(turn: &AssistantTurn, replay: bool) -> Value {
+fn assistant(turn: &AssistantTurn, kept: Option<&Value>) -> Value {
     let mut message = json!({"role": "assistant", "content": turn.text});
-    if replay && !turn.reasoning.is_empty() {
-        message["thinking"] = json!(turn.reasoning);
+    if let Some(thoughts) = kept.and_then(|kept| kept.get("thinking")) {
+        message["thinking"] = thoughts.clone();
     }
     if !turn.tool_calls.is_empty() {
         let calls = turn.tool_calls.iter().map(

@@ -3,19 +3,22 @@
 use crate::{
     chat::{CallKind, ChatRequest, DoneReason, StreamItem, ToolCall, Usage},
     dialect::{
-        Target,
-        ending::Ending,
+        Replay, Target,
+        ending::{Ending, Origin},
         inline::Inline,
         json::{arguments, count, list, text, words},
         reader::{Events, truncated},
     },
     fault::Fault,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(in crate::dialect) struct Reader {
     inline: Inline,
+    origin: Origin,
     ending: Ending,
+    /// Thoughts, where this endpoint wants them back.
+    thoughts: Option<String>,
     calls: usize,
 }
 
@@ -25,7 +28,9 @@ impl Reader {
         let quirks = target.quirks;
         Self {
             inline: Inline::new(quirks.think_tags, quirks.textual_tool_calls, known),
+            origin: Origin::of(target, &request.model),
             ending: Ending::default(),
+            thoughts: (quirks.replay_reasoning != Replay::Never).then(String::new),
             calls: 0,
         }
     }
@@ -50,6 +55,9 @@ impl Events for Reader {
         self.ending.any = true;
         if let Some(message) = event.get("message") {
             let thought = words(message, "thinking");
+            if let (Some(kept), Some(thought)) = (&mut self.thoughts, thought) {
+                kept.push_str(thought);
+            }
             out.extend(thought.map(|text| StreamItem::Reasoning(text.to_owned())));
             if let Some(text) = words(message, "content") {
                 self.inline.push(text, out);
@@ -76,7 +84,9 @@ impl Events for Reader {
             None | Some("stop" | "") => DoneReason::Stop,
             Some(other) => DoneReason::Other(other.to_owned()),
         };
-        self.ending.close(reason, None, out);
+        let thoughts = self.thoughts.take().filter(|text| !text.is_empty());
+        let carry = thoughts.map(|text| self.origin.carry(json!({"thinking": text})));
+        self.ending.close(reason, carry, out);
         Ok(())
     }
 

@@ -115,9 +115,6 @@ fn assistant(
     let mut message = Map::new();
     message.insert("role".into(), json!("assistant"));
     message.insert("content".into(), json!(turn.text));
-    if replay && !turn.reasoning.is_empty() {
-        message.insert("reasoning_content".into(), json!(turn.reasoning));
-    }
     let calls: Vec<Value> = turn
         .tool_calls
         .iter()
@@ -138,7 +135,9 @@ fn assistant(
     }
     // What this endpoint gave for exactly this model goes back beside the turn.
     if let Some(Value::Object(fields)) = carried(target, &request.model, turn.carry.as_ref()) {
-        message.extend(fields.clone());
+        let wanted = |field: &str| field != "reasoning_content" || replay;
+        let fields = fields.iter().filter(|(field, _)| wanted(field));
+        message.extend(fields.map(|(field, value)| (field.clone(), value.clone())));
     }
     Value::Object(message)
 }

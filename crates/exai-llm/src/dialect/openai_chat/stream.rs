@@ -3,9 +3,9 @@
 
 use super::{calls::Calls, usage};
 use crate::{
-    chat::{CallKind, ChatRequest, DoneReason, StreamItem},
+    chat::{CallKind, Carry, ChatRequest, DoneReason, StreamItem},
     dialect::{
-        Target,
+        Replay, Target,
         ending::{Ending, Origin},
         inline::Inline,
         json::{list, text, words},
@@ -14,7 +14,7 @@ use crate::{
     fault::{Fault, FaultClass},
     search::KIMI_SEARCH,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub(in crate::dialect) struct Reader {
     origin: Origin,
@@ -25,6 +25,8 @@ pub(in crate::dialect) struct Reader {
     refused: bool,
     /// OpenRouter's thoughts in the form it wants back.
     details: Vec<Value>,
+    /// Thoughts, where this endpoint wants them back.
+    thoughts: Option<String>,
 }
 
 impl Reader {
@@ -42,6 +44,7 @@ impl Reader {
             reason: None,
             refused: false,
             details: Vec::new(),
+            thoughts: (quirks.replay_reasoning != Replay::Never).then(String::new),
         }
     }
 
@@ -50,6 +53,9 @@ impl Reader {
             .iter()
             .find_map(|field| words(delta, field));
         if let Some(thought) = thought {
+            if let Some(kept) = &mut self.thoughts {
+                kept.push_str(thought);
+            }
             out.push(StreamItem::Reasoning(thought.to_owned()));
         }
         self.details
@@ -89,6 +95,19 @@ impl Reader {
         }
     }
 
+    fn carry(&mut self) -> Option<Carry> {
+        let mut items = Map::new();
+        let details = std::mem::take(&mut self.details);
+        if !details.is_empty() {
+            items.insert("reasoning_details".into(), merge(details));
+        }
+        let thoughts = self.thoughts.take().filter(|text| !text.is_empty());
+        if let Some(thoughts) = thoughts {
+            items.insert("reasoning_content".into(), json!(thoughts));
+        }
+        (!items.is_empty()).then(|| self.origin.carry(Value::Object(items)))
+    }
+
     fn close(&mut self, out: &mut Vec<StreamItem>) -> Result<(), Fault> {
         self.inline.finish(out);
         let word = self.reason.take();
@@ -103,11 +122,7 @@ impl Reader {
             out.push(StreamItem::ToolCall(call));
         }
         let reason = reason(word.as_deref(), any_calls, self.refused)?;
-        let details = std::mem::take(&mut self.details);
-        let carry = (!details.is_empty()).then(|| {
-            self.origin
-                .carry(json!({"reasoning_details": merge(details)}))
-        });
+        let carry = self.carry();
         self.ending.close(reason, carry, out);
         Ok(())
     }
@@ -170,7 +185,7 @@ fn reason(word: Option<&str>, calls: bool, refused: bool) -> Result<DoneReason, 
         "length" | "max_tokens" | "MAX_TOKENS" => DoneReason::Length,
         "model_context_window_exceeded" | "model_length" => DoneReason::ContextFull,
         "content_filter" | "sensitive" | "safety" => DoneReason::ContentFilter,
-        "insufficient_system_resource" => return fault(FaultClass::Overloaded, "overload"),
+        word @ "insufficient_system_resource" => return fault(FaultClass::Overloaded, word),
         word @ ("error" | "network_error") => return fault(FaultClass::Server, word),
         _ if calls => DoneReason::ToolCalls,
         _ if refused => DoneReason::ContentFilter,

@@ -39,6 +39,8 @@ impl Reader {
 
     fn item(&mut self, item: &Value, out: &mut Vec<StreamItem>) {
         match text(item, "type") {
+            // A cut answer's half call is none, and does not go back.
+            Some("function_call") if text(item, "status") == Some("incomplete") => return,
             Some("function_call") => {
                 self.calls += 1;
                 let id = words(item, "call_id").or_else(|| words(item, "id"));
