@@ -2,11 +2,11 @@
 //! is not known to take are left out and said to be left out; what cannot be left out without
 //! asking something else is refused before anything is sent.
 
-use super::{Quirks, Replay, SchemaStyle, SearchStyle, Target, ToolChoiceStyle, effort};
+use super::{Dialect, Quirks, Replay, SchemaStyle, SearchStyle, Target, ToolChoiceStyle, effort};
 use crate::{
     chat::{
-        Applied, ChatRequest, Effort, Image, Message, Part, Shape, TemperatureRule, ThinkingStyle,
-        ToolChoice,
+        Applied, ChatRequest, Effort, Image, Message, Part, Recency, Shape, TemperatureRule,
+        ThinkingStyle, ToolChoice,
     },
     fault::Fault,
 };
@@ -130,10 +130,40 @@ fn search(target: &Target<'_>, request: &ChatRequest, applied: &mut Applied) -> 
     } else if target.quirks.search_excludes_tools && !request.tools.is_empty() {
         "the provider does not search the web beside other tools"
     } else {
+        unheard(target, request, applied);
         return true;
     };
     applied.change("web_search", true, false, why);
     false
+}
+
+/// What of a search's wishes this endpoint has no words for.
+fn unheard(target: &Target<'_>, request: &ChatRequest, applied: &mut Applied) {
+    let Some(wish) = &request.search else { return };
+    let (count, recency, domains) = match (target.quirks.search, target.dialect) {
+        (SearchStyle::Glm, _) => (true, true, wish.domains.len() == 1),
+        (SearchStyle::OpenrouterPlugin, _) => (true, false, true),
+        (SearchStyle::Builtin, Dialect::OpenaiResponses | Dialect::Anthropic) => {
+            (false, false, true)
+        }
+        _ => (false, false, false),
+    };
+    let why = "the endpoint's search has no such setting";
+    if let Some(wished) = wish.count.filter(|_| !count) {
+        applied.change("web_search.count", wished, "not sent", why);
+    }
+    if wish.recency != Recency::Any && !recency {
+        let wished = format!("{:?}", wish.recency).to_lowercase();
+        applied.change("web_search.recency", wished, "not sent", why);
+    }
+    if !wish.domains.is_empty() && !domains {
+        applied.change(
+            "web_search.domains",
+            wish.domains.join(", "),
+            "not sent",
+            why,
+        );
+    }
 }
 
 fn effort_word(
@@ -241,11 +271,9 @@ fn shape(
     match &request.shape {
         Shape::Text => (style, None),
         Shape::Json => {
-            let sent = if style == SchemaStyle::Prompt {
-                word
-            } else {
-                "json_object"
-            };
+            // Anthropic enforces schemas, but has no word for "some JSON".
+            let asked = style == SchemaStyle::Prompt || target.dialect == Dialect::Anthropic;
+            let sent = if asked { "prompt" } else { "json_object" };
             applied.shape = Some(sent.to_owned());
             let ask = "Answer with one JSON object and nothing else.";
             (style, Some(ask.to_owned()))

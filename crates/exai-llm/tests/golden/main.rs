@@ -4,7 +4,11 @@
 //! `EXAI_GOLDEN=update cargo test -p exai-llm --test golden` writes what is computed; read
 //! the difference before keeping it.
 
+#[cfg(test)]
 mod errors;
+#[cfg(test)]
 mod fixture;
+#[cfg(test)]
 mod requests;
+#[cfg(test)]
 mod streams;
