@@ -9,6 +9,8 @@ mod errors;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod loops;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod streams;
