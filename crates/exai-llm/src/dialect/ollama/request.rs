@@ -26,37 +26,12 @@ pub(in crate::dialect) fn write(
     body.insert("model".into(), json!(request.model));
     body.insert("messages".into(), messages(target, request, &plan));
     body.insert("stream".into(), json!(true));
-    let pinned = quirks.num_ctx.unwrap_or(NUM_CTX);
-    let context = target
-        .traits
-        .context
-        .map_or(pinned, |most| most.min(pinned));
-    if plan.max_output >= context {
-        let fits = (context / 2).max(1);
-        let why = format!("the context is pinned at {context} tokens");
-        plan.applied
-            .change("max_output", plan.max_output, fits, why);
-        plan.applied.max_output = fits;
-        plan.max_output = fits;
-    }
-    let mut options = json!({"num_ctx": context, "num_predict": plan.max_output});
-    if let Some(temperature) = plan.temperature {
-        options["temperature"] = json!(temperature);
-    }
+    let options = options(target, &mut plan);
     body.insert("options".into(), options);
     if let Some(time) = &quirks.keep_alive {
         body.insert("keep_alive".into(), json!(time));
     }
-    if plan.thinking == ThinkingStyle::Think
-        && let Some(word) = &plan.effort
-    {
-        let think = match word.as_str() {
-            "true" | "enabled" => json!(true),
-            word if effort::is_off(word) => json!(false),
-            word => json!(word),
-        };
-        body.insert("think".into(), think);
-    }
+    think(&plan, &mut body);
     tools(target, request, &plan, &mut body);
     match (&request.shape, plan.schema) {
         (Shape::Text, _) | (_, SchemaStyle::Prompt) => {}
@@ -73,6 +48,40 @@ pub(in crate::dialect) fn write(
         body: Value::Object(body),
         applied: plan.applied,
     })
+}
+
+fn options(target: &Target<'_>, plan: &mut Plan) -> Value {
+    let pinned = target.quirks.num_ctx.unwrap_or(NUM_CTX);
+    let context = target
+        .traits
+        .context
+        .map_or(pinned, |most| most.min(pinned));
+    if plan.max_output >= context {
+        let fits = (context / 2).max(1);
+        let why = format!("the context is pinned at {context} tokens");
+        plan.applied
+            .change("max_output", plan.max_output, fits, why);
+        plan.applied.max_output = fits;
+        plan.max_output = fits;
+    }
+    let mut options = json!({"num_ctx": context, "num_predict": plan.max_output});
+    if let Some(temperature) = plan.temperature {
+        options["temperature"] = json!(temperature);
+    }
+    options
+}
+
+fn think(plan: &Plan, body: &mut Map<String, Value>) {
+    if plan.thinking == ThinkingStyle::Think
+        && let Some(word) = &plan.effort
+    {
+        let think = match word.as_str() {
+            "true" | "enabled" => json!(true),
+            word if effort::is_off(word) => json!(false),
+            word => json!(word),
+        };
+        body.insert("think".into(), think);
+    }
 }
 
 fn messages(target: &Target<'_>, request: &ChatRequest, plan: &Plan) -> Value {

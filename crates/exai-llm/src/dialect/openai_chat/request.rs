@@ -189,6 +189,35 @@ fn tools(target: &Target<'_>, request: &ChatRequest, plan: &Plan, body: &mut Map
         }));
     }
     let named = !tools.is_empty();
+    search_tools(target, request, plan, &mut tools, body);
+    if tools.is_empty() {
+        return;
+    }
+    let any = if style == ToolChoiceStyle::Any {
+        "any"
+    } else {
+        "required"
+    };
+    let choice = match &plan.choice {
+        ToolChoice::Never if named => json!("none"),
+        ToolChoice::Auto | ToolChoice::Never => json!("auto"),
+        ToolChoice::Required => json!(any),
+        ToolChoice::Named(name) => json!({"type": "function", "function": {"name": name}}),
+    };
+    body.insert("tools".into(), Value::Array(tools));
+    if style != ToolChoiceStyle::Absent {
+        body.insert("tool_choice".into(), choice);
+    }
+}
+
+/// Asks for the provider's own search, as a tool or beside the tools.
+fn search_tools(
+    target: &Target<'_>,
+    request: &ChatRequest,
+    plan: &Plan,
+    tools: &mut Vec<Value>,
+    body: &mut Map<String, Value>,
+) {
     if plan.search
         && let Some(wish) = &request.search
     {
@@ -208,24 +237,6 @@ fn tools(target: &Target<'_>, request: &ChatRequest, plan: &Plan, body: &mut Map
             }
             SearchStyle::None | SearchStyle::Builtin => {}
         }
-    }
-    if tools.is_empty() {
-        return;
-    }
-    let any = if style == ToolChoiceStyle::Any {
-        "any"
-    } else {
-        "required"
-    };
-    let choice = match &plan.choice {
-        ToolChoice::Never if named => json!("none"),
-        ToolChoice::Auto | ToolChoice::Never => json!("auto"),
-        ToolChoice::Required => json!(any),
-        ToolChoice::Named(name) => json!({"type": "function", "function": {"name": name}}),
-    };
-    body.insert("tools".into(), Value::Array(tools));
-    if style != ToolChoiceStyle::Absent {
-        body.insert("tool_choice".into(), choice);
     }
 }
 
