@@ -3,9 +3,7 @@
 /// What a provider's own words may take at most.
 const MOST_CHARS: usize = 400;
 /// What keys begin with, at providers that mark theirs.
-const MARKS: [&str; 9] = [
-    "sk-", "sk_", "gsk_", "xai-", "AIza", "key-", "pk-", "tgp_", "hf_",
-];
+const MARKS: [&str; 7] = ["sk-", "sk_", "gsk_", "xai-", "AIza", "tgp_", "hf_"];
 const MASK: &str = "[key]";
 
 /// The text on one line, without `keys` or anything that looks like one, shortened.
