@@ -17,7 +17,7 @@ pub(super) struct Event {
     pub(super) name: Option<String>,
     pub(super) data: String,
     pub(super) role: Role,
-    /// What the server remembers once it is sent.
+    /// What the server remembers from the moment in which it is sent.
     pub(super) then: Option<Mark>,
 }
 
@@ -42,7 +42,7 @@ impl Event {
     }
 }
 
-/// What becomes true in the server's memory when an event is out.
+/// What becomes true in the server's memory with an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mark {
     /// This much of the model has been pulled.

@@ -1,15 +1,17 @@
 //! A reply becomes a list of things to send and silences to keep, before a byte is sent. The
 //! faults are decided here, where they can be read; whoever plays the list decides nothing.
 
+mod body;
+mod stream;
+
 use super::{
-    Request, Stall,
+    Dialect, Request, Stall,
     act::{Act, At, Cut},
     clock,
     event::{Event, Framing, Mark, Role, Style},
-    reply::{Content, Pace, Refusal, Reply},
+    reply::{Content, Pace, Reply},
     wire,
 };
-use serde_json::Value;
 use std::time::{Duration, SystemTime};
 
 #[derive(Debug)]
@@ -49,35 +51,25 @@ enum Length {
 
 /// The answer to this request, at this time.
 pub(super) fn plan(reply: Reply, request: &Request, now: SystemTime) -> Plan {
-    let framing = wire::framing(request.dialect);
-    let Reply {
-        status,
-        mut headers,
-        retry_date,
-        content,
-        pace,
-        acts,
-        style,
-        until_close,
-    } = reply;
+    let mut headers = reply.headers;
     headers.push(("date".to_owned(), clock::http_date(now)));
-    if let Some(later) = retry_date {
+    if let Some(later) = reply.retry_date {
         headers.push(("retry-after".to_owned(), clock::http_date(now + later)));
     }
     let mut planner = Planner {
         request,
-        framing,
-        status,
+        framing: wire::framing(request.dialect),
+        status: reply.status,
         headers,
-        pace,
-        acts,
-        style,
-        until_close,
-        chunked: false,
+        pace: reply.pace,
+        acts: reply.acts,
+        style: reply.style,
+        until_close: reply.until_close,
+        streams: false,
         steps: Vec::new(),
     };
     // A cut is an early way out of the writing, and says how the connection ends.
-    let (Ok(end) | Err(end)) = planner.write(content);
+    let (Ok(end) | Err(end)) = planner.write(reply.content);
     Plan {
         steps: planner.steps,
         end,
@@ -93,21 +85,22 @@ struct Planner<'a> {
     acts: Vec<(At, Act)>,
     style: Style,
     until_close: bool,
-    chunked: bool,
+    /// The body is a stream of events, not there at once.
+    streams: bool,
     steps: Vec<Step>,
 }
 
 impl Planner<'_> {
     fn write(&mut self, content: Content) -> Result<End, End> {
         match content {
+            Content::Answer(answer) if self.is_list() => {
+                self.json(&wire::gemini::list(&answer, self.request))
+            }
             Content::Answer(answer) if self.request.wants_stream() => {
-                if self.request.dialect == super::Dialect::Gemini && !self.asks_for_sse() {
-                    return self.body("application/json", wire::gemini_list(&answer, self.request));
-                }
                 self.stream(wire::events(&answer, self.request))
             }
-            Content::Answer(answer) => self.json(&wire::whole(&answer, self.request)),
-            Content::Refusal(_) if self.status < 400 => self.body("application/json", Vec::new()),
+            Content::Answer(answer) => self.whole(&answer),
+            Content::Refusal(_) if self.status < 400 => self.body("text/plain", Vec::new()),
             Content::Refusal(refusal) => self.refuse(&refusal),
             Content::Json(body) => self.json(&body),
             Content::Body { kind, bytes } => self.body(&kind, bytes),
@@ -120,124 +113,17 @@ impl Planner<'_> {
         }
     }
 
-    fn asks_for_sse(&self) -> bool {
+    /// Without `alt=sse` Gemini streams one JSON list.
+    fn is_list(&self) -> bool {
         let query = self.request.query.as_deref().unwrap_or_default();
-        query.split('&').any(|pair| pair == "alt=sse")
-    }
-
-    fn refuse(&mut self, refusal: &Refusal) -> Result<End, End> {
-        let body = wire::refusal(self.request.dialect, self.status, refusal);
-        self.json(&body)
-    }
-
-    fn json(&mut self, body: &Value) -> Result<End, End> {
-        self.body("application/json", body.to_string().into_bytes())
-    }
-
-    /// A body that is there at once: what happens inside it happens in its middle.
-    fn body(&mut self, kind: &str, mut bytes: Vec<u8>) -> Result<End, End> {
-        let broken = |(_, act): &(At, Act)| matches!(act, Act::Event(_));
-        if self.acts.iter().any(broken) {
-            bytes.truncate(bytes.len() / 2);
-        }
-        let length = match self.until_close {
-            true => Length::UntilClose,
-            false => Length::Known(bytes.len()),
-        };
-        self.head(kind, length)?;
-        self.acts(At::FirstEvent, &bytes)?;
-        self.hold(self.pace.first);
-        let rest = bytes.split_off(bytes.len() / 2);
-        self.send_whole(bytes);
-        for at in self.moments_from(0) {
-            self.acts(at, &rest)?;
-        }
-        self.send_whole(rest);
-        Ok(match length {
-            Length::UntilClose => End::Close,
-            _ => End::KeepAlive,
-        })
-    }
-
-    fn stream(&mut self, events: Vec<Event>) -> Result<End, End> {
-        let length = match self.until_close {
-            true => Length::UntilClose,
-            false => Length::Chunked,
-        };
-        self.chunked = length == Length::Chunked;
-        self.head(wire::content_type(self.framing), length)?;
-        let mut first = self.first_event_bytes(&events);
-        self.acts(At::FirstEvent, &first)?;
-        self.hold(self.pace.first);
-        let (mut pieces, mut ended) = (0, false);
-        let last = events.len().saturating_sub(1);
-        for (index, event) in events.into_iter().enumerate() {
-            let bytes = match std::mem::take(&mut first) {
-                bytes if index == 0 => bytes,
-                _ => self.style.bytes(self.framing, &event),
-            };
-            if event.role == Role::Piece {
-                if pieces > 0 {
-                    self.hold(self.pace.every);
-                }
-                self.acts(At::Piece(pieces), &bytes)?;
-                pieces += 1;
-            }
-            if event.role == Role::Tail && !ended {
-                ended = true;
-                self.acts_of_the_end(pieces, &bytes)?;
-            }
-            if index == last {
-                if !ended {
-                    self.acts_of_the_end(pieces, &bytes)?;
-                }
-                self.acts(At::Last, &bytes)?;
-            }
-            self.send(bytes);
-            self.steps.extend(event.then.map(Step::Mark));
-        }
-        self.close_body()
-    }
-
-    fn first_event_bytes(&self, events: &[Event]) -> Vec<u8> {
-        let mut bytes = match self.style.mark {
-            true => "\u{feff}".as_bytes().to_vec(),
-            false => Vec::new(),
-        };
-        if let Some(event) = events.first() {
-            bytes.extend(self.style.bytes(self.framing, event));
-        }
-        bytes
-    }
-
-    /// Pieces that the answer does not have count as its end.
-    fn acts_of_the_end(&mut self, pieces: usize, next: &[u8]) -> Result<(), End> {
-        for at in self.moments_from(pieces) {
-            if at != At::Last {
-                self.acts(at, next)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn moments_from(&self, pieces: usize) -> Vec<At> {
-        let mut moments: Vec<At> = Vec::new();
-        for (at, _) in &self.acts {
-            let late = match at {
-                At::Headers | At::FirstEvent => false,
-                At::Piece(piece) => *piece >= pieces,
-                At::End | At::Last => true,
-            };
-            if late && !moments.contains(at) {
-                moments.push(*at);
-            }
-        }
-        moments
+        self.request.dialect == Dialect::Gemini
+            && self.request.wants_stream()
+            && !query.split('&').any(|pair| pair == "alt=sse")
     }
 
     fn head(&mut self, kind: &str, length: Length) -> Result<(), End> {
-        let reason = wire::reason(self.status);
-        let mut head = format!("HTTP/1.1 {} {reason}\r\ncontent-type: {kind}\r\n", self.status);
+        let (status, reason) = (self.status, wire::reason(self.status));
+        let mut head = format!("HTTP/1.1 {status} {reason}\r\ncontent-type: {kind}\r\n");
         match length {
             Length::Known(length) => head.push_str(&format!("content-length: {length}\r\n")),
             Length::Chunked => head.push_str("transfer-encoding: chunked\r\n"),
@@ -261,34 +147,30 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// Everything the script wants at this moment; `next` is what would come then.
     fn acts(&mut self, at: At, next: &[u8]) -> Result<(), End> {
-        let due: Vec<Act> = self
-            .acts
-            .iter()
-            .filter(|(when, _)| *when == at)
-            .map(|(_, act)| act.clone())
-            .collect();
-        for act in due {
+        let due = self.acts.iter().filter(|(when, _)| *when == at);
+        for (_, act) in due.cloned().collect::<Vec<_>>() {
             match act {
                 Act::Stall(stall) => {
-                    let noise = (at != At::Headers).then(|| self.noise()).flatten();
+                    let noise = self.noise();
                     self.steps.push(Step::Hold(stall, noise));
                 }
-                Act::Event(payload) if self.chunked || self.until_close => {
+                Act::Event(payload) if self.streams => {
                     self.send_event(&Event::new(Role::Frame, payload));
                 }
-                Act::Error(message) if self.chunked || self.until_close => {
+                Act::Error(message) if self.streams => {
                     self.send_event(&wire::error_event(self.request.dialect, &message));
                 }
-                // A body that is no stream has no events; it is shortened instead.
+                // What is there at once has no events; the body was shortened instead.
                 Act::Event(_) | Act::Error(_) => {}
-                Act::Cut { how, inside } => return Err(self.cut(at, how, inside, next)),
+                Act::Cut { how, inside } => self.cut(at, how, inside, next)?,
             }
         }
         Ok(())
     }
 
-    fn cut(&mut self, at: At, how: Cut, inside: bool, next: &[u8]) -> End {
+    fn cut(&mut self, at: At, how: Cut, inside: bool, next: &[u8]) -> Result<(), End> {
         if inside {
             let half = next[..next.len() / 2].to_vec();
             match at {
@@ -297,49 +179,15 @@ impl Planner<'_> {
             }
         }
         match how {
-            Cut::Clean if at != At::Headers => {
-                let (Ok(end) | Err(end)) = self.close_body();
-                end
-            }
-            Cut::Clean | Cut::Short => End::Close,
-            Cut::Reset => End::Reset,
+            Cut::Clean if self.streams && at != At::Headers => Err(self.end_of_stream()),
+            Cut::Clean if at != At::Headers => Ok(()),
+            Cut::Clean | Cut::Short => Err(End::Close),
+            Cut::Reset => Err(End::Reset),
         }
     }
 
-    fn send_event(&mut self, event: &Event) {
-        let bytes = self.style.bytes(self.framing, event);
-        self.send(bytes);
-    }
-
-    fn send(&mut self, bytes: Vec<u8>) {
-        for piece in self.style.split(bytes) {
-            let bytes = match self.chunked {
-                true => chunk(&piece),
-                false => piece,
-            };
-            self.steps.push(Step::Send(bytes));
-        }
-    }
-
-    /// Two halves with nothing between them are one.
-    fn send_whole(&mut self, bytes: Vec<u8>) {
-        match self.steps.last_mut() {
-            Some(Step::Send(before)) if self.pace.headers.is_none() => before.extend(bytes),
-            _ => self.steps.push(Step::Send(bytes)),
-        }
-    }
-
-    /// The terminating chunk goes out with the last event: a caller that leaves after the
-    /// closing mark has not hung up.
-    fn close_body(&mut self) -> Result<End, End> {
-        if !self.chunked {
-            return Ok(End::Close);
-        }
-        match self.steps.last_mut() {
-            Some(Step::Send(last)) => last.extend_from_slice(b"0\r\n\r\n"),
-            _ => self.steps.push(Step::Send(b"0\r\n\r\n".to_vec())),
-        }
-        Ok(End::KeepAlive)
+    fn is_chunked(&self) -> bool {
+        self.streams && !self.until_close
     }
 
     fn hold(&mut self, time: Duration) {
@@ -350,21 +198,14 @@ impl Planner<'_> {
     }
 
     fn noise(&self) -> Option<Noise> {
-        let each = self.pace.keep_alive?;
+        let each = self.pace.keep_alive.filter(|_| self.streams)?;
         let comment = self.style.comment(self.framing).into_bytes();
         Some(Noise {
             each,
-            bytes: match self.chunked {
-                true => chunk(&comment),
+            bytes: match self.is_chunked() {
+                true => stream::chunk(&comment),
                 false => comment,
             },
         })
     }
-}
-
-fn chunk(bytes: &[u8]) -> Vec<u8> {
-    let mut out = format!("{:x}\r\n", bytes.len()).into_bytes();
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
-    out
 }

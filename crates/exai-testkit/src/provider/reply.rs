@@ -19,7 +19,10 @@ pub(super) enum Content {
     Answer(Box<Answer>),
     Refusal(Refusal),
     Json(Value),
-    Body { kind: String, bytes: Vec<u8> },
+    Body {
+        kind: String,
+        bytes: Vec<u8>,
+    },
     Events(Vec<Event>),
     /// Everything, down to the status line.
     Bytes(Vec<u8>),
