@@ -38,7 +38,10 @@ pub(crate) fn set_aside(path: &Path, at: UnixMillis, why: &str) -> Result<PathBu
     for (from, to) in moved {
         match std::fs::rename(&from, &to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Fault::unwritable(path, &format!("it is damaged: {why}; {error}")));
+                return Err(Fault::unwritable(
+                    path,
+                    &format!("it is damaged: {why}; {error}"),
+                ));
             }
             Ok(()) | Err(_) => {}
         }
@@ -49,7 +52,11 @@ pub(crate) fn set_aside(path: &Path, at: UnixMillis, why: &str) -> Result<PathBu
 
 fn free_name(path: &Path, at: UnixMillis) -> PathBuf {
     let stamp = with_tail(path, &format!("{MARK}{}", at.0));
-    let taken = |name: &Path| family(name).iter().any(|file| file.symlink_metadata().is_ok());
+    let taken = |name: &Path| {
+        family(name)
+            .iter()
+            .any(|file| file.symlink_metadata().is_ok())
+    };
     let mut names = (1..).map(|count| with_tail(&stamp, &format!("-{count}")));
     if !taken(&stamp) {
         return stamp;
@@ -70,7 +77,9 @@ pub(crate) fn standing(path: &Path) -> Vec<PathBuf> {
             && !bytes.ends_with(b"-wal")
             && !bytes.ends_with(b"-shm")
     };
-    let Ok(entries) = directory.read_dir() else { return Vec::new() };
+    let Ok(entries) = directory.read_dir() else {
+        return Vec::new();
+    };
     let mut found: Vec<PathBuf> = entries
         .flatten()
         .filter(|entry| is_one(&entry.file_name()))

@@ -128,7 +128,10 @@ impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Sums { spent, held } = self.sums;
         let (scope, limit) = (self.ceiling.scope.as_str(), self.ceiling.limit);
-        write!(f, "of the {limit} per {scope}, {spent} are spent and {held} are held for calls under way")
+        write!(
+            f,
+            "of the {limit} per {scope}, {spent} are spent and {held} are held for calls under way"
+        )
     }
 }
 
@@ -143,12 +146,20 @@ pub struct OverBudget {
 
 impl fmt::Display for OverBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "over budget: {}, so {} are left, and this request ", self.standing, self.standing.left())?;
+        write!(
+            f,
+            "over budget: {}, so {} are left, and this request ",
+            self.standing,
+            self.standing.left()
+        )?;
         match &self.asked {
             Cost::Known(cost) => write!(f, "may cost up to {cost}")?,
             Cost::Unknown(why) => write!(f, "has no known cost ({why})")?,
         }
-        write!(f, "; raise the budget, choose a cheaper model or allow fewer output tokens")
+        write!(
+            f,
+            "; raise the budget, choose a cheaper model or allow fewer output tokens"
+        )
     }
 }
 
@@ -157,8 +168,18 @@ mod tests {
     use super::*;
 
     fn standing(limit: u64, warn_percent: u8, spent: u64, held: u64) -> Standing {
-        let ceiling = Ceiling { scope: Scope::Day, limit: MicroUsd(limit), warn_percent };
-        Standing { ceiling, sums: Sums { spent: MicroUsd(spent), held: MicroUsd(held) } }
+        let ceiling = Ceiling {
+            scope: Scope::Day,
+            limit: MicroUsd(limit),
+            warn_percent,
+        };
+        Standing {
+            ceiling,
+            sums: Sums {
+                spent: MicroUsd(spent),
+                held: MicroUsd(held),
+            },
+        }
     }
 
     #[test]

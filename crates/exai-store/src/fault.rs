@@ -55,9 +55,9 @@ impl Fault {
             Some(ErrorCode::DiskFull) => Self::State(State::Full(format!(
                 "no room for the database {at} ({error}); free some space: it goes on by itself"
             ))),
-            Some(
-                ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied,
-            ) => Self::unwritable(path, error),
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::unwritable(path, error)
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Self::State(State::Failing(format!(
                     "another process holds the database {at} ({error}); close whatever writes to it"

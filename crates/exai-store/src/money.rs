@@ -10,11 +10,25 @@ const MOST: i64 = 1_000_000_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MicroUsd(pub u64);
 
+impl MicroUsd {
+    /// From millionths of a millionth of a dollar, as prices are multiplied in: rounded up,
+    /// so that no number of small calls is free.
+    #[must_use]
+    pub fn from_picos(picos: u64) -> Self {
+        Self(picos.div_ceil(1_000_000))
+    }
+}
+
 impl fmt::Display for MicroUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fraction = format!("{:06}", self.0 % 1_000_000);
         let (cents, rest) = fraction.split_at(2);
-        write!(f, "${}.{cents}{}", self.0 / 1_000_000, rest.trim_end_matches('0'))
+        write!(
+            f,
+            "${}.{cents}{}",
+            self.0 / 1_000_000,
+            rest.trim_end_matches('0')
+        )
     }
 }
 
@@ -77,6 +91,13 @@ mod tests {
             (12_000_000, "$12.00"),
         ] {
             assert_eq!(MicroUsd(micro).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn small_amounts_are_rounded_up() {
+        for (picos, micro) in [(0, 0), (1, 1), (1_000_000, 1), (1_000_001, 2)] {
+            assert_eq!(MicroUsd::from_picos(picos), MicroUsd(micro));
         }
     }
 

@@ -58,16 +58,23 @@ fn copy(
 ) -> rusqlite::Result<usize> {
     let list = columns.join(", ");
     let marks = vec!["?"; columns.len()].join(", ");
-    let mut insert =
-        new.prepare(&format!("INSERT OR IGNORE INTO {table} ({list}) VALUES ({marks})"))?;
+    let mut insert = new.prepare(&format!(
+        "INSERT OR IGNORE INTO {table} ({list}) VALUES ({marks})"
+    ))?;
     let by = if table == "usage" { "rowid" } else { "1" };
     let select = format!("SELECT {list} FROM {table} ORDER BY {by} {order}");
-    let Ok(mut select) = old.prepare(&select) else { return Ok(0) };
-    let Ok(mut rows) = select.query([]) else { return Ok(0) };
+    let Ok(mut select) = old.prepare(&select) else {
+        return Ok(0);
+    };
+    let Ok(mut rows) = select.query([]) else {
+        return Ok(0);
+    };
     let mut copied = 0;
     while let Ok(Some(row)) = rows.next() {
         let values = (0..columns.len()).map(|at| row.get::<_, Value>(at));
-        let Ok(values) = values.collect::<rusqlite::Result<Vec<_>>>() else { break };
+        let Ok(values) = values.collect::<rusqlite::Result<Vec<_>>>() else {
+            break;
+        };
         // A damaged row may also hold what no column takes; the next one may be whole.
         copied += insert.execute(params_from_iter(values)).unwrap_or(0);
     }

@@ -37,20 +37,46 @@ pub(crate) fn reserve(
     )));
     let mut warnings = Vec::new();
     for ceiling in &ask.ceilings {
-        let Some(key) = Key::new(ceiling.scope, who, boot, day) else { continue };
-        let before = Standing { ceiling: *ceiling, sums: sums::read(db, &key)? };
+        let Some(key) = Key::new(ceiling.scope, who, boot, day) else {
+            continue;
+        };
+        let before = Standing {
+            ceiling: *ceiling,
+            sums: sums::read(db, &key)?,
+        };
         if !before.admits(&ask.expected.cost) {
-            return Ok(Err(OverBudget { standing: before, asked: ask.expected.cost.clone() }));
+            return Ok(Err(OverBudget {
+                standing: before,
+                asked: ask.expected.cost.clone(),
+            }));
         }
         let used = before.sums.held.0.saturating_add(held.0);
-        let after = Standing { sums: Sums { held: MicroUsd(used), ..before.sums }, ..before };
+        let after = Standing {
+            sums: Sums {
+                held: MicroUsd(used),
+                ..before.sums
+            },
+            ..before
+        };
         if after.warns() {
             warnings.push(after);
         }
     }
-    sums::change(db, Key::all(who, boot, day), Change { hold: held, ..Change::default() }, at)?;
+    sums::change(
+        db,
+        Key::all(who, boot, day),
+        Change {
+            hold: held,
+            ..Change::default()
+        },
+        at,
+    )?;
     insert(db, boot, number, ask, (day, held), at)?;
-    Ok(Ok(Made { day, held, warnings }))
+    Ok(Ok(Made {
+        day,
+        held,
+        warnings,
+    }))
 }
 
 fn insert(

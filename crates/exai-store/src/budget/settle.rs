@@ -47,18 +47,39 @@ pub(crate) fn settle(
         counted,
         ended,
     };
-    let spend = if rows::insert(db, &row)? { counted } else { MicroUsd(0) };
+    let spend = if rows::insert(db, &row)? {
+        counted
+    } else {
+        MicroUsd(0)
+    };
     let free = take(db, open)?;
-    let change = Change { free, spend, ..Change::default() };
-    sums::change(db, Key::all(&open.call.who, open.boot, open.day), change, at)?;
+    let change = Change {
+        free,
+        spend,
+        ..Change::default()
+    };
+    sums::change(
+        db,
+        Key::all(&open.call.who, open.boot, open.day),
+        change,
+        at,
+    )?;
     Ok(counted)
 }
 
 /// Frees what was held: nothing was sent.
 pub(crate) fn release(db: &Connection, open: &Open<'_>, at: UnixMillis) -> rusqlite::Result<()> {
     let free = take(db, open)?;
-    let change = Change { free, ..Change::default() };
-    sums::change(db, Key::all(&open.call.who, open.boot, open.day), change, at)
+    let change = Change {
+        free,
+        ..Change::default()
+    };
+    sums::change(
+        db,
+        Key::all(&open.call.who, open.boot, open.day),
+        change,
+        at,
+    )
 }
 
 /// Removes the reservation. What is to be freed: nothing, if it was gone already.
@@ -71,6 +92,15 @@ fn take(db: &Connection, open: &Open<'_>) -> rusqlite::Result<MicroUsd> {
 
 /// What is written of a request that nobody reported on: all it may have used.
 pub(crate) fn at_most(expected: &Expected) -> Usage {
-    let tokens = Tokens { input: expected.input, output: expected.output, ..Tokens::default() };
-    Usage { tokens, searches: 0, cost: expected.cost.clone(), estimated: true }
+    let tokens = Tokens {
+        input: expected.input,
+        output: expected.output,
+        ..Tokens::default()
+    };
+    Usage {
+        tokens,
+        searches: 0,
+        cost: expected.cost.clone(),
+        estimated: true,
+    }
 }

@@ -36,12 +36,19 @@ impl Key {
             (Scope::Call, Some(client)) => (principal(), client, request.to_owned()),
             (Scope::Call, None) => (principal(), nobody(), format!("{}/{request}", session())),
         };
-        Some(Self { scope, principal, client, name })
+        Some(Self {
+            scope,
+            principal,
+            client,
+            name,
+        })
     }
 
     /// All rows one request counts to.
     pub(crate) fn all(who: &Who, boot: &str, day: Day) -> impl Iterator<Item = Self> {
-        Scope::ALL.into_iter().filter_map(move |scope| Self::new(scope, who, boot, day))
+        Scope::ALL
+            .into_iter()
+            .filter_map(move |scope| Self::new(scope, who, boot, day))
     }
 }
 
@@ -55,7 +62,10 @@ pub(crate) fn read(db: &Connection, key: &Key) -> rusqlite::Result<Sums> {
         params![key.scope.as_str(), key.principal, key.client, key.name],
         |row| {
             let amount = |at| row.get(at).map(|column| MicroUsd(money::count(column)));
-            Ok(Sums { spent: amount(0)?, held: amount(1)? })
+            Ok(Sums {
+                spent: amount(0)?,
+                held: amount(1)?,
+            })
         },
     );
     Ok(sums.optional()?.unwrap_or_default())
@@ -84,7 +94,10 @@ pub(crate) fn change(
     for key in keys {
         let Sums { spent, held } = read(db, &key)?;
         let spent = spent.0.saturating_add(change.spend.0);
-        let held = held.0.saturating_add(change.hold.0).saturating_sub(change.free.0);
+        let held = held
+            .0
+            .saturating_add(change.hold.0)
+            .saturating_sub(change.free.0);
         statement.execute(params![
             key.scope.as_str(),
             key.principal,

@@ -6,7 +6,7 @@
 CREATE TABLE usage (
     id               INTEGER PRIMARY KEY,
     boot             TEXT    NOT NULL, -- the daemon's life, and
-    number           INTEGER NOT NULL, -- the count within it: makes writing a row twice harmless
+    number           INTEGER NOT NULL, -- its own within it: makes writing a row twice harmless
     settled_at       INTEGER NOT NULL,
     day              INTEGER NOT NULL, -- the day whose budget it counts to: the one it began on
     principal        TEXT    NOT NULL,

@@ -1,10 +1,6 @@
 //! Sums over the rows, by whatever a person asks: `usage --by … --since …`.
 
-use crate::{
-    money,
-    money::MicroUsd,
-    usage::Tokens,
-};
+use crate::{money, money::MicroUsd, usage::Tokens};
 use exai_protocol::UnixMillis;
 use rusqlite::{Connection, Row, params};
 
@@ -87,7 +83,11 @@ pub struct UsageTotal {
 /// The sums, dearest first; days in their order.
 pub(crate) fn read(db: &Connection, query: &UsageQuery) -> rusqlite::Result<Vec<UsageTotal>> {
     let name = query.by.map_or("NULL", By::column);
-    let order = if query.by == Some(By::Day) { "1" } else { "7 DESC, 2 DESC, 1" };
+    let order = if query.by == Some(By::Day) {
+        "1"
+    } else {
+        "7 DESC, 2 DESC, 1"
+    };
     let mut statement = db.prepare_cached(&format!(
         "SELECT {name}, COUNT(*), SUM(tokens_in), SUM(tokens_out), SUM(tokens_cached), \
          SUM(tokens_reasoning), COALESCE(SUM(cost_micro), 0), SUM(cost_micro IS NULL), \
@@ -95,7 +95,9 @@ pub(crate) fn read(db: &Connection, query: &UsageQuery) -> rusqlite::Result<Vec<
          FROM usage WHERE settled_at >= ?1 AND settled_at < ?2 GROUP BY 1 ORDER BY {order}"
     ))?;
     let since = money::sum_column(query.since.unwrap_or_default().0);
-    let until = query.until.map_or(i64::MAX, |until| money::sum_column(until.0));
+    let until = query
+        .until
+        .map_or(i64::MAX, |until| money::sum_column(until.0));
     statement.query_map(params![since, until], total)?.collect()
 }
 
@@ -104,7 +106,12 @@ fn total(row: &Row<'_>) -> rusqlite::Result<UsageTotal> {
     Ok(UsageTotal {
         name: row.get(0)?,
         calls: sum(1)?,
-        tokens: Tokens { input: sum(2)?, output: sum(3)?, cached: sum(4)?, reasoning: sum(5)? },
+        tokens: Tokens {
+            input: sum(2)?,
+            output: sum(3)?,
+            cached: sum(4)?,
+            reasoning: sum(5)?,
+        },
         cost: MicroUsd(sum(6)?),
         unpriced: sum(7)?,
         counted: MicroUsd(sum(8)?),
