@@ -1,6 +1,7 @@
 //! One answer in each dialect. The files of this folder only write; they were made from the
 //! documentation they name, independently of the product's readers, so that one can be wrong
-//! without the other.
+//! without the other. On 2026-11-21 the vendors' own clients for Python (openai 3.52.0,
+//! anthropic 2.11.0, google-genai 3.4.0, ollama 0.6.3) read every shape, streamed and whole.
 
 mod anthropic;
 pub(super) mod gemini;

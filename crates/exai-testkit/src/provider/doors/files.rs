@@ -1,8 +1,9 @@
 //! Uploads and their text, as Kimi and GLM offer them.
 //!
 //! Written on 2026-11-21 from <https://platform.kimi.ai/docs/api/files-upload>,
-//! `…/files-list`, `…/files-retrieve` and `…/files-content` (plain text). Extraction here is
-//! the file itself, read as text.
+//! `…/files-list`, `…/files-retrieve` and `…/files-content` (plain text), and from
+//! <https://platform.openai.com/docs/api-reference/files/list> (`has_more`, without which
+//! clients ask for page after page). Extraction here is the file itself, read as text.
 
 use crate::provider::{Reply, Request, Route};
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ impl Files {
         let id = path.rsplit('/').next().unwrap_or_default();
         if id == "files" {
             let list: Vec<Value> = self.kept.iter().map(Upload::json).collect();
-            return Reply::json(json!({"object": "list", "data": list}));
+            return Reply::json(json!({"object": "list", "data": list, "has_more": false}));
         }
         let Some(index) = self.kept.iter().position(|file| file.id == id) else {
             return Reply::status(404).message(&format!("there is no file {id}"));

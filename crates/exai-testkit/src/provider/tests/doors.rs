@@ -48,6 +48,7 @@ async fn files_are_kept_listed_read_and_deleted() {
     );
     let list = get(&provider, "/v1/files", "").await.json();
     assert_eq!(list["data"].as_array().unwrap().len(), 1);
+    assert_eq!(list["has_more"], false, "there is no second page");
     let gone = send_json(&provider, "DELETE", "/v1/files/file-1", Value::Null).await;
     assert_eq!(gone.json()["deleted"], true);
     assert_eq!(get(&provider, "/v1/files/file-1", "").await.status, 404);
