@@ -193,6 +193,8 @@ async fn i04_a_daemon_that_stays_away_is_answered_in_bounded_time() {
     settled(&mut shim).await;
     let act = in_flight(&sandbox, &mut shim, "test_count_once", 60_000).await;
     let look = shim.call("test_sleep", json!({ "ms": 60_000 })).await;
+    let received = || sandbox.log("ws_daemon.log").contains("tool=test_sleep");
+    eventually(LIMIT, "the second call to be received", received).await;
     daemon.kill().await;
     // 45 s is the client's own patience with a broken link.
     let found = answers(&mut shim, &[act, look], LIMIT).await;

@@ -24,7 +24,7 @@ use std::{
 use tokio_util::task::TaskTracker;
 
 /// Pending answers may take this long once stdin has ended.
-const DRAIN: Duration = Duration::from_millis(1700);
+const DRAIN: Duration = Duration::from_millis(1500);
 /// The last lines may take this long to be read.
 const SETTLE: Duration = Duration::from_millis(200);
 

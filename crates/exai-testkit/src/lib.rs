@@ -12,6 +12,7 @@ mod must;
 mod output;
 mod port;
 mod process;
+pub mod provider;
 mod relay;
 mod sandbox;
 mod shim;

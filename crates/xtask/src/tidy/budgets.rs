@@ -4,12 +4,14 @@ use crate::{cargo, fault::Fault};
 use std::path::Path;
 
 /// Normal and build dependencies on Linux.
-const BUDGETS: [(&str, usize); 9] = [
+const BUDGETS: [(&str, usize); 11] = [
     ("exai-protocol", 20),
     ("exai-engine", 40),
     ("exai-client", 60),
     ("exai-server", 70),
     ("exai-tools", 60),
+    ("exai-llm", 60),
+    ("exai-store", 60),
     ("exai-config", 60),
     ("exai-telemetry", 70),
     ("exai-shim", 120),

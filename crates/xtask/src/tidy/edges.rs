@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Who may depend on whom, of our own. The second list holds for tests only.
-const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 14] = [
     ("exai-protocol", &[], &[]),
     ("exai-engine", &["exai-protocol"], &[]),
     (
@@ -17,6 +17,8 @@ const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
     ),
     ("exai-client", &["exai-protocol"], &[]),
     ("exai-tools", &["exai-protocol", "exai-engine"], &[]),
+    ("exai-llm", &["exai-protocol", "exai-engine"], &[]),
+    ("exai-store", &["exai-protocol", "exai-engine"], &[]),
     ("exai-config", &["exai-protocol"], &[]),
     ("exai-telemetry", &["exai-protocol"], &[]),
     (
@@ -28,6 +30,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
             "exai-client",
             "exai-tools",
             "exai-config",
+            "exai-store",
             "exai-telemetry",
         ],
         &["exai-testkit"],

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// A crate's name in code, and the beginnings of the paths that may use it.
-const ROOMS: [(&str, &[&str]); 7] = [
+const ROOMS: [(&str, &[&str]); 8] = [
     ("rmcp", &["crates/exai-shim/"]),
     (
         "tokio_tungstenite",
@@ -31,6 +31,7 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("tracing_appender", &["crates/exai-telemetry/"]),
     ("clap", &["crates/exai-daemon/"]),
     ("schemars", &["crates/exai-protocol/"]),
+    ("rusqlite", &["crates/exai-store/"]),
 ];
 
 pub(super) fn check(sources: &[Source], faults: &mut Vec<Fault>) {

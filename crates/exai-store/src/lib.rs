@@ -1,0 +1,37 @@
+//! The daemon's one SQLite file: what model calls used, and what budgets have left. One thread
+//! owns the connection that writes; everybody else asks it, or reads on connections of their
+//! own. Whatever is wrong with the file is a [`Condition`], never a reason not to run.
+
+mod aside;
+mod budget;
+mod condition;
+mod day;
+mod error;
+mod fault;
+mod job;
+mod migrate;
+mod money;
+mod open;
+mod options;
+mod queue;
+mod read;
+mod receipt;
+mod reservation;
+mod salvage;
+mod store;
+mod usage;
+mod who;
+mod writer;
+
+pub use budget::{Ask, Ceiling, Expected, OverBudget, Scope, Standing, Sums};
+pub use condition::{Condition, State};
+pub use day::Day;
+pub use error::{ReserveError, StoreError};
+pub use money::{Cost, MicroUsd};
+pub use options::Options;
+pub use read::Reader;
+pub use receipt::Receipt;
+pub use reservation::{Grant, Reservation, Settled};
+pub use store::Store;
+pub use usage::{By, Tokens, Usage, UsageQuery, UsageTotal};
+pub use who::{ModelCall, Who};

@@ -1,0 +1,36 @@
+//! What opening the store takes.
+
+use exai_protocol::{BootId, WallClock};
+use std::{path::PathBuf, time::Duration};
+
+/// How to open the store.
+#[derive(Clone)]
+pub struct Options {
+    /// The file. Its directory exists and belongs to this daemon alone.
+    pub path: PathBuf,
+    /// This life of the daemon: reservations of any other are of the dead.
+    pub boot: BootId,
+    /// The time that goes into rows and decides the day of a budget.
+    pub clock: WallClock,
+    /// How long after a failure the file is tried again.
+    pub retry: Duration,
+    /// How long to wait for another process that holds the file.
+    pub busy: Duration,
+    /// The most the file may grow to; beyond it the store is full.
+    pub most_bytes: Option<u64>,
+}
+
+impl Options {
+    /// The usual ones.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, boot: BootId, clock: WallClock) -> Self {
+        Self {
+            path: path.into(),
+            boot,
+            clock,
+            retry: Duration::from_secs(1),
+            busy: Duration::from_secs(3),
+            most_bytes: None,
+        }
+    }
+}

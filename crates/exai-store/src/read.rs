@@ -1,0 +1,168 @@
+//! Reading, on connections that cannot write and wait for nobody.
+
+use crate::{
+    budget::{
+        Scope, Sums,
+        sums::{self, Key},
+    },
+    condition::State,
+    day::Day,
+    error::StoreError,
+    fault::{self, Fault},
+    open,
+    usage::{UsageQuery, UsageTotal, totals},
+    who::Who,
+};
+use exai_protocol::BootId;
+use rusqlite::Connection;
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// Reads that run at once; also the connections that are kept.
+const READERS: usize = 4;
+
+/// The file, to be read only: for the command line beside or without a daemon. Its calls
+/// block.
+pub struct Reader {
+    db: Connection,
+}
+
+impl Reader {
+    /// Opens it, changing nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], with what is wrong with the file.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            let why = format!(
+                "there is no database {} yet; start the daemon once",
+                path.display()
+            );
+            return Err(StoreError::Unavailable(State::Unwritable(why)));
+        }
+        open::reader(path, Duration::from_secs(3))
+            .map(|db| Self { db })
+            .map_err(|fault| StoreError::Unavailable(fault.into_state(path)))
+    }
+
+    /// Sums of usage.
+    ///
+    /// # Errors
+    /// [`StoreError::Internal`].
+    pub fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageTotal>, StoreError> {
+        totals::read(&self.db, query).map_err(|error| StoreError::internal(&error))
+    }
+
+    /// What is used of one scope.
+    ///
+    /// # Errors
+    /// [`StoreError::Internal`].
+    pub fn sums(
+        &self,
+        scope: Scope,
+        who: &Who,
+        boot: &BootId,
+        day: Day,
+    ) -> Result<Sums, StoreError> {
+        self::sums(&self.db, scope, who, boot, day).map_err(|error| StoreError::internal(&error))
+    }
+}
+
+/// See [`Reader::sums`].
+pub(crate) fn sums(
+    db: &Connection,
+    scope: Scope,
+    who: &Who,
+    boot: &BootId,
+    day: Day,
+) -> rusqlite::Result<Sums> {
+    match Key::new(scope, who, boot.as_str(), day) {
+        Some(key) => sums::read(db, &key),
+        None => Ok(Sums::default()),
+    }
+}
+
+/// A few connections for the daemon's own reading.
+pub(crate) struct Readers {
+    path: PathBuf,
+    busy: Duration,
+    openings: Arc<AtomicU64>,
+    idle: Mutex<Vec<Idle>>,
+    room: tokio::sync::Semaphore,
+}
+
+struct Idle {
+    opening: u64,
+    db: Connection,
+}
+
+/// A read that failed, and whether the file is to blame.
+pub(crate) struct ReadFailed {
+    pub(crate) error: StoreError,
+    pub(crate) damage: bool,
+}
+
+impl Readers {
+    pub(crate) fn new(path: PathBuf, busy: Duration, openings: Arc<AtomicU64>) -> Self {
+        let room = tokio::sync::Semaphore::new(READERS);
+        Self {
+            path,
+            busy,
+            openings,
+            idle: Mutex::default(),
+            room,
+        }
+    }
+
+    /// Runs a query beside the reactor.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, ReadFailed> {
+        let closed = |_| ReadFailed {
+            error: StoreError::closed(),
+            damage: false,
+        };
+        let _room = self.room.acquire().await.map_err(closed)?;
+        let readers = self.clone();
+        let read = tokio::task::spawn_blocking(move || readers.read_blocking(query));
+        read.await.unwrap_or_else(|error| {
+            Err(ReadFailed {
+                error: StoreError::Internal(error.to_string()),
+                damage: false,
+            })
+        })
+    }
+
+    fn read_blocking<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, ReadFailed> {
+        let opening = self.openings.load(Ordering::Relaxed);
+        let kept = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.retain(|kept| kept.opening == opening);
+            idle.pop()
+        };
+        let db = match kept {
+            Some(kept) => kept.db,
+            None => open::reader(&self.path, self.busy).map_err(|fault| ReadFailed {
+                damage: matches!(fault, Fault::Corrupt(_)),
+                error: StoreError::Unavailable(fault.into_state(&self.path)),
+            })?,
+        };
+        let answer = query(&db).map_err(|error| ReadFailed {
+            damage: fault::is_damage(&error),
+            error: StoreError::internal(&error),
+        })?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(Idle { opening, db });
+        Ok(answer)
+    }
+}

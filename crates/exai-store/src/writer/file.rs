@@ -1,0 +1,161 @@
+//! The file's life under the writer: open, failing, opened again, set aside. Its condition is
+//! published at every turn.
+
+use super::batch;
+use crate::{
+    aside,
+    condition::{Condition, State},
+    fault::{self, Fault},
+    open,
+    options::Options,
+    queue::Envelope,
+};
+use rusqlite::Connection;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+use tokio::sync::watch;
+
+pub(crate) struct File {
+    options: Options,
+    db: Option<Connection>,
+    tried: Instant,
+    condition: watch::Sender<Condition>,
+    /// Counts openings, so that readers notice when theirs is another file.
+    openings: Arc<AtomicU64>,
+}
+
+impl File {
+    /// Tries once; how that went is the condition.
+    pub(crate) fn open(options: Options) -> Self {
+        let standing = aside::standing(&options.path);
+        let mut file = Self {
+            options,
+            db: None,
+            tried: Instant::now(),
+            condition: watch::Sender::new(Condition::new(State::Closed, standing)),
+            openings: Arc::new(AtomicU64::new(0)),
+        };
+        let _ = file.reopen(false);
+        file
+    }
+
+    pub(crate) fn condition(&self) -> watch::Receiver<Condition> {
+        self.condition.subscribe()
+    }
+
+    pub(crate) fn openings(&self) -> Arc<AtomicU64> {
+        self.openings.clone()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.db.is_some()
+    }
+
+    /// Writes all of it, or none and says why.
+    pub(super) fn write(&mut self, work: &mut [Envelope]) -> Result<batch::Outcomes, State> {
+        self.ready()?;
+        if work.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.attempt(work) {
+            Ok(outcomes) => Ok(outcomes),
+            Err(error) if fault::is_damage(&error) => {
+                self.reopen(true)?;
+                self.attempt(work).map_err(|error| self.failed(&error))
+            }
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Looks through the file, because a reader met damage.
+    pub(super) fn verify(&mut self) {
+        if self.is_open() {
+            let _ = self.reopen(true);
+        }
+    }
+
+    /// The last chance: opens it now, however lately that failed.
+    pub(super) fn urge(&mut self) {
+        if !self.is_open() {
+            let _ = self.reopen(false);
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.db = None;
+        self.publish(State::Closed);
+    }
+
+    /// Opens it if it is not, but no more often than its owner allows.
+    fn ready(&mut self) -> Result<(), State> {
+        if self.is_open() {
+            return Ok(());
+        }
+        if self.tried.elapsed() < self.options.retry {
+            return Err(self.condition.borrow().state.clone());
+        }
+        self.reopen(false)
+    }
+
+    fn attempt(&mut self, work: &mut [Envelope]) -> rusqlite::Result<batch::Outcomes> {
+        let db = self.db.as_mut().ok_or(rusqlite::Error::InvalidQuery)?;
+        let outcomes = batch::write(db, work)?;
+        // Publishing looks at the directory, which is not for every batch.
+        if !self.condition.borrow().keeps() {
+            self.publish(State::Good);
+        }
+        Ok(outcomes)
+    }
+
+    fn reopen(&mut self, suspect: bool) -> Result<(), State> {
+        self.db = None;
+        let opened = open::writer(&self.options, suspect);
+        self.tried = Instant::now();
+        self.openings.fetch_add(1, Ordering::Relaxed);
+        match opened {
+            Ok(db) => {
+                self.db = Some(db);
+                self.publish(State::Good);
+                Ok(())
+            }
+            Err(fault) => {
+                let state = fault.into_state(&self.options.path);
+                self.publish(state.clone());
+                Err(state)
+            }
+        }
+    }
+
+    /// A full disk heals by itself, with the connection as it is; all else is opened anew.
+    fn failed(&mut self, error: &rusqlite::Error) -> State {
+        let state = Fault::of(&self.options.path, error).into_state(&self.options.path);
+        if !matches!(state, State::Full(_)) {
+            self.db = None;
+            self.tried = Instant::now();
+        }
+        self.publish(state.clone());
+        state
+    }
+
+    fn publish(&self, state: State) {
+        let now = Condition::new(state, aside::standing(&self.options.path));
+        self.condition.send_if_modified(|before| {
+            let news = *before != now;
+            if before.state != now.state {
+                match &now.state {
+                    State::Good | State::Closed => tracing::info!("{}", now.state),
+                    bad => tracing::error!("{bad}"),
+                }
+            }
+            if news {
+                *before = now;
+            }
+            news
+        });
+    }
+}

@@ -1,0 +1,137 @@
+//! kill −9 in the middle of writing: what a caller was told is kept is in the file.
+//! The child is this test binary itself, told by a variable to run the writing part.
+
+use crate::support::{ask, call, options, usage, who};
+use exai_protocol::UnixMillis;
+use exai_store::{Day, Scope, Store, UsageQuery};
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+const FILE: &str = "EXAI_STORE_TEST_KILLED_FILE";
+
+/// Writes for ever, and says what it was promised, a line each: `reserved` once it is held,
+/// `settled` once it is counted. Does nothing unless it is the child.
+#[tokio::test]
+async fn child_writes_until_it_is_killed() {
+    let Ok(path) = std::env::var(FILE) else {
+        return;
+    };
+    let boot = std::process::id().to_string();
+    let store = Store::open(options(Path::new(&path), &boot));
+    let mut out = std::io::stdout();
+    for round in 0_u64.. {
+        let (reserve, recorded) = (
+            store.reserve(ask("r", 10, &[])),
+            store.record(call("r"), usage(3)),
+        );
+        let grant = reserve.await.unwrap();
+        out.write_all(b"\nreserved\n").unwrap();
+        recorded.unwrap().await.unwrap();
+        out.write_all(b"\nrecorded\n").unwrap();
+        match round % 3 {
+            0 => drop(grant),
+            1 => {
+                grant.reservation.settle(usage(4)).await.unwrap();
+                out.write_all(b"\nsettled\n").unwrap();
+            }
+            _ => std::mem::forget(grant),
+        }
+    }
+}
+
+fn child(path: &Path) -> Child {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test's own child, killed by its handle"
+    )]
+    Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "kill::child_writes_until_it_is_killed",
+            "--nocapture",
+        ])
+        .env(FILE, path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[derive(Default)]
+struct Promised {
+    reserved: u64,
+    recorded: u64,
+    settled: u64,
+}
+
+/// Lets a child write until it has made so many promises, kills it, and hears it to the end.
+fn run_and_kill(path: &Path, promises: usize) -> Promised {
+    let mut child = child(path);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut promised = Promised::default();
+    let mut heard = 0;
+    while let Some(Ok(line)) = lines.next() {
+        match line.as_str() {
+            "reserved" => promised.reserved += 1,
+            "recorded" => promised.recorded += 1,
+            "settled" => promised.settled += 1,
+            _ => continue,
+        }
+        heard += 1;
+        if heard == promises {
+            child.kill().unwrap();
+        }
+    }
+    child.wait().unwrap();
+    assert!(
+        heard >= promises,
+        "the child ended by itself after {heard} promises"
+    );
+    promised
+}
+
+#[tokio::test]
+async fn nothing_promised_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("exai.db");
+    let (mut least_spent, mut least_rows) = (0, 0);
+    for (round, promises) in [1, 2, 7, 50, 133, 400].into_iter().enumerate() {
+        let promised = run_and_kill(&path, promises);
+        // A settled one counts 4, any other reserved one is 10 at the end.
+        least_spent += promised.settled * 4
+            + (promised.reserved - promised.settled) * 10
+            + promised.recorded * 3;
+        least_rows += promised.reserved + promised.recorded;
+
+        let store = Store::open(options(&path, &format!("after {round}")));
+        assert!(store.condition().keeps(), "{:?}", store.condition());
+        assert_eq!(
+            store.condition().set_aside,
+            Vec::<std::path::PathBuf>::new()
+        );
+        store.check().await.unwrap();
+        let day = Day::of(UnixMillis(crate::support::NOON));
+        let sums = store.sums(Scope::Day, who("r"), day).await.unwrap();
+        let total = store.usage(UsageQuery::default()).await.unwrap().remove(0);
+        assert_eq!(sums.held.0, 0, "nothing of the dead is held for ever");
+        assert_eq!(sums.spent, total.counted, "rows and sums agree");
+        // One step may have been done and not said yet, in each way: a reservation (10) and
+        // a record (3); and a settlement not yet said makes 4 out of 10.
+        let allowed = (least_spent - 6)..=(least_spent + 13);
+        assert!(
+            allowed.contains(&sums.spent.0),
+            "{} of {allowed:?}",
+            sums.spent.0
+        );
+        assert!(
+            (least_rows..=least_rows + 2).contains(&total.calls),
+            "{} of {least_rows}",
+            total.calls
+        );
+        (least_spent, least_rows) = (sums.spent.0, total.calls);
+        store.close().await;
+    }
+}

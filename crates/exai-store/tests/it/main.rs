@@ -1,0 +1,11 @@
+//! The store from outside: one binary, so that it is linked once.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod budgets;
+mod faults;
+mod full;
+mod kill;
+mod migrations;
+mod properties;
+mod support;
+mod totals;
