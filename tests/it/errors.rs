@@ -42,7 +42,7 @@ async fn i09_every_error_says_what_happened_where_and_what_to_do() {
         (
             "TOOL_NOT_FOUND",
             call("none", "qqqqqqqqqqq", json!({})),
-            &["qqqqqqqqqqq", "list_tools"],
+            &["qqqqqqqqqqq", "list of tools"],
         ),
         (
             "INVALID_ARGUMENT",

@@ -43,7 +43,11 @@ async fn r11_twenty_windows_at_once_get_one_daemon_and_all_are_answered() {
         assert_eq!(ok_text(&answer["result"]), "slept 10 ms");
     }
     assert_eq!(boots(&sandbox), 1);
-    assert_eq!(sandbox.processes("exai-daemon").len(), 1);
+    // A starter that came too late may still be looking round.
+    exai_testkit::eventually(LIMIT, "one process is left", || {
+        sandbox.processes("exai-daemon").len() == 1
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -206,10 +206,8 @@ mod tests {
         assert!(matches!(refused(&home, Some(me)), Unproven::Another));
         record(&home, me, None);
         assert!(matches!(refused(&home, None), Unproven::Unconfirmed));
-        assert!(matches!(
-            refused(&home, Some(me + 1)),
-            Unproven::Unconfirmed
-        ));
+        // Another process was asked, and this one is its successor.
+        assert!(matches!(refused(&home, Some(me + 1)), Unproven::Another));
         record(&home, u32::MAX, started);
         assert!(matches!(refused(&home, None), Unproven::Another));
     }
