@@ -104,6 +104,71 @@ async fn r04_a_closed_stdout_ends_it_at_its_next_word() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn r04_a_closed_stdout_is_noticed_by_a_shim_that_has_nothing_to_say() {
+    let (_sandbox, _daemon, mut shim) = connected().await;
+    let closed = Instant::now();
+    shim.close_stdout();
+    shim.wait(SOON).await;
+    assert!(
+        closed.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        closed.elapsed()
+    );
+}
+
+/// Some clients hand out sockets, one for each direction or one for both.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn r04_sockets_serve_as_pipes_do() {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        os::{fd::OwnedFd, unix::net::UnixStream},
+    };
+    let sandbox = by_hand();
+    let ping = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+    for one_for_both in [false, true] {
+        let (mut theirs_in, ours_in) = UnixStream::pair().unwrap();
+        let (theirs_out, ours_out) = if one_for_both {
+            (theirs_in.try_clone().unwrap(), ours_in.try_clone().unwrap())
+        } else {
+            UnixStream::pair().unwrap()
+        };
+        let mut command = sandbox.command("exai-shim");
+        command
+            .stdin(OwnedFd::from(ours_in))
+            .stdout(OwnedFd::from(ours_out));
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        theirs_out.set_read_timeout(Some(SOON)).unwrap();
+        theirs_in.write_all(ping).unwrap();
+        let mut said = BufReader::new(theirs_out);
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        assert!(line.contains("\"id\":1"), "{line}");
+        // What was asked before the end of stdin is answered after it.
+        theirs_in.write_all(ping).unwrap();
+        theirs_in.shutdown(std::net::Shutdown::Write).unwrap();
+        line.clear();
+        said.read_line(&mut line).unwrap();
+        assert!(line.contains("\"id\":1"), "{line}");
+        let ended = tokio::time::timeout(SOON, child.wait()).await;
+        assert_eq!(ended.unwrap().unwrap().code(), Some(0));
+    }
+    // Nobody reads: over for a shim with a socket as well.
+    let (_theirs_in, ours_in) = UnixStream::pair().unwrap();
+    let (theirs_out, ours_out) = UnixStream::pair().unwrap();
+    let mut command = sandbox.command("exai-shim");
+    command
+        .stdin(OwnedFd::from(ours_in))
+        .stdout(OwnedFd::from(ours_out));
+    let mut child = command.spawn().unwrap();
+    drop((command, theirs_out));
+    let ended = tokio::time::timeout(SOON, child.wait()).await;
+    assert_eq!(ended.unwrap().unwrap().code(), Some(0));
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn r04_a_signal_ends_it_fast_even_with_calls_pending() {

@@ -21,6 +21,16 @@ pub(crate) fn open() -> (Input, Out) {
     )
 }
 
+/// Waits until nobody can read stdout any more, which a shim that has nothing to say would not
+/// notice; for ever where the system does not tell. Call it within the runtime.
+pub(crate) async fn reader_gone() {
+    #[cfg(unix)]
+    if unix::reader_gone().await.is_some() {
+        return;
+    }
+    std::future::pending().await
+}
+
 #[cfg(unix)]
 mod unix {
     use super::{Input, Out};
@@ -29,9 +39,13 @@ mod unix {
         io,
         os::{
             fd::{AsFd, BorrowedFd},
-            unix::{fs::FileTypeExt, net::UnixStream},
+            unix::{
+                fs::{FileTypeExt, MetadataExt},
+                net::UnixStream,
+            },
         },
     };
+    use tokio::io::Interest;
 
     pub(super) fn input() -> Option<Input> {
         let stdin = io::stdin();
@@ -55,6 +69,28 @@ mod unix {
             return Some(Box::new(pipe));
         }
         Some(Box::new(socket(fd)?))
+    }
+
+    /// `None` where the system does not tell.
+    pub(super) async fn reader_gone() -> Option<()> {
+        let stdout = io::stdout();
+        let fd = stdout.as_fd();
+        #[cfg(target_os = "linux")]
+        if is(fd, FileTypeExt::is_fifo) {
+            let pipe = tokio::net::unix::pipe::Sender::from_owned_fd(reopen(1, true)?).ok()?;
+            return pipe.ready(Interest::ERROR).await.ok().map(drop);
+        }
+        // Nobody writes to this end; but one socket may be both stdin and stdout, and then it is
+        // stdin's reader that sees its end.
+        let shared = inode(io::stdin().as_fd()) == inode(fd);
+        let socket = socket(fd).filter(|_| !shared)?;
+        let ready = socket.ready(Interest::READABLE).await.ok()?;
+        ready.is_read_closed().then_some(())
+    }
+
+    fn inode(fd: BorrowedFd<'_>) -> Option<(u64, u64)> {
+        let meta = File::from(fd.try_clone_to_owned().ok()?).metadata().ok()?;
+        Some((meta.dev(), meta.ino()))
     }
 
     fn is(fd: BorrowedFd<'_>, kind: fn(&std::fs::FileType) -> bool) -> bool {

@@ -101,6 +101,7 @@ async fn serve(setup: Setup) -> End {
         signal = lifecycle::signal() => return End::Signal(signal),
         () = lifecycle::parent_gone() => return End::ParentGone,
         _ = writer => return End::StdoutClosed,
+        () = pipes::reader_gone() => return End::StdoutClosed,
         () = service => End::StdinEnded,
         () = drained => {
             tracing::warn!(calls = tickets.len(), "calls were left to the daemon");

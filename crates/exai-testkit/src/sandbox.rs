@@ -249,7 +249,10 @@ impl Sandbox {
     #[must_use]
     pub fn processes(&self, program: &str) -> Vec<u32> {
         if cfg!(target_os = "linux") {
-            return of_home(&self.home(), program);
+            // By the user's directory too: a test may have moved the home elsewhere.
+            let home = format!("EXAI_HOME={}", self.home().display());
+            let user = format!("HOME={}", self.user().display());
+            return with_either([&home, &user], program);
         }
         self.daemon_pid()
             .filter(|pid| program == "exai-daemon" && process::is_alive(*pid))
@@ -315,9 +318,8 @@ fn open(file: &Path) -> fs::File {
     fs::File::create(file).must(format_args!("create {}", file.display()))
 }
 
-/// Processes whose environment names this home.
-fn of_home(home: &Path, program: &str) -> Vec<u32> {
-    let marker = format!("EXAI_HOME={}", home.display());
+/// Processes whose environment holds one of these.
+fn with_either(markers: [&str; 2], program: &str) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -328,7 +330,7 @@ fn of_home(home: &Path, program: &str) -> Vec<u32> {
             let environ = fs::read(folder.join("environ")).unwrap_or_default();
             let ours = environ
                 .split(|byte| *byte == 0)
-                .any(|one| one == marker.as_bytes());
+                .any(|one| markers.iter().any(|marker| one == marker.as_bytes()));
             let name = fs::read_to_string(folder.join("comm")).unwrap_or_default();
             // A process's short name holds 15 letters.
             ours && name.trim_end() == &program[..program.len().min(15)] && process::is_alive(*pid)
