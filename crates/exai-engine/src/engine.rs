@@ -13,7 +13,7 @@ use exai_protocol::{
     BootId, Code, Outcome, RequestId, UnixMillis, WallClock, WireError,
     control::CallState,
     error::Ran,
-    event::SystemMetrics,
+    event::{EventBody, SystemMetrics},
     record::{CallFacts, FinishedRecord, Record},
     request::CancelMode,
 };
@@ -209,6 +209,12 @@ impl Engine {
         self.sessions.collect_idle(self.now(), idle_ms);
     }
 
+    /// Takes to the bus what happened outside the engine.
+    pub fn publish(&self, body: EventBody) {
+        self.bus
+            .publish(self.now(), Happening::Told(Arc::new(body)));
+    }
+
     /// Takes a sample of the daemon's load to the bus.
     pub fn publish_metrics(&self, sample: SystemMetrics) {
         if let Some(lag) = sample.loop_lag_ms {
@@ -359,10 +365,13 @@ impl Engine {
             call: Arc::clone(facts),
             outcome: error.code.outcome(),
             error: Some(error.clone()),
+            usage: None,
             finished_at: self.now(),
             queue_us: 0,
             run_us: None,
             result_bytes: 0,
+            late_progress: Vec::new(),
+            progress_left_out: 0,
             progress: 0,
             watchers: 1,
         });

@@ -19,6 +19,8 @@ pub enum Op<'a> {
     ListTools,
     /// Run a tool, or attach to the same call.
     CallTool(CallTool<'a>),
+    /// The same, for whoever runs the daemon: tools that are not listed are found too.
+    Operate(CallTool<'a>),
     /// Replace the token.
     RotateToken {
         /// The current one.
@@ -183,6 +185,7 @@ pub fn id_of(text: &str) -> Option<RequestId> {
 fn op_of<'a>(op: &str, object: &RawObject<'a>) -> Result<Option<Op<'a>>, String> {
     Ok(Some(match op {
         "call_tool" => Op::CallTool(call_tool(object)?),
+        "operate" => Op::Operate(call_tool(object)?),
         "list_tools" => Op::ListTools,
         "health" => Op::Health,
         "rotate_token" => rotate_token(object)?,

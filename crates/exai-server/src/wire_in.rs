@@ -53,7 +53,8 @@ impl<C: Control> Desk<C> {
 
     fn op(&self, request_id: Option<RequestId>, op: Op<'_>) {
         match op {
-            Op::CallTool(call) => self.call_tool(request_id, call),
+            Op::CallTool(call) => self.call_tool(request_id, call, false),
+            Op::Operate(call) => self.call_tool(request_id, call, true),
             Op::ListTools => self.list_tools(request_id),
             Op::Health => {
                 let health = self.shared.control.health();
@@ -116,7 +117,7 @@ impl<C: Control> Desk<C> {
         }
     }
 
-    fn call_tool(&self, request_id: Option<RequestId>, call: CallTool<'_>) {
+    fn call_tool(&self, request_id: Option<RequestId>, call: CallTool<'_>, operator: bool) {
         if let Some(roots) = call.roots {
             self.member.session.set_roots(roots);
         }
@@ -127,6 +128,7 @@ impl<C: Control> Desk<C> {
             session: Arc::clone(&self.member.session),
             request_id: request_id.unwrap_or_else(|| self.shared.engine.mint_request_id()),
             name: call.name.into_owned(),
+            operator,
             arguments,
             timeout: call.timeout_ms.map(Duration::from_millis),
             watcher: Arc::clone(&self.voice) as Arc<dyn Watcher>,

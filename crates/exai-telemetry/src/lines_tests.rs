@@ -26,10 +26,13 @@ fn end(call: CallFacts, outcome: Outcome, error: Option<WireError>) -> FinishedR
         call: Arc::new(call),
         outcome,
         error,
+        usage: None,
         finished_at: UnixMillis(1_763_693_281_500),
         queue_us: 12,
         run_us: Some(1_457_001),
         result_bytes: 77,
+        late_progress: Vec::new(),
+        progress_left_out: 0,
         progress: 3,
         watchers: 1,
     }

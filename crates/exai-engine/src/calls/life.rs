@@ -13,6 +13,7 @@ use crate::{
     admission::{Admitted, Claim, Permit},
     engine::Engine,
     events::Happening,
+    progress::Said,
     tool::{Tool, ToolCall, ToolSpec},
 };
 use exai_protocol::{
@@ -158,43 +159,48 @@ pub(super) fn wish_of(engine: &Engine, call: &Call, started: bool) -> Option<End
         .map(|_| End::Unwatched { after, started })
 }
 
-/// One progress message: to the record, the bus and everyone attached. What is said is
-/// recorded, so at the record's bound it is not said: false, to be tried again.
-pub(super) fn say(engine: &Engine, call: &Call, stage: &str, message: &str) -> bool {
-    let mut said = None;
+/// Records one message, if there is room: what is said is recorded, so at the record's bound
+/// it is not said either.
+pub(super) fn record(engine: &Engine, call: &Call, said: &Said) -> Option<Arc<ProgressRecord>> {
+    let mut recorded = None;
     let make = || {
-        let progress = Arc::new(ProgressRecord {
-            call: Arc::clone(&call.facts),
-            at: engine.now(),
-            seq: call.next_seq(),
-            stage: Arc::from(stage),
-            message: Arc::from(message),
-        });
-        Record::Progress(Arc::clone(said.insert(progress)))
+        Record::Progress(Arc::clone(
+            recorded.insert(call.progress_record(said, engine.now())),
+        ))
     };
-    let recorded = engine.recorder().try_record(make);
-    if let Some(progress) = said {
-        call.tell(&Update::Progress {
-            seq: progress.seq,
-            stage,
-            message,
-        });
-        engine
-            .bus()
-            .publish(progress.at, Happening::Progress(progress));
-    }
+    engine.recorder().try_record(make);
     recorded
+}
+
+/// Tells a message that was recorded to everyone attached and to the bus.
+pub(super) fn pass_on(engine: &Engine, call: &Call, progress: Arc<ProgressRecord>) {
+    call.tell(&Update::Progress {
+        seq: progress.seq,
+        stage: &progress.stage,
+        message: &progress.message,
+    });
+    engine
+        .bus()
+        .publish(progress.at, Happening::Progress(progress));
 }
 
 /// A sign of life, with words where there are any and room to record them.
 pub(super) fn beat(engine: &Engine, call: &Call, stage: &str, message: &str) {
-    if message.is_empty() || !say(engine, call, stage, message) {
-        call.tell(&Update::Progress {
-            seq: call.next_seq(),
-            stage,
-            message: "",
-        });
+    let said = || Said {
+        at: Instant::now(),
+        stage: Arc::from(stage),
+        message: Arc::from(message),
+    };
+    if !message.is_empty()
+        && let Some(progress) = record(engine, call, &said())
+    {
+        return pass_on(engine, call, progress);
     }
+    call.tell(&Update::Progress {
+        seq: call.next_seq(),
+        stage,
+        message: "",
+    });
 }
 
 pub(super) fn tool_call(call: &Call, arguments: Arc<RawValue>) -> ToolCall {

@@ -29,6 +29,8 @@ pub struct Submission {
     pub request_id: RequestId,
     /// The tool's name as the client knows it.
     pub name: String,
+    /// Whether operator tools may be meant.
+    pub operator: bool,
     /// Always an object.
     pub arguments: Arc<RawValue>,
     /// How long the client will wait, where it says so.
@@ -42,7 +44,7 @@ impl Engine {
     pub fn submit(self: &Arc<Self>, submission: Submission) {
         let key = self.key(&submission.session, submission.request_id.clone());
         let snapshot = self.registry().snapshot();
-        let found = snapshot.find(&submission.name);
+        let found = snapshot.find(&submission.name, submission.operator);
         let name = found.map_or_else(
             || Arc::from(&*submission.name),
             |(name, _)| Arc::clone(name),

@@ -235,6 +235,7 @@ impl World {
             session: Arc::clone(&member.session),
             request_id: id.into(),
             name: tool.to_owned(),
+            operator: false,
             arguments: raw(arguments),
             timeout,
             watcher: Arc::clone(&ear) as _,

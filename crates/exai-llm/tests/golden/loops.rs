@@ -3,7 +3,7 @@
 
 use crate::fixture::Scene;
 use exai_llm::{
-    chat::{ChatRequest, Collector, Message, StreamItem, ToolResult, WebSearch},
+    chat::{ChatRequest, Collector, Message, SearchReport, StreamItem, ToolResult, WebSearch},
     dialect::{StreamReader, write},
     search::{Echo, echo, glm_answer, glm_search},
 };
