@@ -150,6 +150,16 @@ fn progress_is_time_and_message_then_whose() {
     );
 }
 
+#[test]
+fn what_was_left_out_is_counted_in_its_line() {
+    let mut end = end(call(), Outcome::Ok, None);
+    end.progress_left_out = 8_234;
+    assert_eq!(
+        written(|out| left_out(out, &end)),
+        "1763693281.500: 8234 more messages were left out (tool=chat id=r-1 stage=finished)"
+    );
+}
+
 /// Whatever clients and tools put into names and messages.
 fn hostile() -> FinishedRecord {
     let evil = "x\n2025-11-21 02:48:00 INFO calls: received id=forged\r\u{1b}[2J\u{2028}\"\\";

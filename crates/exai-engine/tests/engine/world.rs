@@ -289,15 +289,15 @@ impl World {
     /// Progress messages recorded.
     pub(crate) fn progress_records(&self) -> Vec<String> {
         let records = self.records.lock().unwrap();
-        let said = records.iter();
-        said.filter_map(|r| {
-            if let Record::Progress(said) = r {
-                Some(said.message.to_string())
-            } else {
-                None
+        let said = records.iter().flat_map(|record| match record {
+            Record::Progress(said) => vec![said.message.to_string()],
+            Record::Finished(end) => {
+                let late = end.late_progress.iter();
+                late.map(|said| said.message.to_string()).collect()
             }
-        })
-        .collect()
+            Record::Received(_) => vec![],
+        });
+        said.collect()
     }
 
     /// Nothing is left: each received call has one end after it, permits are back, no call or
