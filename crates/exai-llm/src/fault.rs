@@ -52,6 +52,29 @@ pub enum FaultClass {
 }
 
 impl FaultClass {
+    /// Its word in records, events and settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate_limited",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::Auth => "auth",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::ContextLength => "context_length",
+            Self::ContentFilter => "content_filter",
+            Self::Overloaded => "overloaded",
+            Self::BadRequest => "bad_request",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::Timeout => "timeout",
+            Self::Unreachable => "unreachable",
+            Self::Server => "server",
+            Self::Truncated => "truncated",
+            Self::Malformed => "malformed",
+        }
+    }
+
     /// Whether the same request may succeed a little later. The caller still must not repeat
     /// it once text has reached anyone.
     #[must_use]
