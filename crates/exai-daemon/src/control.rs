@@ -156,6 +156,7 @@ impl Daemon {
             connections,
             loop_lag_ms: engine.loop_lag_ms(),
             outcomes: engine.outcomes(),
+            providers: Vec::new(),
             warnings,
         }
     }

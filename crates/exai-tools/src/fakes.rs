@@ -40,6 +40,7 @@ impl Vitals for FakeVitals {
             connections: 2,
             loop_lag_ms: None,
             outcomes: [("ok".to_owned(), 3)].into(),
+            providers: Vec::new(),
             warnings: vec!["the token is empty".to_owned()],
         }
     }
