@@ -82,7 +82,10 @@ impl Key {
     pub fn shown(&self, text: &str) -> String {
         match &self.kind {
             Kind::Secret { .. } if text.is_empty() => "not set".to_owned(),
-            Kind::Secret { .. } => format!("set ({} characters)", text.chars().count()),
+            Kind::Secret { .. } => match text.chars().count() {
+                1 => "set (1 character)".to_owned(),
+                count => format!("set ({count} characters)"),
+            },
             _ => text.to_owned(),
         }
     }

@@ -151,6 +151,8 @@ pub struct Shim {
     pub by_address: bool,
     /// How long a call waits for a connection.
     pub connect_wait: Duration,
+    /// How long a call that was in flight waits for its connection to return.
+    pub reattach_wait: Duration,
     /// For connecting and being greeted.
     pub handshake_timeout: Duration,
     /// The shim's own limit on a call; `None`: the daemon's.

@@ -3,10 +3,10 @@
 //! somebody chose it.
 
 use super::{Source, layers::Layering};
-use crate::faults::Fault;
-
-/// Shorter explicit tokens can be guessed by a patient neighbour.
-const SHORT_TOKEN: usize = 16;
+use crate::{
+    faults::Fault,
+    token::{MIN_TOKEN, too_short},
+};
 
 pub(super) fn together(layering: &mut Layering) {
     exposure(layering);
@@ -16,30 +16,36 @@ pub(super) fn together(layering: &mut Layering) {
 
 fn exposure(layering: &mut Layering) {
     let network = &layering.settings.network;
-    if network.is_loopback() {
+    let (host, alone) = (network.host.clone(), network.is_loopback());
+    let Some(token) = layering.settings.auth.token.as_ref() else {
+        if !alone {
+            fault(
+                layering,
+                "network.host",
+                &host,
+                "a loopback address, or EXAI_WS_TOKEN set as well: beyond this machine nobody may \
+                 come in without a token its owner chose",
+            );
+        }
         return;
+    };
+    let Some(short) = too_short(token) else {
+        return;
+    };
+    if alone {
+        let source = layering.source("auth.token");
+        let warning = format!(
+            "{source}: the token {short}; it works on this machine, but take {MIN_TOKEN} or more, \
+             or unset it and the daemon makes a good one"
+        );
+        return layering.warn(warning);
     }
-    let host = network.host.clone();
-    match layering
-        .settings
-        .auth
-        .token
-        .as_ref()
-        .map(|token| token.expose().len())
-    {
-        None => fault(
-            layering,
-            "network.host",
-            &host,
-            "a loopback address, or EXAI_WS_TOKEN set as well: beyond this machine nobody may \
-             come in without a token its owner chose",
-        ),
-        Some(length) if length < SHORT_TOKEN => layering.warn(format!(
-            "the daemon can be reached beyond this machine and its token has only {length} \
-             characters; take {SHORT_TOKEN} or more"
-        )),
-        Some(_) => {}
-    }
+    let shown = layering.shown("auth.token");
+    let expected = format!(
+        "{MIN_TOKEN} characters or more where the daemon can be reached beyond this machine \
+         (network.host is {host}); take a longer one, or a loopback address"
+    );
+    fault(layering, "auth.token", &shown, &expected);
 }
 
 fn times(layering: &mut Layering) {

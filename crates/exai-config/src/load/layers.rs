@@ -262,6 +262,12 @@ impl Layering {
             .map_or(&Source::Default, |origin| &origin.origin)
     }
 
+    /// The value as it may be shown to anyone.
+    pub(super) fn shown(&self, key: &str) -> String {
+        let origin = self.origins.iter().find(|origin| origin.key == key);
+        origin.map_or_else(String::new, |origin| origin.value_shown.clone())
+    }
+
     pub(super) fn finish(mut self, test_tools: bool) -> Result<Loaded, Faults> {
         let own = |key| matches!(self.source(key), Source::Env(_) | Source::Flag);
         let by_address = ["network.host", "network.port", "auth.token"]

@@ -261,8 +261,14 @@ fn p26_no_address_beyond_this_machine_without_a_token() {
         let faults = place.faults(&[("EXAI_WS_HOST", host)]);
         assert!(faults[0].contains("EXAI_WS_TOKEN"), "{faults:?}");
     }
-    let warned = place.warnings(&[("EXAI_WS_HOST", "0.0.0.0"), ("EXAI_WS_TOKEN", "short")]);
-    assert!(warned[0].contains("5 characters"), "{warned:?}");
+    let short = ("EXAI_WS_TOKEN", "fifteen-letters");
+    let faults = place.faults(&[("EXAI_WS_HOST", "0.0.0.0"), short]);
+    assert!(
+        faults.len() == 1 && faults[0].contains("15 characters") && faults[0].contains("0.0.0.0"),
+        "{faults:?}"
+    );
+    let warned = place.warnings(&[("EXAI_WS_TOKEN", "x")]);
+    assert!(warned[0].contains("1 character;"), "{warned:?}");
     let long = ("EXAI_WS_TOKEN", "0123456789abcdef");
     assert!(
         place
