@@ -17,6 +17,7 @@ mod reader;
 mod responses;
 mod wire;
 
+pub use effort::efforts;
 pub use errors::{Response, fault};
 pub use quirks::{
     CacheStyle, MaxTokensField, Quirks, Replay, SchemaStyle, SearchStyle, ToolChoiceStyle,
