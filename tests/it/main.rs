@@ -35,4 +35,5 @@ mod shim_stdout;
 mod shim_stranger;
 mod storms;
 mod tokens;
+mod told;
 mod wire_v1;

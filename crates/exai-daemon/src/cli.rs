@@ -92,12 +92,12 @@ pub(crate) struct Start {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Stop {
-    /// Kill the daemon if nothing gentler ends it
+    /// Give running calls little time, and kill the daemon if nothing gentler ends it
     #[arg(long)]
     pub(crate) force: bool,
-    /// Seconds that running calls get to finish
-    #[arg(long, default_value_t = 30.0, value_parser = seconds)]
-    pub(crate) drain: f64,
+    /// Seconds that running calls get to finish [default: 30, or 3 with --force]
+    #[arg(long, value_parser = seconds)]
+    pub(crate) drain: Option<f64>,
 }
 
 #[derive(Debug, Clone, Args)]

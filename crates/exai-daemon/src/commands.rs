@@ -101,6 +101,11 @@ impl Interrupts {
     }
 }
 
+/// What is odd about the settings, where somebody is about to rely on them.
+fn warn_of_settings(context: &Context) {
+    context.loaded.warnings.iter().for_each(output::warning);
+}
+
 /// What to do next, beside the data.
 fn next_step(words: &str) {
     output::hint(output::paint(output::Tone::Quiet, words));

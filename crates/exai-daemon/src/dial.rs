@@ -239,6 +239,21 @@ fn explain(context: &Context, target: &Target, state: &LinkState) -> anyhow::Err
     }
 }
 
+/// What to do about a daemon that does not accept our token.
+pub(crate) fn way_in(context: &Context) -> String {
+    match given_token(context) {
+        Some(origin) => format!(
+            "our token is that of {origin}: unset it to use the home's own, or give the daemon \
+             the same and run `exai-daemon restart`"
+        ),
+        None => format!(
+            "our token is that of {}; the daemon has another: set the EXAI_WS_TOKEN it was \
+             started with, or run `exai-daemon restart` to make it read this file",
+            context.home.token_file().display()
+        ),
+    }
+}
+
 /// Where the token comes from, if not from the home.
 fn given_token(context: &Context) -> Option<String> {
     context.loaded.settings.auth.token.as_ref()?;

@@ -3,10 +3,16 @@
 
 use crate::{
     compose::{self, Materials},
+    context::Context as Place,
     control::{Daemon, Ending},
+    dial::Places,
     exit,
-    lifecycle::{door, instance::Instance, port_owner, pulse, signal::Signals},
-    os, runner,
+    lifecycle::{
+        door, instance::Instance, port_fault::port_fault, port_owner, pulse, signal::Signals,
+    },
+    os,
+    probe::probe,
+    runner,
 };
 use anyhow::{Context, Result};
 use exai_config::{Home, Loaded, rendezvous};
@@ -90,7 +96,7 @@ async fn live(
     let signals = Signals::listen().context("signals cannot be received")?;
     let listener = match door::open(&network.host, network.port).await {
         Ok(listener) => listener,
-        Err(error) => return Ok(cannot_bind(network, &error)),
+        Err(error) => return cannot_bind(home, loaded, &error).await,
     };
     let port = listener
         .local_addr()
@@ -248,16 +254,30 @@ async fn until(stop: CancellationToken, chore: impl Future<Output = ()>) {
     }
 }
 
-fn cannot_bind(network: &exai_config::settings::Network, error: &std::io::Error) -> ExitCode {
+/// Why not, and in whose way we are: another exai is told apart from a foreign program.
+async fn cannot_bind(home: Home, loaded: Loaded, error: &std::io::Error) -> Result<ExitCode> {
+    let place = Place {
+        home,
+        loaded,
+        overrides: Vec::new(),
+    };
+    let network = &place.loaded.settings.network;
     let (host, port) = (network.host.as_str(), network.port);
     tracing::error!(%error, host, port, "cannot listen");
-    if error.kind() == std::io::ErrorKind::AddrInUse {
-        let owner = port_owner::owner(port);
-        let owner = owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
-        return exit::PORT_TAKEN.report(format!(
-            "port {port} on {host} is taken by {owner}; `exai-daemon doctor` says more, \
-             EXAI_WS_PORT chooses another port"
-        ));
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return Ok(exit::FAILURE.report(format!(
+            "cannot listen on {host}:{port}: {error}; EXAI_WS_HOST and EXAI_WS_PORT choose \
+             another address"
+        )));
     }
-    exit::FAILURE.report(format!("cannot listen on {host}:{port}: {error}; EXAI_WS_HOST and EXAI_WS_PORT choose another address"))
+    let target = Places::of(&place).configured()?;
+    if let Some(fault) = port_fault(&target, &probe(&target, &place.home).await) {
+        return Err(fault);
+    }
+    let owner = port_owner::owner(port);
+    let owner = owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
+    Ok(exit::PORT_TAKEN.report(format!(
+        "port {port} on {host} is taken by {owner}; `exai-daemon doctor` says more, \
+         EXAI_WS_PORT chooses another port"
+    )))
 }

@@ -13,6 +13,7 @@ use crate::{
 use anyhow::Result;
 
 pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
+    super::warn_of_settings(context);
     context.home.prepare()?;
     let lock = start::only_starter(context).await?;
     match stop::end(context, options).await? {

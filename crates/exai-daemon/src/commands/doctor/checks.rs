@@ -9,7 +9,7 @@ use crate::{
     probe::{Answer, probe},
 };
 use exai_client::Target;
-use exai_config::{Home, ProcessEnv, TokenStore, rendezvous};
+use exai_config::{Home, ProcessEnv, TokenStore, rendezvous, token};
 use exai_telemetry::check;
 use std::{process::Stdio, time::Duration};
 
@@ -97,10 +97,15 @@ fn token(context: &Context) -> Check {
     }
     match TokenStore::new(&context.home).read() {
         Ok(None) => Check::ok(NAME, "none yet; the daemon makes one at its first start"),
-        Ok(Some(found)) => match found.warnings.first() {
-            None => Check::ok(NAME, context.home.token_file().display().to_string()),
-            Some(warning) => Check::warn(NAME, warning, "exai-daemon token rotate"),
-        },
+        Ok(Some(found)) => {
+            let file = context.home.token_file();
+            let short = token::too_short(&found.keyring.current);
+            let short = short.map(|short| format!("{} {short}", file.display()));
+            match found.warnings.into_iter().next().or(short) {
+                None => Check::ok(NAME, file.display().to_string()),
+                Some(warning) => Check::warn(NAME, warning, "exai-daemon token rotate"),
+            }
+        }
         Err(error) => Check::fail(NAME, error.to_string(), "exai-daemon token rotate"),
     }
 }
