@@ -3,6 +3,7 @@
 mod always_up;
 mod command_line;
 mod configuration;
+mod daemon_complete;
 mod daemon_files;
 mod daemon_homes;
 mod daemon_ports;

@@ -3,19 +3,24 @@
 //! call already known?", and never lets an identity run twice.
 
 mod at_once;
+mod backlog;
 mod call;
 mod follow;
 mod guard;
 mod life;
 mod outcome;
+mod refusal;
 mod retention;
 mod run;
 mod submit;
 
+pub use backlog::Behind;
 pub use call::{Update, Watcher};
 pub use outcome::Finished;
+pub use refusal::Refusal;
 pub use submit::Submission;
 
+pub(crate) use backlog::Backlog;
 pub(crate) use call::{Call, Stop};
 use exai_protocol::{Principal, RequestId, control::CallState};
 use retention::{Kept, Retention};

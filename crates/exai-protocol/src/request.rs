@@ -1,7 +1,11 @@
 //! What a client may ask after the handshake. Decoding names the field that is wrong in
 //! V1's words; the arguments of a call stay the sender's bytes.
 
-use crate::{ClientId, RequestId, Secret, limits::MAX_REQUEST_ID_BYTES, object::RawObject};
+use crate::{
+    ClientId, RequestId, Secret,
+    limits::MAX_REQUEST_ID_BYTES,
+    object::{RawObject, string_of},
+};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -127,7 +131,7 @@ impl<'a> Request<'a> {
     /// [`BadRequest`] with V1's wording; the connection stays open.
     pub fn decode(text: &'a str) -> Result<Self, BadRequest> {
         let object = RawObject::parse(text)
-            .map_err(|error| bad(id_of(text), not_an_object(text, &error)))?;
+            .map_err(|error| bad(Remains::of(text).request_id, not_an_object(text, &error)))?;
         let request_id = request_id(&object)?;
         let op = match object.string("op") {
             Ok(Some(op)) => op,
@@ -146,39 +150,93 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The id of a frame that cannot be served as a whole (too deep, a key twice), so that even its
-/// refusal reaches whoever waits for it. Only an id that stands there once counts.
-#[must_use]
-pub fn id_of(text: &str) -> Option<RequestId> {
-    struct OnlyId(Vec<String>);
-    impl<'de> serde::Deserialize<'de> for OnlyId {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(OnlyId(Vec::new()))
-        }
-    }
-    impl<'de> serde::de::Visitor<'de> for OnlyId {
-        type Value = Self;
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a JSON object")
-        }
-        fn visit_map<M: serde::de::MapAccess<'de>>(mut self, mut map: M) -> Result<Self, M::Error> {
-            while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                match &*key {
-                    "request_id" => self.0.push(map.next_value()?),
-                    _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
-                }
-            }
-            Ok(self)
-        }
-    }
-    match serde_json::from_str(text) {
-        Ok(OnlyId(ids)) => match ids.as_slice() {
-            [id] if !id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES => {
-                Some(RequestId::new(&**id))
-            }
+/// What can be read of a frame that cannot be served as a whole (too deep, a key twice), so that
+/// even its refusal reaches whoever waits for it and is recorded. Only what stands there once
+/// counts: which of two is nobody's guess.
+#[derive(Debug, Default)]
+pub struct Remains<'a> {
+    /// Its id.
+    pub request_id: Option<RequestId>,
+    /// Whether a call was meant.
+    pub is_call: bool,
+    /// The tool's name.
+    pub name: Option<Cow<'a, str>>,
+    /// What stands where arguments should.
+    pub arguments: Option<&'a RawValue>,
+}
+
+impl<'a> Remains<'a> {
+    /// Looks over a frame without recursion; garbage leaves nothing.
+    #[must_use]
+    pub fn of(text: &'a str) -> Self {
+        let Ok(fields) = serde_json::from_str::<Fields<'a>>(text) else {
+            return Self::default();
+        };
+        let only = |values: &[&'a RawValue]| match values {
+            [value] => Some(*value),
             _ => None,
-        },
-        Err(_) => None,
+        };
+        let is_call = fields
+            .op
+            .iter()
+            .any(|op| matches!(string_of(op).as_deref(), Ok("call_tool" | "operate")));
+        let request_id = only(&fields.request_id)
+            .and_then(|id| string_of(id).ok())
+            .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES);
+        Self {
+            request_id: request_id.map(|id| RequestId::new(&*id)),
+            is_call,
+            name: only(&fields.name)
+                .and_then(|name| string_of(name).ok())
+                .filter(|name| !name.is_empty()),
+            arguments: only(&fields.arguments),
+        }
+    }
+}
+
+/// The values of the fields that tell what a frame was.
+#[derive(Default)]
+struct Fields<'a> {
+    op: Vec<&'a RawValue>,
+    request_id: Vec<&'a RawValue>,
+    name: Vec<&'a RawValue>,
+    arguments: Vec<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Walk;
+        impl<'de> serde::de::Visitor<'de> for Walk {
+            type Value = Fields<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<M: serde::de::MapAccess<'de>>(
+                self,
+                mut map: M,
+            ) -> Result<Fields<'de>, M::Error> {
+                let mut fields = Fields::default();
+                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                    let values = match &*key {
+                        "op" => &mut fields.op,
+                        "request_id" => &mut fields.request_id,
+                        "name" => &mut fields.name,
+                        "arguments" => &mut fields.arguments,
+                        _ => {
+                            map.next_value::<serde::de::IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    let value = map.next_value()?;
+                    // A third tells no more than a second.
+                    if values.len() < 2 {
+                        values.push(value);
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Walk)
     }
 }
 

@@ -5,17 +5,17 @@ use crate::{
     Control, Shared,
     handshake::{Socket, Welcomed},
     outbox::{Outbox, encode},
-    pipe::{Pipe, Reader},
+    pipe::{Pipe, Reader, Room},
     wire_in::Desk,
     wire_out::{Abilities, Voice},
 };
 use exai_engine::{
+    calls::Behind,
     events::Happening,
     sessions::{Membership, Peer, Push},
 };
 use exai_protocol::{
     SessionId,
-    control::ErrorFrame,
     event::ConnectionStatus,
     hello::{HelloAck, Limits, close},
     limits::MAX_DEPTH,
@@ -164,16 +164,16 @@ impl Next {
 }
 
 impl<C: Control> Reader for Desk<C> {
-    fn text(&self, text: &str) {
-        self.frame(text);
+    fn text(&self, text: &str) -> Result<(), Room> {
+        self.frame(text).map_err(|Behind| {
+            let room: Room = Box::pin(self.shared.engine.room());
+            room
+        })
     }
 
     fn binary(&self) {
         let message = "invalid_message: frames must be text, not binary".to_owned();
-        self.voice.outbox.answer(encode(&ErrorFrame {
-            request_id: None,
-            message,
-        }));
+        self.error(None, message);
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::{
     Update,
+    backlog::Place,
     call::{Call, Stop},
     follow,
     guard::Guard,
@@ -13,6 +14,7 @@ use crate::{
     admission::{Admitted, Claim, Permit},
     engine::Engine,
     events::Happening,
+    ports::recorder::Reserved,
     progress::Said,
     tool::{Tool, ToolCall, ToolSpec},
 };
@@ -35,7 +37,10 @@ pub(super) async fn live(
     let received = Record::Received(Arc::clone(&call.facts));
     let reserved = match engine.recorder().try_receive(received) {
         Ok(reserved) => Some(reserved),
-        Err(received) => engine.recorder().receive(received).await,
+        Err(received) => {
+            let place = engine.backlog().enter(call.facts.args_bytes);
+            room(&engine, &call, received, place).await
+        }
     };
     let Some(reserved) = reserved else {
         // The writer of records is gone: the process is past its flush and about to end.
@@ -47,6 +52,26 @@ pub(super) async fn live(
         Some(tool) => through(&engine, &call, tool, arguments, &mut guard).await,
     };
     guard.finish(end).await;
+}
+
+/// Waits for room in the record. Nothing is promised meanwhile, but the call is not silent.
+pub(super) async fn room(
+    engine: &Engine,
+    call: &Call,
+    received: Record,
+    _place: Place,
+) -> Option<Reserved> {
+    let reserved = engine.recorder().receive(received);
+    tokio::pin!(reserved);
+    let mut heartbeat = engine.heartbeat();
+    heartbeat.reset();
+    loop {
+        tokio::select! {
+            biased;
+            reserved = &mut reserved => return reserved,
+            _ = heartbeat.tick() => beat(engine, call, "queued", ""),
+        }
+    }
 }
 
 async fn through(
