@@ -12,6 +12,38 @@ pub(super) fn together(layering: &mut Layering) {
     exposure(layering);
     times(layering);
     sizes(layering);
+    budgets(layering);
+}
+
+/// A budget that a wider one ends first can never be used up.
+fn budgets(layering: &mut Layering) {
+    let budgets = layering.settings.budgets.clone();
+    let (call, thread, client) = (
+        "budgets.call_usd",
+        "budgets.thread_usd",
+        "budgets.client_usd",
+    );
+    let pairs = [
+        (call, budgets.call, thread, budgets.thread),
+        (call, budgets.call, client, budgets.client),
+        (call, budgets.call, "budgets.day_usd", budgets.day),
+        (
+            "budgets.confirm_above_usd",
+            budgets.confirm_above,
+            call,
+            budgets.call,
+        ),
+    ];
+    for (inner, less, outer, more) in pairs {
+        if less.zip(more).is_some_and(|(less, more)| less > more) {
+            odd(
+                layering,
+                inner,
+                outer,
+                "can never be reached: it is more than",
+            );
+        }
+    }
 }
 
 fn exposure(layering: &mut Layering) {

@@ -71,6 +71,27 @@ pub(crate) fn read(db: &Connection, key: &Key) -> rusqlite::Result<Sums> {
     Ok(sums.optional()?.unwrap_or_default())
 }
 
+/// The dearest rows of a scope, with what tells them apart.
+pub(crate) fn dearest(
+    db: &Connection,
+    scope: Scope,
+    most: usize,
+) -> rusqlite::Result<Vec<(String, Sums)>> {
+    let mut statement = db.prepare_cached(
+        "SELECT CASE WHEN name = '' THEN client ELSE name END, spent_micro, held_micro \
+         FROM spending WHERE scope = ?1 ORDER BY spent_micro + held_micro DESC, 1 LIMIT ?2",
+    )?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let row = |row: &rusqlite::Row<'_>| {
+        let amount = |at| row.get(at).map(|column| MicroUsd(money::count(column)));
+        let (spent, held) = (amount(1)?, amount(2)?);
+        Ok((row.get(0)?, Sums { spent, held }))
+    };
+    statement
+        .query_map(params![scope.as_str(), most], row)?
+        .collect()
+}
+
 /// A change of all the sums one request counts to. Sums stop at their ends and never wrap.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Change {
