@@ -89,6 +89,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
             warnings,
         }),
         catalogue,
+        models: None,
     };
     engine.replace_tools("builtin", exai_tools::builtin(&tools));
     if materials.test_tools {

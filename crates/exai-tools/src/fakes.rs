@@ -94,6 +94,7 @@ pub(crate) fn ports(logs: FakeLogs) -> Ports {
         })),
         logs: Arc::new(logs),
         catalogue: Arc::new(Catalogue::shipped().unwrap()),
+        models: None,
     }
 }
 

@@ -6,10 +6,13 @@ mod activity;
 mod args;
 pub mod catalogue;
 mod challenge;
+mod chat;
+mod files;
 mod health;
 mod kind;
 mod listmodels;
 mod log_lines;
+mod models_refresh;
 mod moment;
 mod provider_capabilities;
 mod self_check;
@@ -26,7 +29,7 @@ mod tests;
 
 use catalogue::Catalogue;
 use exai_engine::{
-    ports::{logs::Logs, vitals::Vitals},
+    ports::{logs::Logs, models::Models, vitals::Vitals},
     tool::Tool,
 };
 use exai_protocol::tool::ToolEntry;
@@ -41,12 +44,14 @@ pub struct Ports {
     pub logs: Arc<dyn Logs>,
     /// The models that are known.
     pub catalogue: Arc<Catalogue>,
+    /// Who can be asked; without them there is no tool that asks.
+    pub models: Option<Arc<dyn Models>>,
 }
 
 /// The built-in tools, sorted by name.
 #[must_use]
 pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
-    vec![
+    let mut tools = vec![
         activity::tool(ports),
         challenge::tool(),
         health::tool(ports),
@@ -56,6 +61,21 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
         status::tool(ports),
         toolcall_log_tail::tool(ports),
         version::tool(ports),
+    ];
+    if let Some(models) = &ports.models {
+        tools.extend(asking(models));
+    }
+    tools.sort_by(|a, b| a.spec().name().cmp(b.spec().name()));
+    tools
+}
+
+/// Those that ask models, and the command line's doors to what is known of them.
+fn asking(models: &Arc<dyn Models>) -> Vec<Arc<dyn Tool>> {
+    vec![
+        chat::tool(models),
+        chat::operator_tool(models),
+        models_refresh::list(models),
+        models_refresh::refresh(models),
     ]
 }
 
