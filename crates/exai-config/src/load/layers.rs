@@ -2,7 +2,7 @@
 
 use super::{Loaded, Origin, Source, check, default_origins, unknown};
 use crate::{
-    Faults, Settings, Strings, dotenv,
+    Faults, Settings, Strings, Variables, dotenv,
     faults::{Fault, short},
     file,
     keys::{self, Key, Kind},
@@ -20,6 +20,7 @@ pub(super) struct Layering {
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<String>,
     files: Vec<PathBuf>,
+    variables: Variables,
 }
 
 impl Layering {
@@ -30,6 +31,7 @@ impl Layering {
             faults: Vec::new(),
             warnings: Vec::new(),
             files: Vec::new(),
+            variables: Variables::default(),
         }
     }
 
@@ -180,6 +182,7 @@ impl Layering {
                 ));
             }
         }
+        self.variables.beneath(strings);
         true
     }
 
@@ -282,12 +285,14 @@ impl Layering {
             faults,
             warnings,
             files,
+            variables,
         } = self;
         let loaded = Loaded {
             settings,
             origins,
             warnings,
             files,
+            variables,
             test_tools,
         };
         if faults.is_empty() {
