@@ -20,12 +20,13 @@ pub use outcome::Finished;
 pub use refusal::Refusal;
 pub use submit::Submission;
 
+use crate::sessions::Scope;
 pub(crate) use backlog::Backlog;
 pub(crate) use call::{Call, Stop};
 use exai_protocol::{Principal, RequestId, control::CallState};
 use retention::{Kept, Retention};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -156,6 +157,11 @@ impl Calls {
 
     pub(crate) fn live_count(&self) -> usize {
         self.lock().live.len()
+    }
+
+    /// Those of whom results are kept.
+    pub(crate) fn scopes_kept(&self) -> HashSet<Scope> {
+        self.lock().finished.scopes()
     }
 
     /// Drops results past their time.

@@ -173,6 +173,20 @@ impl Engine {
         }
     }
 
+    /// A connection is gone that said goodbye; its client is forgotten with the last of them,
+    /// unless something of it runs or is kept.
+    pub fn farewell(&self, member: &Membership) {
+        self.sessions.depart(member);
+        self.forget_departed();
+    }
+
+    fn forget_departed(&self) {
+        if self.sessions.any_departed() {
+            let kept = self.calls.scopes_kept();
+            self.sessions.forget_departed(|scope| kept.contains(scope));
+        }
+    }
+
     /// From now on nothing starts; what waits is told so.
     pub fn start_draining(&self) {
         self.draining.store(true, Relaxed);
@@ -209,6 +223,7 @@ impl Engine {
         self.calls.sweep(Instant::now());
         let idle_ms = u64::try_from(self.config.session_idle.as_millis()).unwrap_or(u64::MAX);
         self.sessions.collect_idle(self.now(), idle_ms);
+        self.forget_departed();
     }
 
     /// Takes to the bus what happened outside the engine.

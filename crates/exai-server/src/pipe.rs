@@ -37,6 +37,8 @@ pub(crate) struct Pipe<S> {
     unflushed: bool,
     /// The peer has been heard since this was last cleared.
     pub(crate) heard: bool,
+    /// The peer ended the connection as one does, and not because we did.
+    pub(crate) said_goodbye: bool,
     /// Our close is on its way or out; only its answer is waited for.
     closing: bool,
     /// The peer broke the protocol: what it still sends is thrown away unread, but taken, or
@@ -65,6 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
             ping: false,
             unflushed: false,
             heard: true,
+            said_goodbye: false,
             closing: false,
             deaf: false,
             reason: None,
@@ -107,6 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
                 }
                 Some(Ok(Message::Binary(_))) => reader.binary(),
                 Some(Ok(Message::Close(_))) => {
+                    self.said_goodbye = true;
                     self.reason = Some("closed by the client".to_owned());
                 }
                 Some(Ok(_)) => {}

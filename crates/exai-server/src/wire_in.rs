@@ -113,10 +113,13 @@ impl<C: Control> Desk<C> {
                 self.notify(request_id, to.as_ref(), &level, &message)
             }
             Op::Mcp { method, .. } => {
-                let error = McpError {
-                    code: -32601,
-                    message: format!("method not found: {method}"),
+                let (code, message) = if method.is_empty() {
+                    let words = "invalid request: mcp requires 'method' (non-empty string)";
+                    (-32600, words.to_owned())
+                } else {
+                    (-32601, format!("method not found: {method}"))
                 };
+                let error = McpError { code, message };
                 self.reply(&McpRes {
                     request_id,
                     result: None,
@@ -140,6 +143,10 @@ impl<C: Control> Desk<C> {
                 });
             }),
             Op::Attach => self.with_id(request_id, "attach", |id| self.attach(id)),
+            Op::Collect { limit: 0, .. } => {
+                let why = "invalid_message: limit must be a whole number, 1 or more";
+                self.error(request_id, why.to_owned());
+            }
             Op::Collect { offset, limit } => {
                 self.with_id(request_id, "collect", |id| self.collect(id, offset, limit));
             }
@@ -325,6 +332,8 @@ impl<C: Control> Desk<C> {
             in_flight,
             pid,
         });
+        // Whoever has read the answer starts nothing any more.
+        self.shared.engine.start_draining();
         self.shared
             .control
             .shutdown(Duration::from_millis(drain_ms), reason);
