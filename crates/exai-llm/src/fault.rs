@@ -162,7 +162,8 @@ pub struct Place<'a> {
     pub endpoint: &'a str,
     /// The model, as sent.
     pub model: &'a str,
-    /// What holds the endpoint's key, for example `GLM_API_KEY`; never the key.
+    /// What holds the endpoint's key, for example `GLM_API_KEY`; never the key. Where it begins
+    /// with `run `, it is what a person runs to log in.
     pub key_from: &'a str,
 }
 
@@ -266,7 +267,10 @@ impl Fault {
             FaultClass::QuotaExhausted => {
                 "Top up the account at the provider, or choose another model.".to_owned()
             }
-            FaultClass::Auth => format!("Set a valid key in {} and try again.", place.key_from),
+            FaultClass::Auth => match place.key_from.strip_prefix("run ") {
+                Some(login) => format!("Run {login}, log in, and try again."),
+                None => format!("Set a valid key in {} and try again.", place.key_from),
+            },
             FaultClass::Forbidden => format!(
                 "Ask the provider to open the model for the key in {}, or choose another.",
                 place.key_from

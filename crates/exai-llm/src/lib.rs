@@ -5,6 +5,7 @@
 pub mod catalogue;
 pub mod chat;
 pub mod choice;
+pub mod cli;
 pub mod decode;
 pub mod dialect;
 pub mod fault;

@@ -1,0 +1,1 @@
+//! Conversations to one text, and printed output to items.
