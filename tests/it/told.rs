@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const CONFIG: i32 = 3;
+const NOT_RUNNING: i32 = 4;
 const OTHER_HOME: i32 = 6;
 const REFUSED: i32 = 10;
 
@@ -428,4 +429,123 @@ async fn a_lost_link_is_waited_for_as_long_as_was_set() {
         "{:?}",
         began.elapsed()
     );
+}
+
+/// A file that somebody spoilt must not make the daemon invisible, or impossible to end.
+#[tokio::test]
+async fn r25_a_spoilt_token_file_hides_no_daemon_and_keeps_none_alive() {
+    let sandbox = Sandbox::new();
+    let mut daemon = sandbox.daemon().await;
+    sandbox.write(".exai/run/token", "a b");
+    let status = sandbox.cli(&["status"]).await;
+    assert_eq!(status.code, Some(REFUSED), "{}", status.all());
+    assert!(
+        status.stdout.contains("running, but refuses") && status.stderr.contains("holds no token"),
+        "{}",
+        status.all()
+    );
+    let doctor = sandbox.cli(&["doctor"]).await;
+    assert_eq!(doctor.code, Some(1), "{}", doctor.all());
+    assert!(
+        doctor.stdout.contains("refuses us") && doctor.stdout.contains("writes it again"),
+        "{}",
+        doctor.all()
+    );
+    // What could not start again is not stopped first.
+    let restart = sandbox.cli(&["restart"]).await;
+    assert_ne!(restart.code, Some(0), "{}", restart.all());
+    assert!(restart.stderr.contains("remove it"), "{}", restart.all());
+    assert!(daemon.is_running());
+    let stopped = sandbox.cli(&["stop"]).await.ok();
+    assert!(
+        stopped.stderr.contains("refuses our token") && !stopped.all().contains("not answer"),
+        "{}",
+        stopped.all()
+    );
+    daemon.wait(PATIENCE).await;
+    let refused = sandbox.cli(&["start"]).await;
+    assert!(refused.stderr.contains("remove it"), "{}", refused.all());
+    let removed = std::fs::remove_file(sandbox.home().join(".exai/run/token"));
+    removed.must("remove the token file, as was advised");
+    sandbox.cli(&["start"]).await.ok();
+    sandbox.cli(&["call", "version"]).await.ok();
+    sandbox.cli(&["stop"]).await.ok();
+}
+
+#[tokio::test]
+async fn p20_faults_do_not_hide_the_names_that_are_no_settings() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "config/exai.toml",
+        "[network]\nhots = 'x'\n[calls]\ncall_timeout_secs = 'soon'\n",
+    );
+    for words in [
+        &["start"][..],
+        &["run"],
+        &["restart"],
+        &["config"],
+        &["status"],
+    ] {
+        let said = sandbox.cli(words).await.stderr;
+        assert!(
+            said.contains("call_timeout_secs") && said.contains("network.host"),
+            "{words:?}: {said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_argument_the_tool_does_not_have_is_pointed_out() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.daemon().await;
+    let called = sandbox
+        .cli(&["call", "test_sleep", "-a", "mss=1"])
+        .await
+        .ok();
+    assert!(
+        called.stderr.contains("mss") && called.stderr.contains("did you mean ms?"),
+        "{}",
+        called.all()
+    );
+    let called = sandbox
+        .cli(&["call", "test_sleep", "-a", "ms=1"])
+        .await
+        .ok();
+    assert!(!called.stderr.contains("no argument"), "{}", called.all());
+}
+
+#[tokio::test]
+async fn smoke_without_a_daemon_says_so_at_once() {
+    let sandbox = Sandbox::new();
+    let began = Instant::now();
+    let smoke = sandbox.cli(&["smoke"]).await;
+    assert_eq!(smoke.code, Some(NOT_RUNNING), "{}", smoke.all());
+    assert!(
+        smoke.stderr.contains("exai-daemon start"),
+        "{}",
+        smoke.all()
+    );
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+/// A command line is read by every user of the machine, and that of the daemon stays for weeks.
+#[tokio::test]
+async fn s13_a_token_is_not_taken_from_a_command_line() {
+    let sandbox = Sandbox::new();
+    for name in ["auth.token", "EXAI_WS_TOKEN"] {
+        let flag = format!("{name}=a-secret-on-the-command-line");
+        let refused = sandbox.cli(&["start", "--set", &flag]).await;
+        assert_eq!(refused.code, Some(CONFIG), "{}", refused.all());
+        assert!(
+            refused.stderr.contains("set EXAI_WS_TOKEN instead")
+                && !refused.all().contains("a-secret"),
+            "{}",
+            refused.all()
+        );
+    }
+    assert!(sandbox.processes("exai-daemon").is_empty());
 }

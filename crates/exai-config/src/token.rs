@@ -51,8 +51,8 @@ impl Keyring {
 pub enum TokenError {
     /// The file cannot be read, or is not ours alone.
     #[error(
-        "cannot read the token in {}: {source}; then restart the daemon, or have it made anew \
-         with `exai-daemon token rotate`", path.display()
+        "cannot read the token in {}: {source}; make it a file only you can read, or remove it, \
+         and restart the daemon, which makes a missing one", path.display()
     )]
     Unreadable {
         /// The file.

@@ -227,6 +227,15 @@ impl Layering {
     pub(super) fn flags(&mut self, overrides: &[(String, String)]) {
         for (name, text) in overrides {
             match keys::find(name) {
+                Some(key) if matches!(key.kind, Kind::Secret { .. }) => self.fault(Fault {
+                    place: format!("flag {name}"),
+                    value: String::new(),
+                    expected: format!(
+                        "does not belong on a command line, which every user of this machine can \
+                         read; set {} instead",
+                        key.env[0]
+                    ),
+                }),
                 Some(key) => self.apply(key, text, &format!("flag {name}"), Source::Flag),
                 None => self.fault(Fault {
                     place: format!("flag {name}"),

@@ -39,8 +39,8 @@ pub(super) fn run(context: &Context, options: &McpConfig) -> Result<Code> {
         surroundings::about_the_token(context, &ProcessEnv);
         return write(&place, options.client, &entry);
     }
-    surroundings::about_the_token(context, &ProcessEnv);
     output::raw(clients::snippet(options.client, &entry).as_bytes())?;
+    surroundings::about_the_token(context, &ProcessEnv);
     if let Ok(place) = &place {
         next_step(&format!(
             "belongs into {}; `exai-daemon mcp-config {} --write` puts it there",

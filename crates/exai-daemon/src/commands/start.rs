@@ -1,7 +1,6 @@
 //! `start`: brings the daemon of this home up and returns when it answers. Many starters agree
 //! on one by a lock; a port that somebody else holds is named, and nobody is pushed off it.
 
-use super::next_step;
 use crate::{
     cli::Start,
     context::Context,
@@ -332,8 +331,11 @@ fn died(
     let said = std::fs::read_to_string(&spawned.last_words).unwrap_or_default();
     let logged = text_from(&context.home.daemon_log(), log_from).unwrap_or_default();
     let words = tail(&format!("{logged}\n{said}"), 15);
-    next_step("`exai-daemon doctor` checks what usually goes wrong");
-    code.because(format!("the daemon did not come up ({how})\n{words}").trim_end())
+    let told = format!("the daemon did not come up ({how})\n{words}");
+    let told = told.trim_end();
+    code.because(format!(
+        "{told}\n`exai-daemon doctor` checks what usually goes wrong"
+    ))
 }
 
 /// What was logged after `from`; all of it where the log was rotated meanwhile.

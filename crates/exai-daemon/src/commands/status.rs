@@ -159,7 +159,7 @@ fn advise(context: &Context, report: &Report) {
 
 /// Looks through a good connection, or else at what is left.
 async fn look(context: &Context, connection: Option<&Connection>) -> Result<Report> {
-    let target = dial::target(context).await?;
+    let target = dial::place(context).await?;
     let mut report = Report {
         running: false,
         state: State::NotRunning,

@@ -63,7 +63,7 @@ pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
     output::line(match ended {
         Ended::NotRunning => "ws_daemon: not running",
         Ended::Asked => "ws_daemon: stopped",
-        Ended::Pushed(Push::Terminate) => "ws_daemon: stopped (by a signal; it did not answer)",
+        Ended::Pushed(Push::Terminate) => "ws_daemon: stopped (by a signal; it could not be asked)",
         Ended::Pushed(Push::Kill) => "ws_daemon: killed (it did not end by itself)",
     })?;
     next_step("shims reconnect but start nothing until `exai-daemon start`");
@@ -73,6 +73,7 @@ pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
 /// Ends the daemon of this home, whatever state it is in.
 pub(super) async fn end(context: &Context, options: &Stop) -> Result<Ended> {
     let (drain, grace) = patience(options);
+    let mut why = "does not answer";
     let confirmed = match ask(context, drain, options.force).await? {
         Asked::Nobody => {
             identity::clean_up(&context.home);
@@ -96,11 +97,15 @@ pub(super) async fn end(context: &Context, options: &Stop) -> Result<Ended> {
             }
             None
         }
+        Asked::Refused => {
+            why = "refuses our token";
+            None
+        }
         Asked::Draining(_) | Asked::NoAnswer => None,
     };
     let pid = push(context, confirmed, Push::Terminate)?;
     output::hint(format!(
-        "the daemon (pid {pid}) does not answer; told it by a signal to end, which may take {} s{}",
+        "the daemon (pid {pid}) {why}; told it by a signal to end, which may take {} s{}",
         (drain + grace).as_secs(),
         if options.force {
             ", then it is killed"
@@ -152,6 +157,8 @@ enum Asked {
     Confirmed(u32),
     /// It was asked before, and finishes that many calls; it takes no new connections.
     Draining(u64),
+    /// The daemon of this home does not let us in.
+    Refused,
     /// Something holds the home and cannot be spoken to.
     NoAnswer,
 }
@@ -159,7 +166,7 @@ enum Asked {
 async fn ask(context: &Context, drain: Duration, force: bool) -> Result<Asked> {
     let began = Instant::now();
     loop {
-        let target = dial::target(context).await?;
+        let target = dial::place(context).await?;
         let answer = probe(&target, &context.home).await;
         if let Answer::Ours(_) = answer {
             match shutdown(context, drain, force).await {
@@ -178,6 +185,9 @@ async fn ask(context: &Context, drain: Duration, force: bool) -> Result<Asked> {
                 ))),
                 _ => Ok(Asked::Nobody),
             };
+        }
+        if let Answer::Refused(_) = answer {
+            return Ok(Asked::Refused);
         }
         if let Some(calls) = draining(context, &answer) {
             return Ok(Asked::Draining(calls));
@@ -240,7 +250,7 @@ async fn shutdown(context: &Context, drain: Duration, force: bool) -> Result<u32
 async fn gone(context: &Context, patience: Duration, what: &str) -> Result<bool> {
     let began = Instant::now();
     let record = rendezvous::read(&context.home).ok().flatten();
-    let target = dial::target(context).await?;
+    let target = dial::place(context).await?;
     let mut ticker = output::Ticker::new();
     loop {
         let now = rendezvous::read(&context.home).ok().flatten();

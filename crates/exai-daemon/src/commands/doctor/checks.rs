@@ -106,7 +106,16 @@ fn token(context: &Context) -> Check {
                 Some(warning) => Check::warn(NAME, warning, "exai-daemon token rotate"),
             }
         }
-        Err(error) => Check::fail(NAME, error.to_string(), "exai-daemon token rotate"),
+        Err(error) => {
+            let remade = if lock_is_held(&context.home) {
+                "the running daemon writes it again within seconds"
+            } else {
+                "the daemon makes a new one at its next start"
+            };
+            let file = context.home.token_file();
+            let fix = format!("remove {}; {remade}", file.display());
+            Check::fail(NAME, error.to_string(), fix)
+        }
     }
 }
 
@@ -123,7 +132,7 @@ fn stopped(home: &Home) -> Check {
 
 async fn daemon(context: &Context) -> Vec<Check> {
     const NAME: &str = "daemon";
-    let places = Places::of(context);
+    let places = Places::of(context).forgiving();
     let (best, configured) = match (places.best(), places.configured()) {
         (Ok(best), Ok(configured)) => (best, configured),
         // The token's own check has said why.
