@@ -387,3 +387,61 @@ fn bad(request_id: Option<RequestId>, message: String) -> BadRequest {
         request_id,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remains(text: &str) -> (Option<String>, bool, Option<String>, Option<String>) {
+        let Remains {
+            request_id,
+            is_call,
+            name,
+            arguments,
+        } = Remains::of(text);
+        (
+            request_id.map(|id| id.as_str().to_owned()),
+            is_call,
+            name.map(Cow::into_owned),
+            arguments.map(|raw| raw.get().to_owned()),
+        )
+    }
+
+    #[test]
+    fn what_remains_of_a_broken_call() {
+        let some = |text: &str| Some(text.to_owned());
+        let whole = r#"{"op":"call_tool","request_id":"r","name":"n","arguments":[1]}"#;
+        assert_eq!(remains(whole), (some("r"), true, some("n"), some("[1]")));
+        let twins = r#"{"op":"ping","op":"call_tool","request_id":"r","request_id":"r","name":"a","name":"b"}"#;
+        assert_eq!(remains(twins), (None, true, None, None), "nobody's guess");
+        let odd = r#"{"op":"operate","request_id":7,"name":"","arguments":null}"#;
+        assert_eq!(remains(odd), (None, true, None, some("null")));
+        for none in [
+            "",
+            "[]",
+            "{",
+            r#"{"op":"call_tool""#,
+            r#"{"op":7}"#,
+            "\"call_tool\"",
+        ] {
+            assert_eq!(remains(none), (None, false, None, None), "{none}");
+        }
+        let other = r#"{"op":"cancel","request_id":"r","mode":1}"#;
+        assert_eq!(remains(other), (some("r"), false, None, None));
+    }
+
+    #[test]
+    fn s10_what_remains_is_read_without_recursion() {
+        let (open, close) = ("[".repeat(1_000_000), "]".repeat(1_000_000));
+        let deep = format!(
+            r#"{{"x":{open}{close},"arguments":{open}{close},"op":"call_tool","request_id":"r"}}"#
+        );
+        let remains = Remains::of(&deep);
+        assert!(remains.is_call);
+        assert_eq!(remains.request_id, Some("r".into()));
+        assert_eq!(
+            remains.arguments.map(|raw| raw.get().len()),
+            Some(2_000_000)
+        );
+    }
+}
