@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Tools(Json),
     /// Call a tool and show its progress
     Call(Call),
+    /// Show what models used and cost, and what budgets have left
+    Usage(Usage),
     /// List who is connected
     Sessions(Json),
     /// Show what happens in the daemon
@@ -180,6 +182,33 @@ pub(crate) struct Call {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct Usage {
+    /// What to tell sums apart by
+    #[arg(long, value_enum, default_value_t = UsageBy::Model)]
+    pub(crate) by: UsageBy,
+    /// From then on: an age (90m, 12h, 7d, 4w), a date (UTC) or a time
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub(crate) since: Option<String>,
+    /// Before then; a date includes that day
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub(crate) until: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UsageBy {
+    Model,
+    Client,
+    Day,
+    Thread,
+    Provider,
+    Key,
+    Tool,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Events {
     /// Go on with new events until Ctrl-C
     #[arg(long, short)]
@@ -308,6 +337,17 @@ mod tests {
             &[
                 "call", "version", "--arg", "a=1", "--arg", "b=x=y", "--json", "{}",
             ],
+            &["usage"],
+            &[
+                "usage",
+                "--by",
+                "day",
+                "--since",
+                "7d",
+                "--until",
+                "2026-11-01",
+                "--json",
+            ],
             &["sessions", "--json"],
             &["events", "-f", "--topic", "tool_call_result", "--json"],
             &["smoke"],
@@ -339,6 +379,7 @@ mod tests {
             &["mcp-config", "emacs"],
             &["mcp-config", "vscode", "--write", "--undo"],
             &["bench", "--sessions", "0"],
+            &["usage", "--by", "moon"],
             &[],
         ] {
             assert!(parsed(words).is_err(), "{words:?}");

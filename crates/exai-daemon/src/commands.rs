@@ -17,6 +17,7 @@ mod status;
 mod stop;
 mod token;
 mod tools;
+mod usage;
 
 use crate::{
     cli::{Cli, Command, LogsAction},
@@ -52,6 +53,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Some(LogsAction::Check(check)) => logs::check(&lenient()?, check.json),
             None => wait(logs::run(&lenient()?, options)),
         },
+        Command::Usage(options) => usage::run(&lenient()?, options),
         Command::Sessions(options) => wait(sessions::run(&lenient()?, options.json)),
         Command::Events(options) => wait(events::run(&lenient()?, options)),
         Command::Smoke => wait(smoke::run(&lenient()?)),

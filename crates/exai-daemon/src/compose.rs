@@ -3,6 +3,7 @@
 
 use crate::{
     control::{Daemon, Facts, HomeLogs},
+    funds::Funds,
     runner,
 };
 use anyhow::{Context, Result};
@@ -42,6 +43,8 @@ pub(crate) struct Materials<'a> {
     pub(crate) recorder: Recorder,
     pub(crate) boot_id: BootId,
     pub(crate) log_troubles: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    #[expect(dead_code, reason = "its purse is for the models desk")]
+    pub(crate) funds: &'a Funds,
 }
 
 /// The system's clock, as everyone here is given it.

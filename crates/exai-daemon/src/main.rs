@@ -8,6 +8,7 @@ mod context;
 mod control;
 mod dial;
 mod exit;
+mod funds;
 mod lifecycle;
 mod os;
 mod output;

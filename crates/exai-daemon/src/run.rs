@@ -6,7 +6,7 @@ use crate::{
     context::Context as Place,
     control::{Daemon, Ending},
     dial::Places,
-    exit,
+    exit, funds,
     lifecycle::{
         door, instance::Instance, port_fault::port_fault, port_owner, pulse, signal::Signals,
     },
@@ -103,6 +103,7 @@ async fn live(
         .context("the listener has no address")?
         .port();
     let boot_id = compose::fresh_boot_id()?;
+    let funds = funds::open(&home, &loaded.settings, boot_id.clone()).await?;
     let (recorder, records) = Recorder::channel(RECORDS_IN_FLIGHT);
     let boot = boot_line(&boot_id);
     let files = RecordFiles::open(&home.logs(), file, rotation(&loaded));
@@ -115,7 +116,8 @@ async fn live(
         port,
         recorder,
         boot_id: boot_id.clone(),
-        log_troubles: log_troubles(log, &writer),
+        log_troubles: troubles(log, &writer, &funds),
+        funds: &funds,
     })?;
     let pid = std::process::id();
     let endpoint = Endpoint {
@@ -156,6 +158,7 @@ async fn live(
     pulse::last(&daemon, &home.health_file());
     engine.registry().clear();
     drop((engine, daemon));
+    funds.close(FAREWELL).await;
     flush(writer).await;
     instance.withdraw(&endpoint);
     tracing::info!("ended");
@@ -218,15 +221,17 @@ fn rotation(loaded: &Loaded) -> RotateLimits {
     }
 }
 
-/// What of the logs should worry their owner.
-fn log_troubles(
+/// What of the files should worry their owner.
+fn troubles(
     log: Arc<LogGuard>,
     writer: &RecordWriter,
+    funds: &funds::Funds,
 ) -> Box<dyn Fn() -> Vec<String> + Send + Sync> {
-    let files = writer.watch();
+    let (files, store) = (writer.watch(), funds.store.clone());
     Box::new(move || {
         let mut troubles: Vec<String> = files.iter().filter_map(|file| file.describe()).collect();
         troubles.extend(log.faults());
+        troubles.extend(store.condition().warnings());
         troubles
     })
 }

@@ -24,6 +24,7 @@ mod usage;
 mod who;
 mod writer;
 
+pub use aside::standing as damaged_beside;
 pub use budget::{Ask, Ceiling, Expected, OverBudget, Scope, Standing, Sums};
 pub use condition::{Condition, State};
 pub use day::Day;

@@ -73,6 +73,14 @@ impl Reader {
         self::sums(&self.db, scope, who, boot, day).map_err(|error| StoreError::internal(&error))
     }
 
+    /// What is used of a day.
+    ///
+    /// # Errors
+    /// [`StoreError::Internal`].
+    pub fn day(&self, day: Day) -> Result<Sums, StoreError> {
+        sums::read(&self.db, &Key::day(day)).map_err(|error| StoreError::internal(&error))
+    }
+
     /// Those of a scope that used most, the dearest first, with their names: a day's date, a
     /// thread, a client or its session. Scopes without names of their own have none.
     ///

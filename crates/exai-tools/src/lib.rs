@@ -13,7 +13,7 @@ mod kind;
 mod listmodels;
 mod log_lines;
 mod models_refresh;
-mod moment;
+pub mod moment;
 mod provider_capabilities;
 mod self_check;
 mod spec;

@@ -29,7 +29,7 @@ impl Key {
         let session = || format!("{boot}/{}", who.session.as_str());
         let request = who.request.as_str();
         let (principal, client, name) = match (scope, client()) {
-            (Scope::Day, _) => (nobody(), nobody(), day.0.to_string()),
+            (Scope::Day, _) => return Some(Self::day(day)),
             (Scope::Thread, _) => (principal(), nobody(), who.thread.as_deref()?.to_owned()),
             (Scope::Client, Some(client)) => (principal(), client, nobody()),
             (Scope::Client, None) => (principal(), nobody(), session()),
@@ -42,6 +42,16 @@ impl Key {
             client,
             name,
         })
+    }
+
+    /// The row of a day, which is everybody's.
+    pub(crate) fn day(day: Day) -> Self {
+        Self {
+            scope: Scope::Day,
+            principal: String::new(),
+            client: String::new(),
+            name: day.0.to_string(),
+        }
     }
 
     /// All rows one request counts to.

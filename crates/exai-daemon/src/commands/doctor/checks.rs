@@ -26,6 +26,7 @@ pub(super) async fn all(home: &Home, flags: &[(String, String)]) -> Vec<Check> {
     checks.extend(daemon(&context).await);
     checks.push(shim().await);
     checks.push(log(home));
+    checks.extend(database(home));
     checks.push(descriptors());
     checks
 }
@@ -283,6 +284,41 @@ fn log(home: &Home) -> Check {
             format!("make {} readable", home.daemon_log().display()),
         ),
     }
+}
+
+/// The database as it stands, whether a daemon runs or not.
+fn database(home: &Home) -> Vec<Check> {
+    const NAME: &str = "data";
+    let path = home.database();
+    let at = path.display();
+    let aside = |file: std::path::PathBuf| {
+        Check::warn(
+            NAME,
+            format!("a damaged database was set aside as {}", file.display()),
+            "what could be read was taken over; look at it, then remove it",
+        )
+    };
+    let mut checks: Vec<Check> = exai_store::damaged_beside(&path)
+        .into_iter()
+        .map(aside)
+        .collect();
+    if !path.exists() {
+        checks.push(Check::ok(
+            NAME,
+            "none yet; the daemon makes it at its first start",
+        ));
+        return checks;
+    }
+    let found = exai_store::Reader::open(&path).and_then(|reader| reader.check());
+    checks.push(match found {
+        Ok(()) => Check::ok(NAME, format!("{at} (whole)")),
+        Err(error) => Check::fail(
+            NAME,
+            format!("{at}: {error}"),
+            "exai-daemon restart, which sets a damaged file aside and takes over what can be read",
+        ),
+    });
+    checks
 }
 
 #[cfg(unix)]
