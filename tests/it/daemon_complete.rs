@@ -193,3 +193,50 @@ async fn r40_a_call_refused_before_it_was_one_is_in_every_file() {
     let check = sandbox.cli(&["logs", "check"]).await.ok();
     assert_eq!(check.code, Some(0), "{}", check.all());
 }
+
+/// A disk that stands still: the file of failures is a pipe that nobody reads.
+#[cfg(unix)]
+#[tokio::test]
+async fn r40_a_disk_that_stands_still_loses_no_call_and_the_daemon_says_so() {
+    const CALLS: usize = 8_700;
+    let mut sandbox = Sandbox::new();
+    sandbox.set("EXAI_WS_QUEUE_CALLS", "100");
+    let mut daemon = sandbox.daemon().await;
+    let pipe = sandbox.log_path("tool_failures.jsonl");
+    std::fs::remove_file(&pipe).must("remove the file");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.must("run mkfifo").success());
+    let (mut ws, mut other) = (sandbox.ws().await, sandbox.ws().await);
+    ws.call_as("stall", "no_such_tool", json!({})).await;
+    ws.result("stall").await;
+    for n in 0..CALLS {
+        ws.call_as(&format!("n{n}"), "version", json!({})).await;
+    }
+    let begin = std::time::Instant::now();
+    loop {
+        other.send(&json!({ "op": "health" })).await;
+        let health = other.recv_op("health_res").await;
+        if health.to_string().contains("100 calls wait for room") {
+            break;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{health}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    sandbox.cli(&["status"]).await.ok();
+    let drained = tokio::task::spawn_blocking(move || std::fs::read(pipe));
+    let mut ends = 0;
+    while ends < CALLS {
+        let frame = ws.recv().await;
+        if frame["op"] == "call_tool_res" {
+            assert!(frame.get("error").is_none(), "{frame}");
+            ends += 1;
+        }
+    }
+    daemon.terminate();
+    assert!(daemon.wait(PATIENCE).await.success());
+    let failures = drained.await.must("read along").must("read the pipe");
+    assert_eq!(failures.iter().filter(|byte| **byte == b'\n').count(), 1);
+    assert_eq!(sandbox.calls().len(), CALLS + 1);
+    let check = sandbox.cli(&["logs", "check"]).await.ok();
+    assert_eq!(check.code, Some(0), "{}", check.all());
+}
