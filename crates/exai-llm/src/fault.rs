@@ -6,7 +6,7 @@ mod scrub;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use after::duration_ms;
+pub(crate) use after::{duration_ms, utc_date_ms};
 pub use after::{header, retry_after_ms};
 pub use scrub::scrub;
 

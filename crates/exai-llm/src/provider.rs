@@ -11,6 +11,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use check::is_near;
 pub use command::{CommandSpec, Sign};
 pub use endpoint::{Endpoint, Limits, Timeouts};
 pub use file::{Providers, ProvidersError, SHIPPED};

@@ -162,7 +162,7 @@ pub(super) fn url_fault(url: &str, allow_http: bool) -> Result<(), &'static str>
 }
 
 /// This machine, by name or address; in a container, the machine around it.
-pub(super) fn is_near(host: &str) -> bool {
+pub(crate) fn is_near(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),

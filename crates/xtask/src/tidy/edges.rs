@@ -17,7 +17,11 @@ const ALLOWED: [(&str, &[&str], &[&str]); 14] = [
     ),
     ("exai-client", &["exai-protocol"], &[]),
     ("exai-tools", &["exai-protocol", "exai-engine"], &[]),
-    ("exai-llm", &["exai-protocol", "exai-engine"], &[]),
+    (
+        "exai-llm",
+        &["exai-protocol", "exai-engine"],
+        &["exai-testkit"],
+    ),
     ("exai-store", &["exai-protocol", "exai-engine"], &[]),
     ("exai-config", &["exai-protocol"], &[]),
     ("exai-telemetry", &["exai-protocol"], &[]),
