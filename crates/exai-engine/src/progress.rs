@@ -33,7 +33,10 @@ struct Slot {
     /// Most calls never say anything, and pay for nothing but this look.
     used: AtomicBool,
     pending: Mutex<Pending>,
+    /// Something was said.
     changed: Notify,
+    /// Text was streamed. Apart from `changed`, because each has a pace of its own.
+    written: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -47,14 +50,6 @@ struct Pending {
     kept: u64,
     /// Overtaken messages that were not.
     left_out: u64,
-}
-
-/// What the tool said since the last look.
-#[derive(Debug, Default)]
-pub(crate) struct News {
-    /// In order; the last is the newest.
-    pub(crate) said: VecDeque<Said>,
-    pub(crate) text: String,
 }
 
 /// One message.
@@ -105,7 +100,7 @@ impl ProgressHandle {
                 pending.text.drain(..cut);
             }
         }
-        self.slot.changed.notify_one();
+        self.slot.written.notify_one();
     }
 
     /// Waits until the tool has said something new.
@@ -113,17 +108,27 @@ impl ProgressHandle {
         self.slot.changed.notified().await;
     }
 
-    /// Takes what was said.
-    pub(crate) fn take(&self) -> News {
+    /// Waits until the tool has streamed more text.
+    pub(crate) async fn written(&self) {
+        self.slot.written.notified().await;
+    }
+
+    /// Takes the text streamed since the last look.
+    pub(crate) fn take_text(&self) -> String {
         if !self.slot.used.load(Relaxed) {
-            return News::default();
+            return String::new();
+        }
+        std::mem::take(&mut self.lock().text)
+    }
+
+    /// Takes what was said.
+    pub(crate) fn take(&self) -> VecDeque<Said> {
+        if !self.slot.used.load(Relaxed) {
+            return VecDeque::new();
         }
         let mut pending = self.lock();
         pending.bytes = 0;
-        News {
-            said: std::mem::take(&mut pending.said),
-            text: std::mem::take(&mut pending.text),
-        }
+        std::mem::take(&mut pending.said)
     }
 
     /// Takes what the record has not got yet, and how many messages it will never get.
@@ -131,7 +136,7 @@ impl ProgressHandle {
         if !self.slot.used.load(Relaxed) {
             return Default::default();
         }
-        let said = self.take().said;
+        let said = self.take();
         (said, std::mem::take(&mut self.lock().left_out))
     }
 
@@ -189,7 +194,7 @@ mod tests {
         for n in 0..1500 {
             handle.say("stage", format!("{n}"));
         }
-        let said = messages(&handle.take().said);
+        let said = messages(&handle.take());
         assert_eq!(said.len(), 1001, "the bound, and the newest");
         assert_eq!((&*said[999], &*said[1000]), ("999", "1499"));
         // The bound is the call's, not a moment's.
@@ -218,10 +223,10 @@ mod tests {
         for words in ["a", "a", "b", "a"] {
             handle.say("stage", words);
         }
-        let said = handle.take().said;
+        let said = handle.take();
         assert_eq!(messages(&said), ["a", "b", "a"]);
         handle.put_back(said);
         handle.say("stage", "c");
-        assert_eq!(messages(&handle.take().said), ["a", "b", "a", "c"]);
+        assert_eq!(messages(&handle.take()), ["a", "b", "a", "c"]);
     }
 }

@@ -71,7 +71,7 @@ impl Session {
         Arc::clone(&lock(&self.client_name))
     }
 
-    /// The folders its user has open.
+    /// The folders its user has open; its working directory, where it named none.
     #[must_use]
     pub fn roots(&self) -> Arc<[String]> {
         Arc::clone(&lock(&self.roots))
@@ -79,7 +79,8 @@ impl Session {
 
     /// An editor may name its folders later than its hello.
     pub fn set_roots(&self, roots: Vec<String>) {
-        *lock(&self.roots) = roots.into();
+        let cwd = lock(&self.client).cwd.clone();
+        *lock(&self.roots) = folders(roots, cwd);
     }
 
     /// Open connections.
@@ -127,10 +128,17 @@ impl Session {
             &client.name
         };
         *lock(&self.client_name) = Arc::from(name);
-        *lock(&self.roots) = client.roots.clone().into();
+        *lock(&self.roots) = folders(client.roots.clone(), client.cwd.clone());
         *lock(&self.client) = client;
         self.last_seen.store(now.0, Relaxed);
     }
+}
+
+fn folders(mut roots: Vec<String>, cwd: String) -> Arc<[String]> {
+    if roots.is_empty() && !cwd.is_empty() {
+        roots.push(cwd);
+    }
+    roots.into()
 }
 
 /// Whose session, and which of theirs.

@@ -88,7 +88,8 @@ pub struct ToolCall {
     pub request_id: RequestId,
     /// The sender's bytes; always an object.
     pub arguments: Arc<RawValue>,
-    /// The folders the client's user has open.
+    /// The folders the client's user has open; the client's working directory, where it named
+    /// none; empty where it named neither.
     pub roots: Arc<[String]>,
     /// Where to say how far it is.
     pub progress: ProgressHandle,

@@ -30,6 +30,10 @@ use tokio::{
 
 const SPACING: Duration = Duration::from_millis(PROGRESS_SPACING_MS);
 
+/// Between two pieces of streamed text: faster than an eye, slower than a flood of frames. The
+/// first piece never waits.
+const TEXT_SPACING: Duration = Duration::from_millis(20);
+
 /// Far enough to mean never.
 const NEVER: Duration = Duration::from_secs(86_400 * 365);
 
@@ -71,7 +75,8 @@ async fn end_of(
 ) -> Option<End> {
     let mut heartbeat = engine.heartbeat();
     heartbeat.reset();
-    let (mut sign_due, mut has_news) = (false, false);
+    let (mut sign_due, mut has_news, mut has_text) = (false, false, false);
+    let mut next_text = Instant::now();
     loop {
         let unwatched_at = call.wish().1.map(|since| since + engine.config().unwatched);
         tokio::select! {
@@ -87,6 +92,12 @@ async fn end_of(
                 return Some(End::Unwatched { after: engine.config().unwatched, started: true });
             }
             _ = heartbeat.tick() => sign_due = true,
+            () = call.progress.written(), if !has_text => has_text = true,
+            () = sleep_until(next_text), if has_text => {
+                next_text = Instant::now() + TEXT_SPACING;
+                has_text = false;
+                pass_text(call);
+            }
             () = call.progress.changed(), if !has_news => has_news = true,
             () = sleep_until(*next_progress), if sign_due || has_news => {
                 *next_progress = Instant::now() + SPACING;
@@ -100,11 +111,7 @@ async fn end_of(
 /// Records what the tool said since the last time and passes on the newest of it; a bare sign
 /// of life where one is due and nothing was said.
 fn report(engine: &Engine, call: &Call, sign_due: bool) {
-    let news = call.progress.take();
-    if !news.text.is_empty() {
-        call.tell(&Update::Partial(&news.text));
-    }
-    let newest = record_all(engine, call, news.said);
+    let newest = record_all(engine, call, call.progress.take());
     match newest {
         Some(newest) => pass_on(engine, call, newest),
         None if sign_due => beat(engine, call, "running", ""),
@@ -112,17 +119,22 @@ fn report(engine: &Engine, call: &Call, sign_due: bool) {
     }
 }
 
+fn pass_text(call: &Call) {
+    let text = call.progress.take_text();
+    if !text.is_empty() {
+        call.tell(&Update::Partial(&text));
+    }
+}
+
 /// Streamed text is complete before the end. A message too close to the last one is recorded
 /// and not sent.
 fn last_words(engine: &Engine, call: &Call, next_progress: Instant) {
-    let news = call.progress.take();
-    if !news.text.is_empty() {
-        call.tell(&Update::Partial(&news.text));
-    }
-    if let Some(newest) = news.said.back() {
+    pass_text(call);
+    let said = call.progress.take();
+    if let Some(newest) = said.back() {
         call.heard(&newest.message);
     }
-    if let Some(newest) = record_all(engine, call, news.said)
+    if let Some(newest) = record_all(engine, call, said)
         && Instant::now() >= next_progress
     {
         pass_on(engine, call, newest);

@@ -208,6 +208,33 @@ async fn streamed_text_is_whole_and_never_logged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn streamed_text_comes_at_once_and_then_at_its_own_pace() {
+    let world = World::new();
+    let member = world.join("a");
+    let begin = Instant::now();
+    let ear = world.call(&member, "1", "act", r#"{"ms":1000,"pieces":true}"#);
+    ear.end().await;
+    let pieces = ear.pieces();
+    let after = |at: Instant| (at - begin).as_millis();
+    assert!(
+        after(pieces[0].0) <= 11,
+        "the first waits for nothing: {pieces:?}"
+    );
+    assert!((45..=55).contains(&pieces.len()), "{} pieces", pieces.len());
+    let gaps = pieces.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    assert!(
+        gaps.rev()
+            .skip(1)
+            .all(|gap| gap >= Duration::from_millis(20)),
+        "all but the last: {pieces:?}"
+    );
+    let text: String = pieces.into_iter().map(|(_, text)| text).collect();
+    let whole: String = (0..100).map(|n| format!("{n} ")).collect();
+    assert_eq!(text, whole);
+    world.audit().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn endless_words_are_cut() {
     let world = World::new();
     let tool = crate::scripts::Script::acting(
