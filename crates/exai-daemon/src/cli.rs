@@ -1,5 +1,9 @@
 //! The command line as a type: every word a person can type, and the sentence that explains it.
 
+mod models;
+
+pub(crate) use models::{Chat, Models, ModelsAction};
+
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -41,6 +45,10 @@ pub(crate) enum Command {
     Tools(Json),
     /// Call a tool and show its progress
     Call(Call),
+    /// Ask a model: once, of a pipe's text, or in a conversation
+    Chat(Chat),
+    /// List the models, bring the list up to date, or try one
+    Models(Models),
     /// Show what models used and cost, and what budgets have left
     Usage(Usage),
     /// List who is connected
@@ -348,6 +356,28 @@ mod tests {
                 "2026-11-01",
                 "--json",
             ],
+            &[
+                "chat",
+                "why",
+                "is",
+                "it",
+                "so?",
+                "-m",
+                "qwen3:32b",
+                "-f",
+                "a",
+                "-f",
+                "b",
+            ],
+            &[
+                "chat", "--image", "p.png", "--effort", "high", "--search", "--yes", "--json",
+            ],
+            &["chat", "--interactive", "--system", "Be brief."],
+            &["models", "--all"],
+            &["models", "--json"],
+            &["models", "refresh"],
+            &["models", "refresh", "glm"],
+            &["models", "test", "vendor/model:free", "--json"],
             &["sessions", "--json"],
             &["events", "-f", "--topic", "tool_call_result", "--json"],
             &["smoke"],
@@ -376,6 +406,10 @@ mod tests {
             &["call", "x", "--arg", "novalue"],
             &["start", "--wait", "-1"],
             &["start", "--wait", "NaN"],
+            &["chat", "x", "--effort", "huge"],
+            &["chat", "x", "--max-output", "0"],
+            &["models", "test"],
+            &["models", "--all", "refresh"],
             &["mcp-config", "emacs"],
             &["mcp-config", "vscode", "--write", "--undo"],
             &["bench", "--sessions", "0"],

@@ -2,12 +2,14 @@
 
 mod bench;
 mod call;
+mod chat;
 mod completions;
 mod config;
 mod doctor;
 mod events;
 mod logs;
 mod mcp_config;
+mod models;
 mod restart;
 mod run;
 mod sessions;
@@ -49,6 +51,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Status(options) => wait(status::run(&lenient()?, options)),
         Command::Tools(options) => wait(tools::run(&lenient()?, options.json)),
         Command::Call(options) => wait(call::run(&lenient()?, options)),
+        Command::Chat(options) => wait(chat::run(&lenient()?, options)),
+        Command::Models(options) => wait(models::run(&lenient()?, options)),
         Command::Logs(options) => match &options.action {
             Some(LogsAction::Check(check)) => logs::check(&lenient()?, check.json),
             None => wait(logs::run(&lenient()?, options)),
