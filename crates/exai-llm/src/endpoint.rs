@@ -1,5 +1,6 @@
 //! One endpoint in force: what it is, its gate, its keys, and the way a request takes there.
 
+mod asks;
 mod health;
 mod live;
 

@@ -8,6 +8,7 @@ pub mod chat;
 pub mod choice;
 pub mod cli;
 pub mod decode;
+pub mod desk;
 pub mod dialect;
 pub mod endpoint;
 pub mod fault;

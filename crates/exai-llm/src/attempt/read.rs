@@ -125,7 +125,7 @@ impl Reading<'_> {
         }
     }
 
-    async fn refused(&self, status: u16, mut flow: Flow) -> Fault {
+    async fn refused(&mut self, status: u16, mut flow: Flow) -> Fault {
         // What the head says is enough, if nothing more comes.
         let mut body = Vec::new();
         let read = async {
@@ -181,7 +181,7 @@ impl Reading<'_> {
         Ok(first)
     }
 
-    async fn next(&self, flow: &mut Flow) -> Result<Option<bytes::Bytes>, Failure> {
+    async fn next(&mut self, flow: &mut Flow) -> Result<Option<bytes::Bytes>, Failure> {
         match self.clocks.within(flow.chunk()).await {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(fault)) => Err((fault, None)),

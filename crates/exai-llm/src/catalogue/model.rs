@@ -1,6 +1,7 @@
 //! One model at one endpoint.
 
 use crate::{chat::ModelTraits, price::Price};
+use exai_engine::ports::models::Pin;
 
 /// One model at one endpoint.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -32,6 +33,15 @@ impl Model {
             id: id.to_owned(),
             endpoint: endpoint.to_owned(),
             ..Self::default()
+        }
+    }
+
+    /// What a conversation remembers of it.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        Pin {
+            endpoint: self.endpoint.clone(),
+            model: self.id.clone(),
         }
     }
 

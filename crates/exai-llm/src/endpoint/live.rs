@@ -25,10 +25,10 @@ use tokio::time::Instant;
 
 /// An endpoint in force.
 pub struct Live {
-    resolved: Resolved,
-    http: Http,
-    keys: Arc<Keys>,
-    clock: WallClock,
+    pub(super) resolved: Resolved,
+    pub(super) http: Http,
+    pub(super) keys: Arc<Keys>,
+    pub(super) clock: WallClock,
     gate: Arc<Gate>,
     /// The fingerprint of the key that was refused last.
     refused: Mutex<Option<[u8; 32]>>,
@@ -66,6 +66,14 @@ pub struct Failed {
     pub first_delta: Option<Duration>,
     /// From the request to the fault.
     pub took: Duration,
+}
+
+impl Failed {
+    /// Whether the provider may bill it: it read the request, and did not refuse it.
+    #[must_use]
+    pub fn may_be_billed(&self) -> bool {
+        self.bytes_sent && self.fault.status.is_none_or(|status| status < 400)
+    }
 }
 
 impl Live {

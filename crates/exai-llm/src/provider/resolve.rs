@@ -196,6 +196,16 @@ fn tidy_url(url: &str, endpoint: &Endpoint) -> String {
 }
 
 impl Resolved {
+    /// The name of the key that is used, never the key; `None` where none is.
+    #[must_use]
+    pub fn key_name(&self) -> Option<String> {
+        match &self.key {
+            KeyState::Env(variable) => Some(variable.clone()),
+            KeyState::File(_) | KeyState::Command(_) => Some(self.key_from()),
+            KeyState::NotNeeded | KeyState::Missing(_) => None,
+        }
+    }
+
     /// What holds the key, for messages; for a command line, `run` and what logs it in.
     #[must_use]
     pub fn key_from(&self) -> String {
