@@ -224,11 +224,12 @@ struct Run<'a> {
     running: Running,
     sink: &'a mut (dyn FnMut(&StreamItem) + Send),
     reader: CommandReader,
+    /// The end of what it said beside its answer, and of all it printed.
     tail: Tail,
+    output: Tail,
     /// What of the answer may still come.
     room: u64,
     printed: u64,
-    said: bool,
     began: Instant,
     last_event: Option<Instant>,
 }
@@ -248,9 +249,9 @@ impl<'a> Run<'a> {
             sink,
             reader: CommandReader::new(job.answer, MAX_EVENT_BYTES),
             tail: Tail::default(),
+            output: Tail::default(),
             room: room.and_then(serde_json::Value::as_u64).unwrap_or(u64::MAX),
             printed: 0,
-            said: false,
             began: Instant::now(),
             last_event: None,
         }
@@ -320,6 +321,7 @@ impl<'a> Run<'a> {
     /// Takes what was printed; whether the answer is at its end.
     fn take(&mut self, bytes: &[u8]) -> Result<bool, Fault> {
         self.printed = self.printed.saturating_add(bytes.len() as u64);
+        self.output.push(bytes);
         let mut items = Vec::new();
         let pushed = self.reader.push(bytes, &mut items);
         if self.give(items) {
@@ -344,7 +346,6 @@ impl<'a> Run<'a> {
                 (self.sink)(&item);
                 continue;
             };
-            self.said = true;
             let room = usize::try_from(self.room).unwrap_or(usize::MAX);
             if text.len() <= room {
                 self.room -= text.len() as u64;
@@ -371,12 +372,6 @@ impl<'a> Run<'a> {
             self.give(items);
             return Ok(());
         }
-        // An end that a failed program did not mean is not told.
-        items.retain(|item| !matches!(item, StreamItem::Done(_) | StreamItem::Usage(_)));
-        let printed = match items.first() {
-            Some(StreamItem::Text(text)) if !self.said => Some(text.clone()),
-            _ => None,
-        };
         let complaint = self.reader.complaint().map(str::to_owned);
         match finished {
             // Said by the rules: better than anything on the other output.
@@ -389,9 +384,9 @@ impl<'a> Run<'a> {
                 })
             }
             _ => {
-                let words = self.tail.words(&self.secrets);
-                let words = Some(words).filter(|words| !words.is_empty());
-                let said = complaint.or(words).or(printed).unwrap_or_default();
+                let said = complaint
+                    .or_else(|| some(self.tail.words(&self.secrets)))
+                    .unwrap_or_else(|| self.output.words(&self.secrets));
                 Err(self.told(&failure::failed(self.job.spec, status, &said)))
             }
         }
@@ -450,6 +445,10 @@ impl<'a> Run<'a> {
         };
         Fault::new(FaultClass::Timeout, what)
     }
+}
+
+fn some(words: String) -> Option<String> {
+    Some(words).filter(|words| !words.is_empty())
 }
 
 /// Whether the fault is only that an end is missing.
