@@ -23,3 +23,17 @@ pub(crate) struct Ended {
     pub(crate) bytes_sent: bool,
     pub(crate) fault: Option<(Fault, Option<Limit>)>,
 }
+
+impl Ended {
+    /// Nothing was sent.
+    pub(crate) fn unsent(fault: Fault) -> Self {
+        Self {
+            said: Collector::default(),
+            headers: Headers::new(),
+            first_delta: None,
+            took: Duration::ZERO,
+            bytes_sent: false,
+            fault: Some((fault, None)),
+        }
+    }
+}

@@ -12,9 +12,11 @@ mod group;
 mod place;
 mod run;
 mod tail;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 pub use environment::Environment;
 pub use found::{Found, found, look};
-pub use run::{Job, Runner, Times};
+pub(crate) use run::Job;
+pub use run::Runner;

@@ -9,21 +9,24 @@ use super::{
     tail::Tail,
 };
 use crate::{
-    chat::{Done, DoneReason, StreamItem},
+    attempt::{Clocks, Ended, Limit},
+    chat::{Collector, Done, DoneReason, StreamItem},
     decode::MAX_EVENT_BYTES,
-    dialect::{AnswerFormat, CommandReader, WireRequest},
+    dialect::{AnswerFormat, CommandReader},
     fault::{Fault, FaultClass},
+    http::Headers,
     provider::CommandSpec,
 };
+use serde_json::Value;
 use std::{
     path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     process::{ChildStderr, ChildStdin, ChildStdout, Command},
-    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +40,8 @@ const EXIT: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_millis(200);
 /// Everything it prints, JSON and all.
 const MOST_OUTPUT: u64 = 64 * 1024 * 1024;
+/// How often one looks whether it has ended although its output is open.
+const LOOK: Duration = Duration::from_millis(100);
 const CHUNK: usize = 16 * 1024;
 
 /// Runs command lines.
@@ -49,29 +54,20 @@ pub struct Runner {
 
 /// One answer wanted.
 #[derive(Clone, Copy)]
-pub struct Job<'a> {
+pub(crate) struct Job<'a> {
     /// The endpoint's name.
-    pub endpoint: &'a str,
+    pub(crate) endpoint: &'a str,
     /// What is run.
-    pub spec: &'a CommandSpec,
+    pub(crate) spec: &'a CommandSpec,
     /// How what it prints is read.
-    pub answer: &'a AnswerFormat,
-    /// The wish, as written for it.
-    pub wire: &'a WireRequest,
+    pub(crate) answer: &'a AnswerFormat,
+    /// The wish, as the dialect wrote it.
+    pub(crate) body: &'a Value,
     /// How long it may take.
-    pub times: Times,
+    pub(crate) clocks: Clocks,
 }
 
-/// How long may be waited.
-#[derive(Debug, Clone, Copy)]
-pub struct Times {
-    /// From the start to the first event.
-    pub first_event: Duration,
-    /// Between two events.
-    pub idle: Duration,
-    /// For all of it.
-    pub deadline: Option<Instant>,
-}
+type Failure = (Fault, Option<Limit>);
 
 impl Runner {
     /// A runner whose programs work in empty directories under `root`, which is ours alone.
@@ -84,25 +80,27 @@ impl Runner {
         }
     }
 
-    /// Runs a command line and hands on what it says. Dropping the future ends the program
-    /// and what it started, kindly first.
-    ///
-    /// # Errors
-    /// Not installed ([`FaultClass::Unreachable`]), not logged in ([`FaultClass::Auth`]), too
-    /// slow ([`FaultClass::Timeout`]), and whatever its own words stand for. Items given
-    /// before it stand.
-    pub async fn run(
+    /// Runs a command line and hands on what it says; `on_life` is told of its first event.
+    /// Dropping the future ends the program and what it started, kindly first.
+    pub(crate) async fn run(
         &self,
         job: Job<'_>,
+        on_life: &mut (dyn FnMut() + Send),
         sink: &mut (dyn FnMut(&StreamItem) + Send),
-    ) -> Result<(), Fault> {
-        if self.environment.is_inside() {
-            let what = "this daemon runs inside an agent's command line and starts no other";
-            return Err(Fault::unsupported(what));
+    ) -> Ended {
+        let mut run = Run::new(&job, self.environment.secrets(job.spec), on_life, sink);
+        let (bytes_sent, fault) = match self.start(&job) {
+            Err(fault) => (false, Some((fault, None))),
+            Ok((running, pipes, input)) => (true, run.talk(running, pipes, input).await.err()),
+        };
+        Ended {
+            said: run.said,
+            headers: Headers::new(),
+            first_delta: run.first_delta,
+            took: run.began.elapsed(),
+            bytes_sent,
+            fault,
         }
-        let (running, pipes, input) = self.start(&job)?;
-        let mut run = Run::new(&job, &self.environment, running, sink);
-        run.talk(pipes, input).await
     }
 
     /// Waits until every program that was let go of has ended; for a daemon's own end.
@@ -113,8 +111,12 @@ impl Runner {
     }
 
     fn start<'a>(&self, job: &Job<'a>) -> Result<(Running, Pipes, &'a str), Fault> {
-        let Job { spec, wire, .. } = job;
-        let text = |field: &str| wire.body.get(field).and_then(serde_json::Value::as_str);
+        if self.environment.is_inside() {
+            let what = "this daemon runs inside an agent's command line and starts no other";
+            return Err(Fault::unsupported(what));
+        }
+        let Job { spec, body, .. } = job;
+        let text = |field: &str| body.get(field).and_then(Value::as_str);
         let (Some(model), Some(input)) = (text("model"), text("input")) else {
             return Err(Fault::unsupported("the request was written for a provider"));
         };
@@ -150,7 +152,7 @@ impl Runner {
             farewell: Duration::ZERO,
             tracker: self.tracker.clone(),
         };
-        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+        let (stdin @ Some(_), Some(stdout), Some(stderr)) = pipes else {
             let what = format!("{} was started without pipes", spec.program);
             return Err(Fault::new(FaultClass::Unreachable, what));
         };
@@ -164,7 +166,8 @@ impl Runner {
 }
 
 struct Pipes {
-    stdin: ChildStdin,
+    /// Taken and closed once all is written.
+    stdin: Option<ChildStdin>,
     stdout: ChildStdout,
     stderr: ChildStderr,
 }
@@ -211,68 +214,81 @@ impl Drop for Running {
 }
 
 /// How the output ended.
-enum Ended {
+enum Output {
     /// It said that the answer is whole, or enough of it is here.
     Said,
     /// It is closed, or nobody who matters holds it.
     Closed,
 }
 
+/// What comes from a program at a time.
+enum News {
+    Printed(usize),
+    Closed,
+    Fed,
+    Look,
+}
+
 struct Run<'a> {
     job: &'a Job<'a>,
     secrets: Vec<String>,
-    running: Running,
+    on_life: &'a mut (dyn FnMut() + Send),
     sink: &'a mut (dyn FnMut(&StreamItem) + Send),
+    clocks: Clocks,
     reader: CommandReader,
+    said: Collector,
     /// The end of what it said beside its answer, and of all it printed.
     tail: Tail,
     output: Tail,
     /// What of the answer may still come.
     room: u64,
     printed: u64,
+    alive: bool,
     began: Instant,
-    last_event: Option<Instant>,
+    first_delta: Option<Duration>,
 }
 
 impl<'a> Run<'a> {
     fn new(
         job: &'a Job<'a>,
-        environment: &Environment,
-        running: Running,
+        secrets: Vec<String>,
+        on_life: &'a mut (dyn FnMut() + Send),
         sink: &'a mut (dyn FnMut(&StreamItem) + Send),
     ) -> Self {
-        let room = job.wire.body.get("max_bytes");
+        let room = job.body.get("max_bytes").and_then(Value::as_u64);
         Self {
             job,
-            secrets: environment.secrets(job.spec),
-            running,
+            secrets,
+            on_life,
             sink,
+            clocks: job.clocks,
             reader: CommandReader::new(job.answer, MAX_EVENT_BYTES),
+            said: Collector::default(),
             tail: Tail::default(),
             output: Tail::default(),
-            room: room.and_then(serde_json::Value::as_u64).unwrap_or(u64::MAX),
+            room: room.unwrap_or(u64::MAX),
             printed: 0,
+            alive: false,
             began: Instant::now(),
-            last_event: None,
+            first_delta: None,
         }
     }
 
-    async fn talk(&mut self, pipes: Pipes, input: &str) -> Result<(), Fault> {
-        let Pipes {
-            stdin,
-            mut stdout,
-            mut stderr,
-        } = pipes;
-        let ended = self.listen(stdin, &mut stdout, &mut stderr, input).await;
-        match ended? {
-            Ended::Said => {
-                self.running.farewell = FAREWELL;
+    async fn talk(
+        &mut self,
+        mut running: Running,
+        mut pipes: Pipes,
+        input: &str,
+    ) -> Result<(), Failure> {
+        match self.listen(&mut running, &mut pipes, input).await? {
+            Output::Said => {
+                running.farewell = FAREWELL;
                 Ok(())
             }
-            Ended::Closed => {
-                let status = self.running.wait(EXIT).await;
-                self.last_words(&mut stderr).await;
-                self.conclude(status)
+            Output::Closed => {
+                let status = running.wait(EXIT).await;
+                self.last_words(&mut pipes.stderr).await;
+                self.conclude(status).map_err(|fault| (fault, None))
             }
         }
     }
@@ -281,37 +297,47 @@ impl<'a> Run<'a> {
     /// keep us from reading, and the other way round.
     async fn listen(
         &mut self,
-        stdin: ChildStdin,
-        stdout: &mut ChildStdout,
-        stderr: &mut ChildStderr,
+        running: &mut Running,
+        pipes: &mut Pipes,
         input: &str,
-    ) -> Result<Ended, Fault> {
-        let mut feed = std::pin::pin!(feed(stdin, input));
+    ) -> Result<Output, Failure> {
+        let mut feed = std::pin::pin!(feed(pipes.stdin.take(), input));
         let (mut fed, mut errs) = (false, true);
         let (mut out, mut err) = (vec![0; CHUNK], vec![0; CHUNK]);
-        let mut look = interval(Duration::from_millis(100));
+        let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         loop {
-            tokio::select! {
-                read = stdout.read(&mut out) => match read {
-                    Ok(0) | Err(_) => return Ok(Ended::Closed),
-                    Ok(count) => {
-                        heard = Instant::now();
-                        if self.take(&out[..count])? {
-                            return Ok(Ended::Said);
-                        }
+            let (stdout, stderr, tail) = (&mut pipes.stdout, &mut pipes.stderr, &mut self.tail);
+            let news = async {
+                loop {
+                    tokio::select! {
+                        read = stdout.read(&mut out) => break match read {
+                            Ok(0) | Err(_) => News::Closed,
+                            Ok(count) => News::Printed(count),
+                        },
+                        read = stderr.read(&mut err), if errs => match read {
+                            Ok(0) | Err(_) => errs = false,
+                            Ok(count) => tail.push(&err[..count]),
+                        },
+                        () = &mut feed, if !fed => break News::Fed,
+                        _ = look.tick() => break News::Look,
                     }
-                },
-                read = stderr.read(&mut err), if errs => match read {
-                    Ok(0) | Err(_) => errs = false,
-                    Ok(count) => self.tail.push(&err[..count]),
-                },
-                () = &mut feed, if !fed => fed = true,
-                () = sleep_until(self.limit()) => return Err(self.too_slow()),
-                _ = look.tick() => {
-                    if heard.elapsed() > LINGER && self.running.has_exited() {
-                        return Ok(Ended::Closed);
+                }
+            };
+            match self.clocks.within(news).await {
+                Err((fault, limit)) => return Err((self.too_slow(&fault), Some(limit))),
+                Ok(News::Closed) => return Ok(Output::Closed),
+                Ok(News::Fed) => fed = true,
+                Ok(News::Look) => {
+                    if heard.elapsed() > LINGER && running.has_exited() {
+                        return Ok(Output::Closed);
+                    }
+                }
+                Ok(News::Printed(count)) => {
+                    heard = Instant::now();
+                    if self.take(&out[..count]).map_err(|fault| (fault, None))? {
+                        return Ok(Output::Said);
                     }
                 }
             }
@@ -324,13 +350,16 @@ impl<'a> Run<'a> {
         self.output.push(bytes);
         let mut items = Vec::new();
         let pushed = self.reader.push(bytes, &mut items);
+        if matches!(pushed, Ok(events) if events > 0) {
+            self.clocks.event();
+            if !std::mem::replace(&mut self.alive, true) {
+                (self.on_life)();
+            }
+        }
         if self.give(items) {
             return Ok(true);
         }
-        let events = pushed.map_err(|fault| self.told(&fault))?;
-        if events > 0 {
-            self.last_event = Some(Instant::now());
-        }
+        pushed.map_err(|fault| self.told(&fault))?;
         if self.printed > MOST_OUTPUT {
             let program = &self.job.spec.program;
             let what = format!("{program} printed more than {MOST_OUTPUT} bytes");
@@ -342,25 +371,34 @@ impl<'a> Run<'a> {
     /// Hands items on, and no more text than was allowed; whether that was reached.
     fn give(&mut self, items: Vec<StreamItem>) -> bool {
         for item in items {
-            let StreamItem::Text(text) = &item else {
-                (self.sink)(&item);
-                continue;
-            };
             let room = usize::try_from(self.room).unwrap_or(usize::MAX);
-            if text.len() <= room {
-                self.room -= text.len() as u64;
-                (self.sink)(&item);
-                continue;
+            match item {
+                StreamItem::Text(text) if text.len() > room => {
+                    let kept = text.floor_char_boundary(room);
+                    self.hand_on(StreamItem::Text(text[..kept].to_owned()));
+                    self.hand_on(StreamItem::Done(Done {
+                        reason: DoneReason::Length,
+                        carry: None,
+                    }));
+                    return true;
+                }
+                StreamItem::Text(text) => {
+                    self.room -= text.len() as u64;
+                    self.hand_on(StreamItem::Text(text));
+                }
+                item => self.hand_on(item),
             }
-            let kept = text.floor_char_boundary(room);
-            (self.sink)(&StreamItem::Text(text[..kept].to_owned()));
-            (self.sink)(&StreamItem::Done(Done {
-                reason: DoneReason::Length,
-                carry: None,
-            }));
-            return true;
         }
         false
+    }
+
+    fn hand_on(&mut self, item: StreamItem) {
+        let is_delta = matches!(item, StreamItem::Text(_) | StreamItem::Reasoning(_));
+        if is_delta && self.first_delta.is_none() {
+            self.first_delta = Some(self.began.elapsed());
+        }
+        (self.sink)(&item);
+        self.said.take(item);
     }
 
     /// The output is over: an answer, or what went wrong.
@@ -368,24 +406,25 @@ impl<'a> Run<'a> {
         let mut items = Vec::new();
         let finished = self.reader.finish(&mut items);
         let good = status.is_some_and(|status| status.success());
-        if good && finished.is_ok() {
-            self.give(items);
-            return Ok(());
-        }
         let complaint = self.reader.complaint().map(str::to_owned);
         match finished {
+            Ok(()) if good => {
+                self.give(items);
+                Ok(())
+            }
             // Said by the rules: better than anything on the other output.
             Err(fault) if !is_guess(&fault) => Err(self.told(&fault)),
             Err(fault) if good && complaint.is_none() => {
-                let words = self.tail.words(&self.secrets);
-                Err(match words.as_str() {
+                Err(match self.tail.words(&self.secrets).as_str() {
                     "" => fault,
                     words => failure::failed(self.job.spec, status, words),
                 })
             }
             _ => {
                 let said = complaint
-                    .or_else(|| some(self.tail.words(&self.secrets)))
+                    .or_else(|| {
+                        Some(self.tail.words(&self.secrets)).filter(|said| !said.is_empty())
+                    })
                     .unwrap_or_else(|| self.output.words(&self.secrets));
                 Err(self.told(&failure::failed(self.job.spec, status, &said)))
             }
@@ -402,53 +441,22 @@ impl<'a> Run<'a> {
         fault
     }
 
-    async fn last_words(&mut self, stderr: &mut ChildStderr) {
-        let mut bytes = vec![0; CHUNK];
-        while let Ok(Ok(count @ 1..)) = timeout(LINGER, read(stderr, &mut bytes)).await {
-            self.tail.push(&bytes[..count]);
-        }
-    }
-
-    fn limit(&self) -> Instant {
-        let Times {
-            first_event,
-            idle,
-            deadline,
-        } = self.job.times;
-        let next = match self.last_event {
-            None => self.began + first_event,
-            Some(last) => last + idle,
-        };
-        deadline.map_or(next, |deadline| deadline.min(next))
-    }
-
-    fn too_slow(&self) -> Fault {
-        let Times {
-            first_event,
-            idle,
-            deadline,
-        } = self.job.times;
+    fn too_slow(&self, fault: &Fault) -> Fault {
         let program = &self.job.spec.program;
-        let what = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            format!("{program} was ended: the call's deadline is reached")
-        } else if self.last_event.is_none() {
-            let ms = first_event.as_millis();
-            format!("{program} was ended: no event within {ms} ms (first_event_ms)")
-        } else {
-            let ms = idle.as_millis();
-            format!("{program} was ended: no event for {ms} ms (idle_ms)")
-        };
-        let words = self.tail.words(&self.secrets);
-        let what = match words.as_str() {
+        let what = format!("{program} was ended: {}", fault.detail);
+        let what = match self.tail.words(&self.secrets).as_str() {
             "" => what,
             words => format!("{what}; it said: {words}"),
         };
-        Fault::new(FaultClass::Timeout, what)
+        Fault::new(fault.class, what)
     }
-}
 
-fn some(words: String) -> Option<String> {
-    Some(words).filter(|words| !words.is_empty())
+    async fn last_words(&mut self, stderr: &mut ChildStderr) {
+        let mut bytes = vec![0; CHUNK];
+        while let Ok(Ok(count @ 1..)) = timeout(LINGER, stderr.read(&mut bytes)).await {
+            self.tail.push(&bytes[..count]);
+        }
+    }
 }
 
 /// Whether the fault is only that an end is missing.
@@ -457,11 +465,9 @@ fn is_guess(fault: &Fault) -> bool {
 }
 
 /// A program that does not want to hear all of it may still answer.
-async fn feed(mut stdin: ChildStdin, input: &str) {
-    let _ = stdin.write_all(input.as_bytes()).await;
-    let _ = stdin.shutdown().await;
-}
-
-async fn read(from: &mut (impl AsyncRead + Unpin), into: &mut [u8]) -> std::io::Result<usize> {
-    from.read(into).await
+async fn feed(stdin: Option<ChildStdin>, input: &str) {
+    if let Some(mut stdin) = stdin {
+        let _ = stdin.write_all(input.as_bytes()).await;
+        let _ = stdin.shutdown().await;
+    }
 }

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::{
+    attempt::Clocks,
     chat::{ChatRequest, Collector, DoneReason, Message, ModelTraits, StreamItem},
     dialect::{AnswerFormat, AnswerKind, AnswerRule, Dialect, Quirks, Target, write},
     fault::{Fault, FaultClass},
-    provider::CommandSpec,
+    provider::{CommandSpec, Timeouts},
 };
 use std::{
     ffi::OsString,
@@ -77,27 +78,39 @@ impl World {
             endpoint: "agent",
             spec,
             answer,
-            wire: &wire,
-            times,
+            body: &wire.body,
+            clocks: Clocks::start(times.0, times.1),
         };
-        let (mut said, mut texts) = (Collector::default(), Vec::new());
+        let (mut texts, mut lives) = (Vec::new(), 0);
         let mut sink = |item: &StreamItem| {
             if let StreamItem::Text(text) = item {
                 texts.push(text.clone());
             }
-            said.take(item.clone());
         };
-        let end = self.runner.run(job, &mut sink).await;
-        Outcome { said, texts, end }
+        let ended = self.runner.run(job, &mut || lives += 1, &mut sink).await;
+        assert!(lives <= 1 && (lives == 1) >= !texts.is_empty());
+        assert_eq!(ended.first_delta.is_some(), !texts.is_empty());
+        Outcome {
+            said: ended.said,
+            texts,
+            end: match ended.fault {
+                Some((fault, _)) => Err(fault),
+                None => Ok(()),
+            },
+        }
     }
 }
 
+type Times = (Timeouts, tokio::time::Instant);
+
 fn times(first_event: Duration, idle: Duration) -> Times {
-    Times {
-        first_event,
-        idle,
-        deadline: None,
-    }
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap();
+    let times = Timeouts {
+        first_event_ms: ms(first_event),
+        idle_ms: ms(idle),
+        ..Timeouts::default()
+    };
+    (times, tokio::time::Instant::now() + 5 * SOON)
 }
 
 /// A script of the shell as an agent.
@@ -382,10 +395,11 @@ async fn one_that_hangs_is_ended_within_its_limit() {
 #[tokio::test]
 async fn a_deadline_is_named_as_such() {
     let world = World::new(&[]);
-    let times = Times {
-        deadline: Some(tokio::time::Instant::now() + Duration::from_millis(300)),
-        ..times(SOON, SOON)
-    };
+    let (times, _) = times(SOON, SOON);
+    let times = (
+        times,
+        tokio::time::Instant::now() + Duration::from_millis(300),
+    );
     let outcome = world.timed(&agent("sleep 60"), &ask("x"), times).await;
     let fault = outcome.end.unwrap_err();
     assert!(fault.detail.contains("deadline"), "{fault:?}");
@@ -521,4 +535,57 @@ fn put(path: &Path, text: &str) {
     use std::io::Write as _;
     let mut file = std::fs::File::create(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
+}
+
+/// The whole way: data, endpoint, place, program, answer, and the words of a failure.
+#[tokio::test]
+async fn an_endpoint_answers_through_its_command_line() {
+    use crate::{endpoint::Live, fault::Place, http::Http, keys::Keys, provider::Providers};
+    use std::sync::Arc;
+    let world = World::new(&[]);
+    let text = "[providers.agent]\ntitle = 'Agent'\ndialect = 'cli'\n[providers.agent.command]\n\
+                program = 'sh'\nlogin = 'agent login'\nmodel_args = ['{model}']\nargs = ['-c', \
+                'cat > /dev/null; test \"$0\" = in && echo yes || { echo not logged in >&2; exit 1; }']\n";
+    let providers = Providers::with("mine", text).unwrap();
+    let all = providers.resolve(&|_| None);
+    let resolved = all.into_iter().find(|one| one.name == "agent").unwrap();
+    let key_from = resolved.key_from();
+    let live = Live::new(
+        resolved,
+        Http::new("test").unwrap(),
+        Arc::new(Keys::new(world.path("home"), Arc::new(|_| None))),
+        Arc::new(|| exai_protocol::UnixMillis(0)),
+        Arc::new(|_| ()),
+    );
+    let traits = ModelTraits::default();
+    let by = tokio::time::Instant::now() + SOON;
+    let send = async |model: &str| {
+        let place = live.place(1, by, &mut |_| ()).await.unwrap();
+        let mut request = ask("x");
+        request.model = model.to_owned();
+        live.send(&place, &traits, &request, by, &mut |_| ()).await
+    };
+    let refused = send("in").await.unwrap_err();
+    assert_eq!(refused.fault.class, FaultClass::Unsupported);
+    live.run_with(&world.runner);
+    let sent = send("in").await.unwrap();
+    assert_eq!(sent.said.turn.text, "yes\n");
+    assert!(
+        sent.applied
+            .changes
+            .iter()
+            .any(|change| change.field == "max_output")
+    );
+    let failed = send("out").await.unwrap_err();
+    assert!(failed.bytes_sent);
+    let place = Place {
+        endpoint: "agent",
+        model: "out",
+        key_from: &key_from,
+    };
+    let told = failed.fault.tell(&place).message;
+    assert!(
+        told.ends_with("Run `agent login`, log in, and try again."),
+        "{told}"
+    );
 }

@@ -4,7 +4,8 @@ use super::{EndpointHealth, Place};
 use crate::{
     attempt::{self, Clocks, Ended, Limit, Sending},
     chat::{Applied, ChatRequest, Collector, ModelTraits, StreamItem},
-    dialect::{self, StreamReader, Target},
+    cli::{Job, Runner},
+    dialect::{self, Dialect, StreamReader, Target},
     fault::{Fault, FaultClass},
     herald::Herald,
     http::{Ask, Body, Headers, Http, Method},
@@ -18,7 +19,7 @@ use crate::{
 use exai_protocol::{Secret, WallClock, event::EventBody};
 use sha2::{Digest as _, Sha256};
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -30,6 +31,8 @@ pub struct Live {
     pub(super) keys: Arc<Keys>,
     pub(super) clock: WallClock,
     gate: Arc<Gate>,
+    /// Runs command lines, where this is one.
+    runner: OnceLock<Runner>,
     /// The fingerprint of the key that was refused last.
     refused: Mutex<Option<[u8; 32]>>,
 }
@@ -97,8 +100,16 @@ impl Live {
             keys,
             clock,
             gate,
+            runner: OnceLock::new(),
             refused: Mutex::default(),
         })
+    }
+
+    /// Lets it run its command line, if it is one. Whoever composes says so once; without,
+    /// such an endpoint refuses.
+    pub fn run_with(&self, runner: &Runner) {
+        // Said twice, the first one counts.
+        let _ = self.runner.set(runner.clone());
     }
 
     /// What it is.
@@ -159,6 +170,10 @@ impl Live {
         let wire = dialect::write(&target, request).map_err(|fault| unsent(fault, None))?;
         let applied = wire.applied;
         let clocks = Clocks::start(self.resolved.endpoint.timeouts, deadline);
+        if target.dialect == Dialect::Cli {
+            let ended = self.run(place, &wire.body, clocks, sink).await;
+            return finished(ended, applied);
+        }
         let key = match clocks.within(self.keys.read(&self.resolved.key)).await {
             Ok(Ok(key)) => key,
             Ok(Err(fault)) => return Err(unsent(fault, Some(applied))),
@@ -181,32 +196,33 @@ impl Live {
         let mut on_life = || place.judge(&Verdict::Lives);
         let ended = attempt::read(sending, &mut on_head, &mut on_life, sink).await;
         self.judge(place, &ended, key.as_ref());
-        let Ended {
-            said,
-            headers,
-            first_delta,
-            took,
-            bytes_sent,
-            fault,
-        } = ended;
-        match fault {
-            None => Ok(Sent {
-                said,
-                applied,
-                first_delta,
-                took,
-                headers,
-            }),
-            Some((fault, limit)) => Err(Box::new(Failed {
-                fault,
-                limit,
-                said,
-                applied: Some(applied),
-                bytes_sent,
-                first_delta,
-                took,
-            })),
-        }
+        finished(ended, applied)
+    }
+
+    /// The same through a command line.
+    async fn run(
+        &self,
+        place: &Place,
+        body: &serde_json::Value,
+        clocks: Clocks,
+        sink: &mut (dyn FnMut(&StreamItem) + Send),
+    ) -> Ended {
+        let endpoint = &self.resolved.endpoint;
+        let (Some(runner), Some(spec)) = (self.runner.get(), &endpoint.command) else {
+            return Ended::unsent(Fault::unsupported("command lines are not run here"));
+        };
+        let job = Job {
+            endpoint: &self.resolved.name,
+            spec,
+            answer: &endpoint.quirks.answer,
+            body,
+            clocks,
+        };
+        place.begin();
+        let mut on_life = || place.judge(&Verdict::Lives);
+        let ended = runner.run(job, &mut on_life, sink).await;
+        self.judge(place, &ended, None);
+        ended
     }
 
     fn ask(
@@ -287,6 +303,35 @@ impl Failed {
             first_delta: None,
             took: started.elapsed(),
         }
+    }
+}
+
+fn finished(ended: Ended, applied: Applied) -> Result<Sent, Box<Failed>> {
+    let Ended {
+        said,
+        headers,
+        first_delta,
+        took,
+        bytes_sent,
+        fault,
+    } = ended;
+    match fault {
+        None => Ok(Sent {
+            said,
+            applied,
+            first_delta,
+            took,
+            headers,
+        }),
+        Some((fault, limit)) => Err(Box::new(Failed {
+            fault,
+            limit,
+            said,
+            applied: Some(applied),
+            bytes_sent,
+            first_delta,
+            took,
+        })),
     }
 }
 

@@ -68,10 +68,10 @@ fn input(messages: &[Message], postscript: Option<&str>) -> Result<String, Fault
     for (who, words) in &turns {
         fenced(&mut text, &mark, who, words);
     }
-    let _ = write!(
+    let _ = writeln!(
         text,
         "The lines with {mark} only separate the parts above. Follow the instructions, if any, \
-         and answer the last part with your next turn and nothing else.\n"
+         and answer the last part with your next turn and nothing else."
     );
     Ok(text)
 }
