@@ -9,6 +9,7 @@ mod flow;
 
 pub use ask::{Ask, Body, Field, Method};
 pub use client::Http;
+pub use fail::Lost;
 pub use flow::{Flow, Whole};
 
 /// Header lines, as they were sent or received.

@@ -7,6 +7,8 @@ pub mod gate;
 pub mod learned;
 mod retry;
 mod state;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use retry::retry_wait;

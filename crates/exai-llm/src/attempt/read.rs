@@ -81,7 +81,10 @@ pub(crate) async fn read(
     };
     let (bytes_sent, fault) = match reading.clocks.within(http.send(ask)).await {
         Ok(Ok(flow)) => (true, reading.answer(flow).await.err()),
-        Ok(Err(fault)) => reading.nothing(fault),
+        Ok(Err(lost)) => {
+            let limit = lost.no_connection.then_some(Limit::Connect);
+            (lost.sent, Some((lost.fault, limit)))
+        }
         // Connected or not, nobody knows: it may have been read.
         Err((fault, limit)) => (true, Some((fault, Some(limit)))),
     };
@@ -97,12 +100,6 @@ pub(crate) async fn read(
 }
 
 impl Reading<'_> {
-    fn nothing(&self, fault: Fault) -> (bool, Option<Failure>) {
-        let connect = fault.class == FaultClass::Timeout;
-        let sent = !connect && fault.detail.starts_with("the connection broke");
-        (sent, Some((fault, connect.then_some(Limit::Connect))))
-    }
-
     async fn answer(&mut self, mut flow: Flow) -> Result<(), Failure> {
         self.headers = flow.headers();
         (self.on_head)(&self.headers);

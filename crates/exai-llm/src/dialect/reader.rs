@@ -162,28 +162,36 @@ impl Provider {
             Decoder::Sse(_, events) => events.drain(..).map(|event| event.data).collect(),
             Decoder::Ndjson(_, lines) => std::mem::take(lines),
         };
-        let count = texts.len();
+        let mut count = 0;
         for text in texts {
             if self.events.is_done() {
                 break;
             }
-            self.take(&text, last, out)?;
+            count += usize::from(self.take(&text, last, out)?);
         }
         Ok(count)
     }
 
-    fn take(&mut self, text: &str, last: bool, out: &mut Vec<StreamItem>) -> Result<(), Fault> {
+    /// Says whether it was an event of the answer.
+    fn take(&mut self, text: &str, last: bool, out: &mut Vec<StreamItem>) -> Result<bool, Fault> {
         match text.trim() {
-            "" => return Ok(()),
-            "[DONE]" => return self.events.end(true, out),
+            "" => return Ok(false),
+            "[DONE]" => return self.events.end(true, out).map(|()| true),
             _ => {}
         }
         let event = parse(text.as_bytes(), last)?;
-        match error_of(self.dialect, &event) {
-            Some(fault) => Err(fault),
-            None => self.events.event(&event, out),
+        if let Some(fault) = error_of(self.dialect, &event) {
+            return Err(fault);
         }
+        self.events.event(&event, out)?;
+        Ok(!is_keep_alive(&event))
     }
+}
+
+/// Comments in the shape of an event (Anthropic, Responses): a stalled answer sends them too.
+fn is_keep_alive(event: &Value) -> bool {
+    let kind = event.get("type").and_then(Value::as_str);
+    matches!(kind, Some("ping" | "keepalive"))
 }
 
 /// The last event of a broken connection is cut; one in the middle is wrong.

@@ -1,6 +1,6 @@
 //! The pool, and the one place where requests leave.
 
-use super::{Ask, Flow, Method, Whole, ask, fail};
+use super::{Ask, Flow, Lost, Method, Whole, ask, fail};
 use crate::{
     fault::{Fault, FaultClass},
     provider::is_near,
@@ -65,7 +65,7 @@ impl Http {
     ///
     /// # Errors
     /// When no answer began; the detail says why and never holds the key.
-    pub async fn send(&self, ask: Ask) -> Result<Flow, Fault> {
+    pub async fn send(&self, ask: Ask) -> Result<Flow, Lost> {
         let url = reqwest::Url::parse(&ask.url)
             .map_err(|error| Fault::new(FaultClass::NotFound, format!("no address: {error}")))?;
         let near = url.host_str().is_some_and(is_near);

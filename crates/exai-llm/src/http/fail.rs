@@ -7,10 +7,42 @@ use std::{error::Error, time::Duration};
 
 type Key = Option<(&'static str, &'static str, Secret)>;
 
-pub(super) fn of(error: reqwest::Error, connect: Duration, key: &Key) -> Fault {
+/// Why no answer began.
+#[derive(Debug, Clone)]
+pub struct Lost {
+    /// What happened.
+    pub fault: Fault,
+    /// The request may have been read: there was a connection.
+    pub sent: bool,
+    /// The connection's own limit of time fired.
+    pub no_connection: bool,
+}
+
+impl From<Lost> for Fault {
+    fn from(lost: Lost) -> Self {
+        lost.fault
+    }
+}
+
+/// What is wrong before anything is sent.
+impl From<Fault> for Lost {
+    fn from(fault: Fault) -> Self {
+        Self {
+            fault,
+            sent: false,
+            no_connection: false,
+        }
+    }
+}
+
+pub(super) fn of(error: reqwest::Error, connect: Duration, key: &Key) -> Lost {
     let error = error.without_url();
-    let fault = if error.is_connect() && error.is_timeout() {
-        no_connection(connect)
+    let no_connection = error.is_connect() && error.is_timeout();
+    let sent = !error.is_connect() && !error.is_builder();
+    let fault = if no_connection {
+        let seconds = connect.as_secs_f64();
+        let said = format!("no connection within {seconds} s (timeouts.connect_ms)");
+        Fault::new(FaultClass::Timeout, said)
     } else if error.is_connect() {
         Fault::new(FaultClass::Unreachable, chain(&error))
     } else if error.is_builder() {
@@ -23,16 +55,11 @@ pub(super) fn of(error: reqwest::Error, connect: Duration, key: &Key) -> Fault {
         );
         Fault::new(class_of_a_break(&error), said)
     };
-    clean(fault, key)
-}
-
-/// The connection's own limit of time.
-pub(crate) fn no_connection(limit: Duration) -> Fault {
-    let said = format!(
-        "no connection within {} s (timeouts.connect_ms)",
-        limit.as_secs_f64()
-    );
-    Fault::new(FaultClass::Timeout, said)
+    Lost {
+        fault: clean(fault, key),
+        sent,
+        no_connection,
+    }
 }
 
 /// What is no HTTP at all was answered by somebody else than we think.
