@@ -12,6 +12,7 @@ pub mod desk;
 pub mod dialect;
 pub mod endpoint;
 pub mod fault;
+pub mod files;
 pub mod herald;
 pub mod http;
 pub mod keys;

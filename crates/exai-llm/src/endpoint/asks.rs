@@ -65,13 +65,15 @@ impl Live {
         }
     }
 
-    fn url(&self, path: &str) -> Result<String, Fault> {
+    /// An address after the base URL.
+    pub(crate) fn url(&self, path: &str) -> Result<String, Fault> {
         let base = self.resolved.base_url.as_ref();
         base.map(|base| format!("{base}{path}"))
             .ok_or_else(|| Fault::unsupported("the endpoint has no address"))
     }
 
-    async fn short(&self, ask: Ask, deadline: Instant) -> Result<Whole, Fault> {
+    /// Sends a short request with the endpoint's headers and key, and waits for its answer.
+    pub(crate) async fn short(&self, ask: Ask, deadline: Instant) -> Result<Whole, Fault> {
         let headers: Headers = self.resolved.headers.clone();
         let key = self.keys.read(&self.resolved.key).await?;
         let mut ask = ask.headers(headers);
