@@ -4,10 +4,10 @@
 use crate::{
     control::{Daemon, Facts, HomeLogs},
     funds::Funds,
-    runner,
+    models, runner,
 };
 use anyhow::{Context, Result};
-use exai_config::{Home, Settings, TokenStore, token::Keyring};
+use exai_config::{Home, Settings, TokenStore, Variables, token::Keyring};
 use exai_engine::{
     Config, Engine, Ports,
     admission::Limits,
@@ -43,8 +43,8 @@ pub(crate) struct Materials<'a> {
     pub(crate) recorder: Recorder,
     pub(crate) boot_id: BootId,
     pub(crate) log_troubles: Box<dyn Fn() -> Vec<String> + Send + Sync>,
-    #[expect(dead_code, reason = "its purse is for the models desk")]
     pub(crate) funds: &'a Funds,
+    pub(crate) variables: &'a Variables,
 }
 
 /// The system's clock, as everyone here is given it.
@@ -70,6 +70,17 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
     let mut warnings = materials.warnings.clone();
     let (keyring, store) = tokens(&materials, &mut warnings)?;
     let catalogue = Arc::new(catalogue(materials.home, &mut warnings)?);
+    let crier = Arc::new(models::Crier::default());
+    let models = models::open(
+        &models::Materials {
+            home: materials.home,
+            variables: materials.variables,
+            purse: Arc::clone(&materials.funds.purse),
+            clock: system_clock(),
+            crier: Arc::clone(&crier),
+        },
+        &mut warnings,
+    )?;
     // Those from before have been logged.
     let found = &warnings[materials.warnings.len()..];
     found.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -85,6 +96,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
     };
     let engine = Engine::new(config(settings), ports);
     daemon.set_engine(&engine);
+    crier.join(&engine);
     let tools = exai_tools::Ports {
         vitals: Arc::clone(&daemon) as _,
         logs: Arc::new(HomeLogs {
@@ -92,7 +104,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
             warnings,
         }),
         catalogue,
-        models: None,
+        models: Some(models),
     };
     engine.replace_tools("builtin", exai_tools::builtin(&tools));
     if materials.test_tools {

@@ -13,7 +13,6 @@ use tokio::time::timeout;
 /// See the module.
 pub(crate) struct Funds {
     pub(crate) store: Store,
-    #[expect(dead_code, reason = "for the models desk")]
     pub(crate) purse: Arc<dyn Purse>,
 }
 

@@ -118,6 +118,7 @@ async fn live(
         boot_id: boot_id.clone(),
         log_troubles: troubles(log, &writer, &funds),
         funds: &funds,
+        variables: &loaded.variables,
     })?;
     let pid = std::process::id();
     let endpoint = Endpoint {

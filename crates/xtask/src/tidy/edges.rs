@@ -34,6 +34,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 14] = [
             "exai-client",
             "exai-tools",
             "exai-config",
+            "exai-llm",
             "exai-store",
             "exai-telemetry",
         ],
