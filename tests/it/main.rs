@@ -16,6 +16,7 @@ mod errors;
 mod events;
 mod frames;
 mod invariants;
+mod model_list;
 mod money;
 mod restarts;
 mod scripts;

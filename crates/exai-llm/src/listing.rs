@@ -13,6 +13,7 @@ use crate::{
     provider::{KeyState, Standing},
 };
 use exai_engine::ports::models::{EndpointRow, Listing, ModelRow, PriceRow};
+use std::collections::BTreeSet;
 
 /// Everything that is known, as it is now.
 #[must_use]
@@ -104,11 +105,18 @@ pub fn advice(endpoints: &[EndpointState<'_>]) -> Vec<String> {
             sentences.push(format!("{title} is here and needs no key: {how}."));
         }
     }
-    let keys: Vec<String> = endpoints.iter().filter_map(key_wanted).collect();
+    let mut keys: Vec<String> = Vec::new();
+    let mut variables = BTreeSet::new();
+    for (variable, title) in endpoints.iter().filter_map(key_wanted) {
+        // One key opens several endpoints of an account; it is named once.
+        if variables.insert(variable) {
+            keys.push(format!("{variable} ({title})"));
+        }
+    }
     if !keys.is_empty() {
         sentences.push(format!(
             "Set the key of a provider you have, in .env in the home or in the environment, \
-             and restart the daemon: {}.",
+             and run `exai-daemon restart`: {}.",
             keys.join(", ")
         ));
     }
@@ -119,8 +127,9 @@ pub fn advice(endpoints: &[EndpointState<'_>]) -> Vec<String> {
         .collect();
     if !local.is_empty() {
         sentences.push(format!(
-            "Without a key: start a local server and set providers.NAME.enabled = true in \
-             config/providers.toml in the home, for NAME one of {}.",
+            "Without a key: start a local server, or log in to an agent's command line, and \
+             set providers.NAME.enabled = true in config/providers.toml in the home, for NAME \
+             one of {}.",
             local.join(", ")
         ));
     }
@@ -138,12 +147,12 @@ pub fn advice(endpoints: &[EndpointState<'_>]) -> Vec<String> {
     sentences
 }
 
-/// `GLM_API_KEY (GLM (Z.ai))`.
-fn key_wanted(state: &EndpointState<'_>) -> Option<String> {
+/// The variable that should hold its key, and the endpoint's title.
+fn key_wanted<'a>(state: &EndpointState<'a>) -> Option<(&'a str, &'a str)> {
     let resolved = state.resolved;
     let missing = match (&resolved.standing, &resolved.key) {
         (Standing::Lacks(_), KeyState::Missing(variables)) => variables.first()?,
         _ => return None,
     };
-    Some(format!("{missing} ({})", resolved.endpoint.title))
+    Some((missing, &resolved.endpoint.title))
 }

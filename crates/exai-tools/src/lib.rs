@@ -4,7 +4,6 @@
 
 mod activity;
 mod args;
-pub mod catalogue;
 mod challenge;
 mod chat;
 mod files;
@@ -27,7 +26,6 @@ mod fakes;
 #[cfg(test)]
 mod tests;
 
-use catalogue::Catalogue;
 use exai_engine::{
     ports::{logs::Logs, models::Models, vitals::Vitals},
     tool::Tool,
@@ -42,41 +40,31 @@ pub struct Ports {
     pub vitals: Arc<dyn Vitals>,
     /// The daemon's own logs.
     pub logs: Arc<dyn Logs>,
-    /// The models that are known.
-    pub catalogue: Arc<Catalogue>,
-    /// Who can be asked; without them there is no tool that asks.
-    pub models: Option<Arc<dyn Models>>,
+    /// The models that are known, and can be asked.
+    pub models: Arc<dyn Models>,
 }
 
 /// The built-in tools, sorted by name.
 #[must_use]
 pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
+    let models = &ports.models;
     let mut tools = vec![
         activity::tool(ports),
         challenge::tool(),
+        chat::tool(models),
+        chat::operator_tool(models),
         health::tool(ports),
         listmodels::tool(ports),
+        models_refresh::list(models),
+        models_refresh::refresh(models),
         provider_capabilities::tool(ports),
         self_check::tool(ports),
         status::tool(ports),
         toolcall_log_tail::tool(ports),
         version::tool(ports),
     ];
-    if let Some(models) = &ports.models {
-        tools.extend(asking(models));
-    }
     tools.sort_by(|a, b| a.spec().name().cmp(b.spec().name()));
     tools
-}
-
-/// Those that ask models, and the command line's doors to what is known of them.
-fn asking(models: &Arc<dyn Models>) -> Vec<Arc<dyn Tool>> {
-    vec![
-        chat::tool(models),
-        chat::operator_tool(models),
-        models_refresh::list(models),
-        models_refresh::refresh(models),
-    ]
 }
 
 /// The scripted tools of the tests; registered only when the environment asks for them.
@@ -92,6 +80,7 @@ pub fn entries() -> Vec<ToolEntry> {
     [
         activity::spec(),
         challenge::spec(),
+        chat::spec(),
         health::spec(),
         listmodels::spec(),
         provider_capabilities::spec(),

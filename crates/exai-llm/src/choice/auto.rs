@@ -281,6 +281,15 @@ fn nobody(now: &Moment<'_>, field: &Field<'_>) -> ChoiceError {
         error.retry_after_secs = field.retry;
         return error;
     }
+    let ready = now.endpoints.iter().find(|state| state.ready());
+    if let Some(state) = ready.filter(|_| field.unfit.is_empty()) {
+        let name = &state.resolved.name;
+        let message = format!(
+            "'{name}' can be used, but exai knows no model of it. Fetch its list with \
+             `exai-daemon models refresh {name}`, or name one as 'MODEL@{name}'."
+        );
+        return ChoiceError::new(Refusal::NotReady, message);
+    }
     if field.unfit.is_empty() {
         let message = format!("no model can be used. {}", advice(now.endpoints).join(" "));
         return ChoiceError::new(Refusal::NothingReady, message);
