@@ -37,6 +37,7 @@ mod shim_slow;
 mod shim_stdout;
 mod shim_stranger;
 mod storms;
+mod streamed;
 mod tokens;
 mod told;
 mod wire_v1;
