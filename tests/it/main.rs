@@ -1,6 +1,7 @@
 //! Every test here goes through a front door: the real binaries, in a home of their own.
 
 mod always_up;
+mod chat;
 mod command_line;
 mod configuration;
 mod daemon_complete;
