@@ -1,7 +1,11 @@
-//! Where fuzzing begins: every golden frame, the shapes of MCP's lines, and a few shapes that
-//! have broken parsers before.
+//! Where fuzzing begins: every golden frame, every golden stream of a model's provider, the
+//! shapes of MCP's lines, and a few shapes that have broken parsers before.
 
-use std::{fs, path::PathBuf};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The seeds.
 ///
@@ -15,26 +19,35 @@ pub fn seeds() -> std::io::Result<Vec<Vec<u8>>> {
     seeds.push(vec![b'['; 200]);
     seeds.push(b"{\"a\":".repeat(200));
     seeds.push(b"\xff\xfe{}".to_vec());
-    let frames: PathBuf = [
-        env!("CARGO_MANIFEST_DIR"),
-        "..",
-        "crates",
-        "exai-protocol",
-        "tests",
-        "frames",
-    ]
-    .iter()
-    .collect();
     for version in ["v1", "v1.1", "v2"] {
-        let mut files: Vec<PathBuf> = fs::read_dir(frames.join(version))?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<Result<_, _>>()?;
-        files.sort();
-        for file in files {
+        let folder = golden("exai-protocol", &["tests", "frames", version]);
+        for file in files(&folder)? {
             seeds.push(fs::read(file)?);
         }
     }
+    for file in files(&golden("exai-llm", &["tests", "golden", "streams"]))? {
+        let fixture: Value = serde_json::from_slice(&fs::read(file)?)?;
+        let lines = fixture["body"].as_array().into_iter().flatten();
+        let lines: Vec<&str> = lines.filter_map(Value::as_str).collect();
+        seeds.push(lines.join("\n").into_bytes());
+    }
     Ok(seeds)
+}
+
+fn golden(package: &str, below: &[&str]) -> PathBuf {
+    let mut path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "crates", package]
+        .iter()
+        .collect();
+    path.extend(below);
+    path
+}
+
+fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    files.sort();
+    Ok(files)
 }
 
 const HOSTILE: [&str; 16] = [

@@ -3,8 +3,8 @@
 
 use fastrand::Rng;
 
-/// Pieces that mean something to a reader of JSON.
-const TOKENS: [&[u8]; 28] = [
+/// Pieces that mean something to a reader of JSON, or of a model's stream.
+const TOKENS: [&[u8]; 34] = [
     b"{",
     b"}",
     b"[",
@@ -33,6 +33,12 @@ const TOKENS: [&[u8]; 28] = [
     b"\"id\":",
     b"\"jsonrpc\":\"2.0\"",
     b"\"_meta\":{}",
+    b"data: ",
+    b"\n\n",
+    b"event: ping\n",
+    b"data: [DONE]\n\n",
+    b"<think>",
+    b"<tool_call>",
 ];
 
 /// Longest input made.
