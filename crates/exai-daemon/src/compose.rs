@@ -95,6 +95,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
     let engine = Engine::new(config(settings), ports);
     daemon.set_engine(&engine);
     crier.join(&engine);
+    daemon.set_models(&models);
     let tools = exai_tools::Ports {
         vitals: Arc::clone(&daemon) as _,
         logs: Arc::new(HomeLogs {

@@ -1,6 +1,7 @@
 //! The daemon as its own edge and its own tools see it: who may come in, how it is doing,
 //! and the wish that it should end.
 
+use crate::models;
 use exai_config::{TokenStore, token::Keyring};
 use exai_engine::{
     Engine,
@@ -9,6 +10,7 @@ use exai_engine::{
         vitals::{Identity, Vitals},
     },
 };
+use exai_llm::desk::Models;
 use exai_protocol::{
     Principal, Secret, WallClock,
     health::{Health, uptime_human},
@@ -44,6 +46,7 @@ pub(crate) struct Daemon {
     facts: Facts,
     started_at: f64,
     engine: OnceLock<Arc<Engine>>,
+    models: OnceLock<Arc<Models>>,
     keys: RwLock<Keys>,
     store: Option<Mutex<(TokenStore, Duration)>>,
     ending: watch::Sender<Option<Ending>>,
@@ -62,6 +65,7 @@ impl Daemon {
             started_at: (facts.clock)().as_secs_f64(),
             facts,
             engine: OnceLock::new(),
+            models: OnceLock::new(),
             keys: RwLock::new(keys(keyring)),
             store: store.map(Mutex::new),
             ending: watch::Sender::new(None),
@@ -73,6 +77,16 @@ impl Daemon {
     pub(crate) fn set_engine(&self, engine: &Arc<Engine>) {
         // Set by the composition alone, before anything is served.
         let _ = self.engine.set(Arc::clone(engine));
+    }
+
+    /// The same for who is asked.
+    pub(crate) fn set_models(&self, models: &Arc<Models>) {
+        let _ = self.models.set(Arc::clone(models));
+    }
+
+    /// Who is asked; absent before the composition is done.
+    pub(crate) fn models(&self) -> Option<&Arc<Models>> {
+        self.models.get()
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -133,6 +147,11 @@ impl Daemon {
         let uptime = (t - self.started_at).max(0.0) as u64;
         let mut warnings = facts.warnings.clone();
         warnings.extend((self.log_troubles)());
+        let providers = self
+            .models
+            .get()
+            .map_or_else(Vec::new, |desk| models::health(desk));
+        warnings.extend(providers.iter().filter_map(models::trouble));
         let behind = engine.waiting_for_the_record();
         if behind > 0 {
             warnings.push(format!(
@@ -162,7 +181,7 @@ impl Daemon {
             connections,
             loop_lag_ms: engine.loop_lag_ms(),
             outcomes: engine.outcomes(),
-            providers: Vec::new(),
+            providers,
             warnings,
         }
     }

@@ -2,18 +2,24 @@
 //! the purse. A file that cannot be read is said and left out; the daemon runs all the same.
 
 use anyhow::{Context as _, Result, anyhow};
+mod look;
+
+pub(crate) use look::around;
+
 use exai_config::{Home, Variables, atomic};
 use exai_engine::{Engine, ports::purse::Purse};
 use exai_llm::{
     catalogue::{Catalogue, Fetched},
+    cli::{Environment, Runner},
     desk::{Models, Setup},
     endpoint::Live,
+    files::Files,
     herald::Herald,
     http::Http,
     keys::Keys,
-    provider::Providers,
+    provider::{Providers, Standing},
 };
-use exai_protocol::{WallClock, event::EventBody};
+use exai_protocol::{WallClock, event::EventBody, health::ProviderHealth};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -61,20 +67,59 @@ pub(crate) fn open(materials: &Materials<'_>, warnings: &mut Vec<String>) -> Res
     let crier = Arc::clone(&materials.crier);
     let herald: Herald = Arc::new(move |body| crier.cry(body));
     let resolved = providers.resolve(&*env);
+    let runner = Runner::new(materials.home.run_dir().join("cli"), environment());
     let live = resolved.into_iter().map(|resolved| {
         let (name, clock) = (resolved.name.clone(), Arc::clone(&materials.clock));
         let (http, keys, herald) = (http.clone(), Arc::clone(&keys), Arc::clone(&herald));
-        (name, Live::new(resolved, http, keys, clock, herald))
+        let live = Live::new(resolved, http, keys, clock, herald);
+        live.run_with(&runner);
+        (name, live)
     });
     let lists = lists_dir(materials.home);
     Ok(Models::new(Setup {
         endpoints: live.collect::<BTreeMap<_, _>>(),
         catalogue,
         purse: Arc::clone(&materials.purse),
+        files: Files::new(
+            materials.home.data_dir().join("files"),
+            Arc::clone(&materials.clock),
+        ),
         default_model: materials.variables.get("DEFAULT_MODEL"),
         keep: Box::new(move |fetched| keep(&lists, fetched)),
         clock: Arc::clone(&materials.clock),
     }))
+}
+
+/// The environment of this process, for the command lines that serve as endpoints: each gets
+/// only the names its entry lists.
+pub(crate) fn environment() -> Environment {
+    Environment::new(std::env::vars_os())
+}
+
+/// The endpoints that can be asked, as they are now.
+pub(crate) fn health(desk: &Models) -> Vec<ProviderHealth> {
+    let ready = |live: &&Arc<Live>| live.resolved().standing == Standing::Ready;
+    let row = |live: &Arc<Live>| {
+        let health = live.health();
+        ProviderHealth {
+            name: live.resolved().name.clone(),
+            breaker: health.breaker.as_str().to_owned(),
+            cause: health.cause.map(|fault| fault.class.as_str().to_owned()),
+            in_flight: u64::from(health.in_flight),
+            concurrency: u64::from(health.concurrency),
+            queued: health.queued as u64,
+        }
+    };
+    desk.endpoints().values().filter(ready).map(row).collect()
+}
+
+/// What an owner should know of an endpoint; nothing when all is well.
+pub(crate) fn trouble(at: &ProviderHealth) -> Option<String> {
+    let cause = at.cause.as_deref()?;
+    let name = &at.name;
+    (at.breaker != "closed").then(|| {
+        format!("the model endpoint '{name}' is not asked for the moment: {cause}; it is tried again by itself")
+    })
 }
 
 fn providers(home: &Home, warnings: &mut Vec<String>) -> Result<Providers> {

@@ -10,7 +10,7 @@ use crate::{
     lifecycle::{
         door, instance::Instance, port_fault::port_fault, port_owner, pulse, signal::Signals,
     },
-    os,
+    models, os,
     probe::probe,
     runner,
 };
@@ -143,6 +143,10 @@ async fn live(
         loaded.settings.logs.health_interval,
     );
     chores.spawn(until(idle.clone(), beat));
+    if let Some(desk) = daemon.models() {
+        let look = models::around(Arc::clone(desk), models::environment());
+        chores.spawn(until(idle.clone(), look));
+    }
     let sample = pulse::sample(
         Arc::clone(&engine),
         Arc::clone(&daemon),

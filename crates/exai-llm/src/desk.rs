@@ -4,6 +4,7 @@
 //! of them fails.
 
 mod asking;
+mod documents;
 mod estimates;
 mod lists;
 mod next;
@@ -13,9 +14,10 @@ mod tally;
 mod told;
 
 use crate::{
-    catalogue::{Catalogue, Model},
+    catalogue::{Catalogue, Fetched, Model},
     choice::{self, Candidate, EndpointState, Moment},
     endpoint::Live,
+    files::Files,
     listing,
     price::Size,
 };
@@ -34,6 +36,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+/// Keeps a fetched list for the next start, or says why not.
+pub type Keep = Box<dyn Fn(&Fetched) -> Result<(), String> + Send + Sync>;
+
 /// What the desk is given.
 pub struct Setup {
     /// The models that are known.
@@ -42,10 +47,12 @@ pub struct Setup {
     pub endpoints: BTreeMap<String, Arc<Live>>,
     /// Who pays.
     pub purse: Arc<dyn Purse>,
+    /// Has documents read by providers that do that.
+    pub files: Files,
     /// The model for calls that name none (`DEFAULT_MODEL`).
     pub default_model: Option<String>,
     /// Keeps what a provider's list says.
-    pub keep: Box<dyn Fn(&crate::catalogue::Fetched) -> Result<(), String> + Send + Sync>,
+    pub keep: Keep,
     /// The time, for what is kept.
     pub clock: exai_protocol::WallClock,
 }

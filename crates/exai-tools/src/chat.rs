@@ -82,6 +82,7 @@ async fn answer(
         call.progress.say("files", format!("reading {count}"));
         let gathered = kind::on_a_thread(move || Ok(files::gather(&wanted))).await?;
         refuse_nothing(&gathered.entries)?;
+        wish.documents = gathered.documents;
         wish::say(&mut wish, prompt, Some((gathered.text, gathered.images)));
         gathered.entries
     };

@@ -3,6 +3,7 @@
 //! model that was not told invents what it did not see.
 
 mod base64;
+mod documents;
 mod fence;
 mod pictures;
 mod place;
@@ -14,7 +15,7 @@ mod tests;
 
 pub(crate) use fence::Fence;
 
-use exai_engine::ports::models::Image;
+use exai_engine::ports::models::{Document, Image};
 use place::Places;
 use std::fmt;
 
@@ -41,6 +42,8 @@ pub(crate) struct Gathered {
     pub(crate) text: String,
     /// The pictures that could be had.
     pub(crate) images: Vec<Image>,
+    /// Files whose text only a provider can read.
+    pub(crate) documents: Vec<Document>,
     /// One for each file and picture, in the order in which they were asked for.
     pub(crate) entries: Vec<Entry>,
 }
@@ -73,6 +76,8 @@ pub(crate) enum Fate {
         /// About.
         tokens: u64,
     },
+    /// Handed whole, with its size in bytes, to a provider that reads it.
+    Document(usize),
     /// A picture was sent.
     Picture(String),
     /// Nothing of it was sent, for this reason.
@@ -97,6 +102,9 @@ impl fmt::Display for Entry {
                 f,
                 "{name}: CUT, lines 1-{lines} of {of}, about {tokens} tokens"
             ),
+            Fate::Document(bytes) => {
+                write!(f, "{name}: whole, {bytes} bytes, read by the provider")
+            }
             Fate::Picture(what) => write!(f, "{name}: {what}"),
             Fate::Refused(why) => write!(f, "{name}: NOT SENT, {why}"),
         }
@@ -108,11 +116,17 @@ pub(crate) fn gather(wanted: &Wanted) -> Gathered {
     let places = Places::of(&wanted.roots);
     let fence = Fence::new();
     let mut entries = Vec::with_capacity(wanted.files.len() + wanted.images.len());
-    let text = texts::gather(&places, &wanted.files, wanted.tokens, &fence, &mut entries);
+    let mut documents = Vec::new();
+    let mut said = texts::Said {
+        entries: &mut entries,
+        documents: &mut documents,
+    };
+    let text = texts::gather(&places, &wanted.files, wanted.tokens, &fence, &mut said);
     let images = pictures::gather(&places, &wanted.images, &mut entries);
     Gathered {
         text,
         images,
+        documents,
         entries,
     }
 }

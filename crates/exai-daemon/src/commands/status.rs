@@ -14,7 +14,11 @@ use crate::{
 use anyhow::Result;
 use exai_client::Target;
 use exai_config::rendezvous::{self, Stopped};
-use exai_protocol::{endpoint::Endpoint, health::Health, hello::ServerInfo};
+use exai_protocol::{
+    endpoint::Endpoint,
+    health::{Health, ProviderHealth},
+    hello::ServerInfo,
+};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -131,6 +135,7 @@ fn details(health: &Health) -> Vec<String> {
             }
         ),
     ];
+    lines.extend(health.providers.iter().map(provider));
     lines.extend(
         health
             .warnings
@@ -138,6 +143,17 @@ fn details(health: &Health) -> Vec<String> {
             .map(|warning| format!("  warning: {warning}")),
     );
     lines
+}
+
+fn provider(at: &ProviderHealth) -> String {
+    let cause = at
+        .cause
+        .as_deref()
+        .map_or_else(String::new, |cause| format!(" ({cause})"));
+    format!(
+        "  model endpoint {}  in flight {}/{}  queued {}  breaker {}{cause}",
+        at.name, at.in_flight, at.concurrency, at.queued, at.breaker
+    )
 }
 
 fn advise(context: &Context, report: &Report) {

@@ -53,6 +53,7 @@ fn changes(engine: &Engine) -> Subscription {
         Topic::ToolCallStarted,
         Topic::ToolCallResult,
         Topic::ToolDiscovered,
+        Topic::ProviderStatus,
     ];
     engine.bus().subscribe(topics, None, None).0
 }

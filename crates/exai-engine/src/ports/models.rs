@@ -21,7 +21,7 @@ pub use request::{
 };
 pub use search::SearchReport;
 pub use stream::{Collector, Done, DoneReason, Searched, Source, StreamItem, Usage};
-pub use wish::{Category, Watch, Wish};
+pub use wish::{Category, Document, Watch, Wish};
 
 use crate::tool::{self, ToolError};
 use std::{future::Future, pin::Pin as Pinned, sync::Arc};

@@ -16,6 +16,7 @@ pub(super) struct Needs {
     pub(super) vision: bool,
     pub(super) tools: bool,
     pub(super) search: bool,
+    pub(super) documents: bool,
     pub(super) input: u64,
     pub(super) output: u64,
 }
@@ -32,6 +33,7 @@ impl Needs {
             vision,
             tools,
             search: wish.chat.search.is_some(),
+            documents: !wish.documents.is_empty(),
             input,
             output: wish.chat.max_output,
         }
@@ -46,6 +48,9 @@ impl Needs {
         }
         if self.tools && traits.tools == Some(false) {
             return Some("does not call tools".to_owned());
+        }
+        if self.documents && at.resolved.endpoint.files.is_none() {
+            return Some("has no provider that reads documents".to_owned());
         }
         let room = effective_context(model, at)?;
         let needed = self.input.saturating_add(self.answer(model));

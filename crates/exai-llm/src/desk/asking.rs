@@ -108,6 +108,9 @@ impl<'a> Asking<'a> {
     /// Asks one model until its answer is whole: a search may take several requests.
     async fn answer(&mut self, live: &Arc<Live>, candidate: &Candidate) -> Result<Answered, Stop> {
         let mut request = self.request_for(candidate);
+        self.read_documents(live, &mut request)
+            .await
+            .map_err(|fault| Stop::Fault(fault, 0))?;
         let mut whole = Collector::default();
         let mut applied: Option<Applied> = None;
         for round in 0..=MOST_ROUNDS {

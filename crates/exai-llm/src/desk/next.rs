@@ -22,7 +22,7 @@ pub(super) enum Next {
     /// The same wish again, with these messages added.
     Again(Vec<Message>),
     /// A search has to be run at the provider's own door first.
-    Search(WrittenSearch),
+    Search(Box<WrittenSearch>),
 }
 
 /// A search that a model wrote into its text.
@@ -44,7 +44,8 @@ pub(super) fn after(live: &Live, request: &ChatRequest, said: &Collector) -> Nex
         Echo::Again(messages) => Next::Again(messages),
         // The caller's own tools come first; its next request carries the echoes.
         Echo::AfterTools { .. } => Next::Nothing,
-        Echo::Nothing => written(live, request, &said.turn).map_or(Next::Nothing, Next::Search),
+        Echo::Nothing => written(live, request, &said.turn)
+            .map_or(Next::Nothing, |search| Next::Search(Box::new(search))),
     }
 }
 

@@ -293,3 +293,22 @@ fn too_many_are_said_and_not_dropped() {
         2
     );
 }
+
+#[test]
+fn a_document_travels_whole_and_is_what_its_name_says() {
+    let folder = Folder::new();
+    let good = folder.file("a.PDF", b"%PDF-1.7 ...");
+    let liar = folder.file("b.pdf", b"plain words");
+    let gathered = folder.gather(&[&good, &liar], &[], 1000);
+    let [document] = gathered.documents.as_slice() else {
+        panic!("one document: {:?}", gathered.documents);
+    };
+    assert_eq!(document.media_type, "application/pdf");
+    assert_eq!(&*document.bytes, b"%PDF-1.7 ...");
+    assert_eq!(gathered.entries[0].fate, Fate::Document(12));
+    assert!(gathered.entries[0].to_string().contains("read by the provider"));
+    let Fate::Refused(why) = &gathered.entries[1].fate else {
+        panic!("{:?}", gathered.entries[1]);
+    };
+    assert!(why.contains("does not begin like one"), "{why}");
+}

@@ -1,11 +1,28 @@
 //! Text files, with line numbers, between marks. What does not fit is cut at a line's end, and
 //! the cut is said to the model as well as to the caller.
 
-use super::{Entry, Fate, Fence, MOST_FILES, pictures, place::Places, plain, secrets, tokens_of};
+use super::{
+    Entry, Fate, Fence, MOST_FILES, documents, pictures, place::Places, plain, secrets, tokens_of,
+};
+use exai_engine::ports::models::Document;
 use std::fmt::Write as _;
 
 /// Larger files are no reading matter.
 const MOST_BYTES: u64 = 1024 * 1024;
+
+/// What is told of the files besides their text.
+pub(super) struct Said<'a> {
+    /// One for each.
+    pub(super) entries: &'a mut Vec<Entry>,
+    /// Those that are no text.
+    pub(super) documents: &'a mut Vec<Document>,
+}
+
+/// A file that may be sent.
+enum Read {
+    Text(String),
+    Document(Document),
+}
 
 /// All files, framed; an entry for each.
 pub(super) fn gather(
@@ -13,7 +30,7 @@ pub(super) fn gather(
     asked: &[String],
     tokens: u64,
     fence: &Fence,
-    entries: &mut Vec<Entry>,
+    said: &mut Said<'_>,
 ) -> String {
     let mut text = String::new();
     let mut room = tokens;
@@ -29,13 +46,20 @@ pub(super) fn gather(
         };
         let entry = match read {
             Err((name, why)) => refused(name, why),
-            Ok((name, lines)) => packed(name, &lines, &mut room, fence, number, &mut text),
+            Ok((name, Read::Text(lines))) => {
+                packed(name, &lines, &mut room, fence, number, &mut text)
+            }
+            Ok((name, Read::Document(document))) => {
+                let fate = Fate::Document(document.bytes.len());
+                said.documents.push(document);
+                Entry { name, fate }
+            }
         };
         if let Fate::Refused(why) = &entry.fate {
             let words = format!("file {number}: {}: NOT INCLUDED: {why}", entry.name);
             let _ = writeln!(text, "{}\n", fence.mark(&words));
         }
-        entries.push(entry);
+        said.entries.push(entry);
     }
     text
 }
@@ -45,9 +69,15 @@ fn refused(name: String, why: String) -> Entry {
     Entry { name, fate }
 }
 
-/// A file's name and its text; else its name and what is wrong.
-fn one(places: &Places, asked: &str, fence: &Fence) -> Result<(String, String), (String, String)> {
+/// A file's name and what it holds; else its name and what is wrong.
+fn one(places: &Places, asked: &str, fence: &Fence) -> Result<(String, Read), (String, String)> {
     let found = places.find(asked).map_err(|why| (plain(asked), why))?;
+    if let Some(document) = documents::read(&found) {
+        return match document {
+            Ok(document) => Ok((found.name, Read::Document(document))),
+            Err(why) => Err((found.name, why)),
+        };
+    }
     let read = || {
         let bytes = found.read(MOST_BYTES)?;
         let text = decoded(bytes)?;
@@ -58,7 +88,7 @@ fn one(places: &Places, asked: &str, fence: &Fence) -> Result<(String, String), 
         }
     };
     match read() {
-        Ok(text) => Ok((found.name, text)),
+        Ok(text) => Ok((found.name, Read::Text(text))),
         Err(why) => Err((found.name, why)),
     }
 }

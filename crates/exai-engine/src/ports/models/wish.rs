@@ -20,10 +20,23 @@ pub struct Wish {
     pub thread: Option<Arc<str>>,
     /// The words.
     pub chat: ChatRequest,
+    /// Files whose text only a provider can read; they stand before the last turn.
+    pub documents: Vec<Document>,
     /// What of the answer is shown while it grows.
     pub watch: Watch,
     /// The caller has seen the price and wants it all the same.
     pub confirmed: bool,
+}
+
+/// A file that holds its text in a form of its own (PDF, office files).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// As shown to people and models.
+    pub name: String,
+    /// `application/pdf` and so on.
+    pub media_type: String,
+    /// The whole file.
+    pub bytes: Arc<[u8]>,
 }
 
 /// Kinds of work, which ask different things of a model.
