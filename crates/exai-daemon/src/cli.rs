@@ -46,6 +46,10 @@ pub(crate) enum Command {
     /// Call a tool and show its progress
     Call(Call),
     /// Ask a model: once, of a pipe's text, or in a conversation
+    ///
+    /// With a question, or text through a pipe: one answer, which alone goes to standard output;
+    /// model, price and sources go to standard error. Without, on a terminal: a conversation,
+    /// until Ctrl-D. Ctrl-C stops an answer. Exit codes are those of `call`.
     Chat(Chat),
     /// List the models, bring the list up to date, or try one
     Models(Models),

@@ -3,8 +3,7 @@
 use super::seconds;
 use clap::{Args, Subcommand};
 
-/// Without a question and on a terminal: a conversation, until Ctrl-D. What comes through a pipe
-/// is sent with the question. The answer alone goes to standard output.
+/// The words of `chat`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Chat {
     /// The question; its words need no quotes
@@ -51,6 +50,7 @@ pub(crate) struct Chat {
     pub(crate) interactive: bool,
 }
 
+/// The words of `models`.
 #[derive(Debug, Clone, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Models {
@@ -64,6 +64,7 @@ pub(crate) struct Models {
     pub(crate) json: bool,
 }
 
+/// What can be done about models.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ModelsAction {
     /// Ask providers which models they serve
