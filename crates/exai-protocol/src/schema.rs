@@ -78,6 +78,7 @@ impl Frames {
         self.up::<requests::Hello>("hello");
         self.up::<requests::ListTools>("list_tools");
         self.up::<requests::CallTool>("call_tool");
+        self.up::<requests::Operate>("operate");
         self.up::<requests::RotateToken>("rotate_token");
         self.up::<requests::Health>("health");
         self.up::<requests::Cancel>("cancel");

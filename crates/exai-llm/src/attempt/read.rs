@@ -8,6 +8,7 @@ use crate::{
     fault::{Fault, FaultClass, header},
     http::{Ask, Flow, Headers, Http},
 };
+use exai_protocol::WallClock;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -25,7 +26,7 @@ pub(crate) struct Sending<'a> {
     pub(crate) ask: Ask,
     pub(crate) reader: StreamReader,
     pub(crate) clocks: Clocks,
-    pub(crate) now_ms: u64,
+    pub(crate) clock: &'a WallClock,
 }
 
 type Failure = (Fault, Option<Limit>);
@@ -36,7 +37,7 @@ struct Reading<'a> {
     reader: StreamReader,
     clocks: Clocks,
     started: Instant,
-    now_ms: u64,
+    clock: &'a WallClock,
     keys: Vec<String>,
     said: Collector,
     headers: Headers,
@@ -61,7 +62,7 @@ pub(crate) async fn read(
         ask,
         reader,
         clocks,
-        now_ms,
+        clock,
     } = sending;
     let keys = ask.key.iter().map(|(_, _, key)| key.expose().to_owned());
     let mut reading = Reading {
@@ -69,7 +70,7 @@ pub(crate) async fn read(
         reader,
         clocks,
         started: Instant::now(),
-        now_ms,
+        clock,
         keys: keys.collect(),
         said: Collector::default(),
         headers: Headers::new(),
@@ -146,7 +147,7 @@ impl Reading<'_> {
             status,
             headers: &self.headers,
             body,
-            now_ms: self.now_ms,
+            now_ms: (self.clock)().0,
         };
         let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
         fault(self.dialect, &response, &keys)

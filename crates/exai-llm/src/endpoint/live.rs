@@ -189,7 +189,7 @@ impl Live {
             ask,
             reader: StreamReader::new(&target, request),
             clocks,
-            now_ms: (self.clock)().0,
+            clock: &self.clock,
         };
         place.begin();
         let mut on_head = |headers: &Headers| place.learn(headers, (self.clock)().0);

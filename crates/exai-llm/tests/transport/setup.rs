@@ -44,7 +44,7 @@ pub(crate) struct Rig {
 }
 
 /// One that may be asked much, and quickly gives up.
-pub(crate) const QUICK: &str = "timeouts = { connect_ms = 400, first_event_ms = 400, idle_ms = 400 }\n\
+pub(crate) const QUICK: &str = "timeouts = { connect_ms = 1500, first_event_ms = 1500, idle_ms = 1500 }\n\
                                 limits = { concurrency = 64 }";
 /// One that waits as long as any test.
 pub(crate) const CALM: &str =

@@ -60,6 +60,20 @@ pub(super) struct CallTool {
 }
 
 request!(
+    /// Run an operator's tool: what `call_tool` does, for tools no list shows.
+    Operate as "operate" {
+        /// The tool.
+        name: String,
+        /// Absent means `{}`.
+        arguments: Option<Map<String, Value>>,
+        /// How long the client will wait.
+        timeout_ms: Option<u64>,
+        /// The folders its user has open now.
+        roots: Option<Vec<String>>,
+    }
+);
+
+request!(
     /// Replace the token.
     RotateToken as "rotate_token" {
         /// The current one.
