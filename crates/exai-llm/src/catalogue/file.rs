@@ -1,8 +1,11 @@
 //! Reads `config/models.toml`: the file as shipped, and a person's own merged over it entry by
 //! entry. All faults are told at once, each with its file and place.
 
-use super::{Catalogue, Chains, entry::Entry};
-use crate::provider::Providers;
+use super::{Catalogue, Chains, Model, entry::Entry};
+use crate::{
+    chat::ModelTraits,
+    provider::{Endpoint, Providers},
+};
 use std::{collections::BTreeSet, sync::Arc};
 use toml::{Table, Value};
 
@@ -60,6 +63,11 @@ pub(super) fn read(
         notes,
         ..Catalogue::default()
     };
+    for model in command_lines(providers) {
+        if catalogue.at(&model.endpoint, &model.id).is_none() {
+            catalogue.models.push(model);
+        }
+    }
     let lost = catalogue.chains.names().filter(|(_, name)| {
         let known = !catalogue.matches(name).rows.is_empty();
         !known && catalogue.split(name).is_none()
@@ -71,6 +79,26 @@ pub(super) fn read(
         .collect();
     catalogue.notes.extend(lost);
     Ok(catalogue)
+}
+
+/// A command line answers with whatever model it is set to; it is called by its endpoint's
+/// name, so that nobody has to know one.
+fn command_lines(providers: &Providers) -> Vec<Arc<Model>> {
+    let of = |(name, endpoint): (&String, &Endpoint)| {
+        let spec = endpoint.command.as_ref()?;
+        Some(Arc::new(Model {
+            aliases: vec![name.clone()],
+            traits: ModelTraits {
+                vision: Some(false),
+                tools: Some(false),
+                search: Some(false),
+                ..ModelTraits::default()
+            },
+            described: true,
+            ..Model::undescribed(name, spec.default_model())
+        }))
+    };
+    providers.endpoints.iter().filter_map(of).collect()
 }
 
 fn line_of(text: &str, error: &toml::de::Error) -> usize {

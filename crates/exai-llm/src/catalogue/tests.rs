@@ -69,12 +69,26 @@ fn the_shipped_models_are_good_and_known_by_the_predecessors_names() {
 fn a_shipped_name_means_one_home() {
     let catalogue = shipped();
     for model in catalogue.models() {
-        for name in model.aliases.iter().chain([&model.id]) {
+        let names = model.aliases.iter().chain([&model.id]);
+        // Every command line has one of that name, and its endpoint's name beside it.
+        for name in names.filter(|name| *name != "default") {
             let homes = catalogue.matches(name).rows;
             let homes: Vec<_> = homes.iter().filter(|row| !row.alternate).collect();
             assert_eq!(homes.len(), 1, "{name}");
         }
     }
+}
+
+#[test]
+fn a_command_line_is_called_by_its_endpoints_name() {
+    let catalogue = shipped();
+    let matches = catalogue.matches("claude-cli");
+    assert_eq!(names(&matches), ["default@claude-cli"]);
+    assert_eq!(matches.rows[0].traits.tools, Some(false));
+    let own = with("[[models]]\nid='default'\nendpoint='claude-cli'\ncontext=9\n");
+    assert_eq!(names(&own.matches("default@claude-cli")).len(), 1);
+    let row = own.at("claude-cli", "default").unwrap();
+    assert_eq!(row.traits.context, Some(9));
 }
 
 #[test]

@@ -388,6 +388,31 @@ fn what_no_chain_names_is_a_last_resort() {
 }
 
 #[test]
+fn a_command_line_alone_is_enough() {
+    let enabled = "[providers.claude-cli]\nenabled=true\n";
+    let world = World::with(&[], enabled, "");
+    let states: Vec<_> = world
+        .resolved
+        .iter()
+        .filter(|one| one.standing == crate::provider::Standing::Ready)
+        .collect();
+    assert_eq!(states.len(), 1, "{states:?}");
+    for wish in [Wish::default(), named("claude-cli"), named("default")] {
+        assert_eq!(world.names(&wish), ["default@claude-cli"]);
+    }
+    assert_eq!(
+        world.names(&named("some-model@claude-cli")),
+        ["some-model@claude-cli"]
+    );
+    let both = World::with(&["GLM_API_KEY"], enabled, "");
+    let names = both.names(&Wish::default());
+    assert!(
+        !names.contains(&"default@claude-cli".to_owned()),
+        "{names:?}"
+    );
+}
+
+#[test]
 fn a_local_servers_pinned_context_counts() {
     let mut world = World::with(
         &[],

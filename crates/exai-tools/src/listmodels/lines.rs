@@ -13,11 +13,11 @@ const NAMES: usize = 4;
 pub(super) fn compact(listing: &Listing, one: bool) -> String {
     let mut text = head(listing);
     let mut left = LINES;
-    let mut told: BTreeSet<&str> = BTreeSet::new();
+    let mut told: BTreeSet<(&str, &[String])> = BTreeSet::new();
     // Models of local servers are few, so described ones go first only within an endpoint.
     for endpoint in listing.endpoints.iter().filter(|row| row.ready || one) {
         let all = of(listing, endpoint).count();
-        let new = |row: &&ModelRow| !told.contains(row.id.as_str());
+        let new = |row: &&ModelRow| !told.contains(&name(row));
         let mut models: Vec<&ModelRow> = of(listing, endpoint).filter(new).collect();
         models.sort_by_key(|row| (!row.ready, !row.described));
         let _ = write!(text, "\n{}", heading(endpoint));
@@ -26,8 +26,8 @@ pub(super) fn compact(listing: &Listing, one: bool) -> String {
         }
         let again = all - models.len();
         if again > 0 {
-            let name = &endpoint.name;
-            let _ = write!(text, "\n  and {again} listed above, as NAME@{name}");
+            let place = &endpoint.name;
+            let _ = write!(text, "\n  and {again} listed above, as NAME@{place}");
         }
         if all == 0 {
             text.push_str("\n  its models are not known; fetch its list with `exai-daemon models refresh`, or name one as NAME@ENDPOINT");
@@ -40,7 +40,7 @@ pub(super) fn compact(listing: &Listing, one: bool) -> String {
             );
         }
         left = left.saturating_sub(models.len());
-        told.extend(models.iter().map(|row| row.id.as_str()));
+        told.extend(models.iter().map(|row| name(row)));
     }
     if !one {
         others(&mut text, listing);
@@ -51,6 +51,11 @@ pub(super) fn compact(listing: &Listing, one: bool) -> String {
 fn of<'a>(listing: &'a Listing, endpoint: &'a EndpointRow) -> impl Iterator<Item = &'a ModelRow> {
     let here = |row: &&ModelRow| row.endpoint == endpoint.name;
     listing.models.iter().filter(here)
+}
+
+/// What it goes by: the same model at two endpoints has the same names.
+fn name(row: &ModelRow) -> (&str, &[String]) {
+    (&row.id, &row.aliases)
 }
 
 fn head(listing: &Listing) -> String {
