@@ -75,7 +75,12 @@ impl Asking<'_> {
             self.note(candidate, Duration::ZERO, None, Some(&fault));
             Stop::Fault(fault, 0)
         })?;
-        let held = self.hold(live, candidate, request, guess).await?;
+        let held = self.hold(live, candidate, request, guess).await;
+        if held.is_err() {
+            // Nothing is sent: the minute's tokens are not used.
+            place.settle(0);
+        }
+        let held = held?;
         self.screen.asks(&candidate.model);
         let screen = &mut self.screen;
         let mut sink = |item: &crate::chat::StreamItem| screen.show(item);
