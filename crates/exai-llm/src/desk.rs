@@ -91,6 +91,12 @@ impl Models {
         found.insert(endpoint.to_owned(), there);
     }
 
+    /// Whether nobody has asked this endpoint for its list yet.
+    #[must_use]
+    pub fn lacks_list(&self, endpoint: &str) -> bool {
+        self.catalogue().list_of(endpoint).is_none()
+    }
+
     fn catalogue(&self) -> Arc<Catalogue> {
         Arc::clone(
             &self

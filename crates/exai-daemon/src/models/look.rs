@@ -1,6 +1,8 @@
 //! Looks now and then whether models nobody has enabled are there all the same: Ollama on its
-//! default address, an agent's command line. They are offered, never used unasked.
+//! default address, an agent's command line. They are offered, never used unasked. Servers of
+//! this machine that are used are asked what they serve.
 
+use exai_engine::ports::models::Models as _;
 use exai_llm::{
     cli::{self, Environment},
     desk::Models,
@@ -20,10 +22,20 @@ const PAUSE: Duration = Duration::from_secs(300);
 pub(crate) async fn around(desk: Arc<Models>, environment: Environment) {
     loop {
         for (name, live) in desk.endpoints() {
-            if matches!(live.resolved().standing, Standing::Offered(_))
-                && let Some(there) = is_there(live, &environment).await
-            {
-                desk.found(name, there);
+            match live.resolved().standing {
+                Standing::Offered(_) => {
+                    if let Some(there) = is_there(live, &environment).await {
+                        desk.found(name, there);
+                    }
+                }
+                // What a server of this machine serves is nobody's secret, and without its
+                // list there would be nothing to choose from.
+                Standing::Ready if live.resolved().is_near() && desk.lacks_list(name) => {
+                    if let Err(error) = desk.refresh(Some(name)).await {
+                        tracing::debug!(endpoint = name, %error, "no list of models yet");
+                    }
+                }
+                _ => {}
             }
         }
         sleep(PAUSE).await;

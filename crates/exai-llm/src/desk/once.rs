@@ -8,7 +8,7 @@ use crate::{
     endpoint::{Failed, Live, Sent},
     fault::Fault,
     limits,
-    price::{self, Cost, Estimate, Size},
+    price::{self, Cost, Estimate, Price, Size},
 };
 use exai_engine::{
     ports::purse::{Amount, Ask, Held, Used, Who},
@@ -135,7 +135,7 @@ impl Asking<'_> {
         } else {
             0
         };
-        let price = candidate.model.price.as_ref();
+        let price = price_of(candidate, guess.tokens);
         let ceiling = price::ceiling(guess.at_most, request.max_output, searches, price);
         let ask = Ask {
             who: Who::of(self.call),
@@ -176,7 +176,8 @@ impl Asking<'_> {
             .filter(|usage| usage.input.is_some() && usage.output.is_some());
         let estimated = reported.is_none();
         let usage = reported.unwrap_or_else(|| seen(said, request, guess));
-        let cost = price::cost(Some(&usage), candidate.model.price.as_ref());
+        let price = price_of(candidate, usage.input.unwrap_or(0));
+        let cost = price::cost(Some(&usage), price);
         self.tally.used(Some(&usage), &cost, estimated);
         held.settle(Used {
             input: usage.input.unwrap_or(0),
@@ -204,6 +205,17 @@ impl Asking<'_> {
         };
         self.tally.attempt(&trip, fault);
     }
+}
+
+/// The price of a request this long. The catalogue's `context` ends where the price rises, so
+/// what is longer has no price that we know.
+fn price_of(candidate: &Candidate, input: u64) -> Option<&Price> {
+    let within = candidate
+        .model
+        .traits
+        .context
+        .is_none_or(|most| input <= most);
+    candidate.model.price.as_ref().filter(|_| within)
 }
 
 /// What was used as far as we can see it: all we sent, and what came. Of an answer that broke

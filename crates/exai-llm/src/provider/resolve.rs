@@ -196,6 +196,17 @@ fn tidy_url(url: &str, endpoint: &Endpoint) -> String {
 }
 
 impl Resolved {
+    /// Whether it is on this machine.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        let url = self
+            .base_url
+            .as_deref()
+            .and_then(|url| url.split_once("://"));
+        let host = url.and_then(|(_, rest)| rest.split('/').next());
+        host.is_some_and(check::is_near)
+    }
+
     /// The name of the key that is used, never the key; `None` where none is.
     #[must_use]
     pub fn key_name(&self) -> Option<String> {
