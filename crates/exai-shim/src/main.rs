@@ -12,6 +12,7 @@ mod handler;
 mod id_scan;
 mod lifecycle;
 mod listeners;
+mod pages;
 mod pipes;
 mod progress;
 mod run;

@@ -3,6 +3,7 @@
 
 use crate::{
     bridge::Bridge,
+    calling::Calling,
     catalog::Catalog,
     flags::{self, Flags},
     handler::Shim,
@@ -10,8 +11,7 @@ use crate::{
     listeners::Listeners,
     pipes,
     setup::Setup,
-    stdout::{self, Output},
-    tickets::Tickets,
+    stdout,
     transport::{Signals, Stdio},
 };
 use rmcp::service::serve_server;
@@ -71,17 +71,37 @@ async fn serve(setup: Setup) -> End {
     let (input, out) = pipes::open();
     let (output, queue) = stdout::queue();
     let writer = tracker.spawn(stdout::write(out, queue));
-    let (tickets, signals) = (Arc::<Tickets>::default(), Arc::<Signals>::default());
+    let signals = Arc::<Signals>::default();
     let limit = setup.settings.network.max_frame_bytes;
+    let catalog = Arc::new(Catalog::open(setup.tools_file()));
+    let listeners = Listeners::new(Arc::clone(&catalog), output.clone());
+    tracker.spawn(Arc::clone(&listeners).announce());
+    let shim_settings = &setup.settings.shim;
+    let (name, title) = (
+        shim_settings.server_id.clone(),
+        shim_settings.server_name.clone(),
+    );
+    let bridge = Arc::new(Bridge::new(setup, Arc::clone(&catalog), tracker));
+    let calling = Calling::new(
+        name.clone(),
+        Arc::clone(&bridge),
+        Arc::clone(&catalog),
+        output.clone(),
+    );
     let transport = Stdio::new(
         input,
         limit,
         output.clone(),
-        Arc::clone(&tickets),
+        Arc::clone(&calling),
         Arc::clone(&signals),
     );
-    let shim = compose(setup, &output, &signals, tracker);
-    let bridge = Arc::clone(&shim.bridge);
+    let shim = Shim::new(
+        (name, title),
+        Arc::clone(&bridge),
+        catalog,
+        listeners,
+        Arc::clone(&signals),
+    );
     let service = async {
         match serve_server(shim, transport).await {
             Ok(running) => {
@@ -91,6 +111,7 @@ async fn serve(setup: Setup) -> End {
             }
             Err(error) => tracing::info!(%error, "the client left before it began"),
         }
+        calling.ended().await;
     };
     let drained = async {
         signals.closing.cancelled().await;
@@ -104,30 +125,11 @@ async fn serve(setup: Setup) -> End {
         () = pipes::reader_gone() => return End::StdoutClosed,
         () = service => End::StdinEnded,
         () = drained => {
-            tracing::warn!(calls = tickets.len(), "calls were left to the daemon");
+            tracing::warn!(calls = calling.open(), "calls were left to the daemon");
             End::StdinEnded
         }
     };
     output.settle(SETTLE).await;
     bridge.close(SETTLE).await;
     end
-}
-
-fn compose(setup: Setup, output: &Output, signals: &Arc<Signals>, tracker: TaskTracker) -> Shim {
-    let catalog = Arc::new(Catalog::open(setup.tools_file()));
-    let listeners = Listeners::new(Arc::clone(&catalog), output.clone());
-    tracker.spawn(Arc::clone(&listeners).announce());
-    let info = (
-        setup.settings.shim.server_id.clone(),
-        setup.settings.shim.server_name.clone(),
-    );
-    let bridge = Arc::new(Bridge::new(setup, Arc::clone(&catalog), tracker));
-    Shim::new(
-        info,
-        bridge,
-        catalog,
-        output.clone(),
-        listeners,
-        Arc::clone(signals),
-    )
 }
