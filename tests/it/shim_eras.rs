@@ -298,6 +298,10 @@ async fn undeclared_abilities_are_not_found_in_either_era() {
                 "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" },
             }),
         ),
+        ("completion/complete", json!({})),
+        ("prompts/get", json!({})),
+        ("resources/read", json!({ "uri": 7 })),
+        ("prompts/list", json!({ "cursor": 7 })),
         ("tasks/list", json!({})),
         ("tasks/get", json!({ "taskId": "x" })),
         ("elicitation/create", json!({})),
@@ -312,6 +316,7 @@ async fn undeclared_abilities_are_not_found_in_either_era() {
         ("resources/subscribe", json!({ "uri": "file:///x" })),
         ("resources/unsubscribe", json!({ "uri": "file:///x" })),
         ("logging/setLevel", json!({ "level": "info" })),
+        ("logging/setLevel", json!({ "level": 7 })),
     ] {
         let answer = shim.ask(method, params).await;
         assert_eq!(error_code(&answer), -32601, "{method}: {answer}");

@@ -72,6 +72,11 @@ impl Calling {
         Ok(())
     }
 
+    /// The way to the daemon.
+    pub(crate) fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
     /// The client lets go of a request; `false` when that is no call.
     pub(crate) fn let_go(&self, id: &model::RequestId, reason: &str) -> bool {
         self.tickets.let_go(id, reason)

@@ -11,7 +11,7 @@ use crate::{
     listeners::Listeners,
     pipes,
     setup::Setup,
-    stdout,
+    stdout::{self, Output},
     transport::{Signals, Stdio},
 };
 use rmcp::service::serve_server;
@@ -28,7 +28,8 @@ const DRAIN: Duration = Duration::from_millis(1500);
 /// The last lines may take this long to be read.
 const SETTLE: Duration = Duration::from_millis(200);
 
-pub(crate) fn run() -> ExitCode {
+/// The whole program, from its arguments to its exit code.
+pub fn run() -> ExitCode {
     match flags::parse(std::env::args_os().skip(1)) {
         Flags::Serve => serve_stdio(),
         Flags::Print(text) => {
@@ -73,35 +74,9 @@ async fn serve(setup: Setup) -> End {
     let writer = tracker.spawn(stdout::write(out, queue));
     let signals = Arc::<Signals>::default();
     let limit = setup.settings.network.max_frame_bytes;
-    let catalog = Arc::new(Catalog::open(setup.tools_file()));
-    let listeners = Listeners::new(Arc::clone(&catalog), output.clone());
-    tracker.spawn(Arc::clone(&listeners).announce());
-    let shim_settings = &setup.settings.shim;
-    let (name, title) = (
-        shim_settings.server_id.clone(),
-        shim_settings.server_name.clone(),
-    );
-    let bridge = Arc::new(Bridge::new(setup, Arc::clone(&catalog), tracker));
-    let calling = Calling::new(
-        name.clone(),
-        Arc::clone(&bridge),
-        Arc::clone(&catalog),
-        output.clone(),
-    );
-    let transport = Stdio::new(
-        input,
-        limit,
-        output.clone(),
-        Arc::clone(&calling),
-        Arc::clone(&signals),
-    );
-    let shim = Shim::new(
-        (name, title),
-        Arc::clone(&bridge),
-        catalog,
-        listeners,
-        Arc::clone(&signals),
-    );
+    let (shim, calling) = compose(setup, &output, &signals, tracker);
+    let (calls, signalled) = (Arc::clone(&calling), Arc::clone(&signals));
+    let transport = Stdio::new(input, limit, output.clone(), calls, signalled);
     let service = async {
         match serve_server(shim, transport).await {
             Ok(running) => {
@@ -130,6 +105,34 @@ async fn serve(setup: Setup) -> End {
         }
     };
     output.settle(SETTLE).await;
-    bridge.close(SETTLE).await;
+    calling.bridge().close(SETTLE).await;
     end
+}
+
+fn compose(
+    setup: Setup,
+    output: &Output,
+    signals: &Arc<Signals>,
+    tracker: TaskTracker,
+) -> (Shim, Arc<Calling>) {
+    let catalog = Arc::new(Catalog::open(setup.tools_file()));
+    let listeners = Listeners::new(Arc::clone(&catalog), output.clone());
+    tracker.spawn(Arc::clone(&listeners).announce());
+    let names = &setup.settings.shim;
+    let (name, title) = (names.server_id.clone(), names.server_name.clone());
+    let bridge = Arc::new(Bridge::new(setup, Arc::clone(&catalog), tracker));
+    let calling = Calling::new(
+        name.clone(),
+        Arc::clone(&bridge),
+        Arc::clone(&catalog),
+        output.clone(),
+    );
+    let shim = Shim::new(
+        (name, title),
+        bridge,
+        catalog,
+        listeners,
+        Arc::clone(signals),
+    );
+    (shim, calling)
 }

@@ -48,7 +48,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 14] = [
     ("exai-testkit", &["exai-protocol"], &[]),
     (
         "exai-tests",
-        &["exai-protocol"],
+        &["exai-protocol", "exai-shim"],
         &["exai-client", "exai-testkit"],
     ),
     ("xtask", &["exai-protocol", "exai-tools"], &[]),
