@@ -13,7 +13,7 @@ async fn exit_codes_are_what_the_help_says() {
         ("4", "no daemon answers"),
         ("5", "port is taken"),
         ("21", "no tool has that name"),
-        ("26", "call: stopped"),
+        ("26", "chat: stopped"),
     ] {
         let line = help.stdout.lines().find(|line| line.contains(words));
         assert!(

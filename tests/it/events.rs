@@ -1,6 +1,6 @@
 //! The event stream: in order, replayed where it was missed, honest where it cannot be.
 
-use exai_testkit::{Must as _, Sandbox, Ws};
+use exai_testkit::{Must as _, PATIENCE, Sandbox, Ws};
 use serde_json::{Value, json};
 
 async fn subscribe(ws: &mut Ws, mut frame: Value) -> Value {
@@ -227,4 +227,29 @@ async fn sessions_show_who_is_there_and_what_they_do() {
     ws.send(&json!({ "op": "cancel", "request_id": "long" }))
         .await;
     assert_eq!(ws.result("long").await["error"]["code"], "CANCELLED");
+}
+
+#[tokio::test]
+async fn a_command_that_is_done_leaves_no_session_behind() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.daemon().await;
+    let (mut ws, _) = sandbox.modern("watcher", &[]).await;
+    for _ in 0..3 {
+        sandbox.cli(&["call", "version"]).await.ok();
+        sandbox.cli(&["tools"]).await.ok();
+    }
+    // The last command may have ended before the daemon has read its goodbye.
+    let begin = std::time::Instant::now();
+    loop {
+        ws.send(&json!({ "op": "sessions", "request_id": "s" }))
+            .await;
+        let listed = ws.recv_op("sessions_res").await;
+        let sessions = listed["sessions"].as_array().must("read the sessions");
+        if sessions.len() == 1 {
+            assert_eq!(sessions[0]["client_id"], "watcher");
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{listed}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }

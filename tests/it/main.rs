@@ -1,8 +1,10 @@
 //! Every test here goes through a front door: the real binaries, in a home of their own.
 
 mod always_up;
+mod chat;
 mod command_line;
 mod configuration;
+mod daemon_complete;
 mod daemon_files;
 mod daemon_homes;
 mod daemon_ports;
@@ -15,6 +17,8 @@ mod errors;
 mod events;
 mod frames;
 mod invariants;
+mod model_list;
+mod money;
 mod restarts;
 mod scripts;
 mod security;
@@ -34,5 +38,7 @@ mod shim_slow;
 mod shim_stdout;
 mod shim_stranger;
 mod storms;
+mod streamed;
 mod tokens;
+mod told;
 mod wire_v1;

@@ -1,7 +1,7 @@
 //! The door: who may knock, how long they may stand in it, and how much they may say before
 //! they are known.
 
-use exai_testkit::{Frame, Handshake, Must as _, PATIENCE, Sandbox, Ws};
+use exai_testkit::{Frame, Handshake, Must as _, PATIENCE, Sandbox, Ws, eventually};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::{
@@ -396,4 +396,27 @@ async fn s06_what_is_no_hello_is_refused_in_the_predecessors_words() {
         .await
         .must("send");
     assert!(matches!(ws.next(PATIENCE).await, Frame::Json(ack) if ack["error"] == "invalid_hello"));
+}
+
+#[tokio::test]
+async fn s06_the_log_names_who_was_refused() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.daemon().await;
+    let mut stranger = Ws::connect(sandbox.port()).await;
+    let refused = stranger
+        .hello(&Handshake::modern("wrong", "stranger", &[]))
+        .await;
+    assert!(
+        matches!(&refused, Frame::Json(ack) if ack["error"] == "unauthorized"),
+        "{refused:?}"
+    );
+    let line = eventually(PATIENCE, "the refusal is logged", || {
+        let log = sandbox.log("ws_daemon.log");
+        let mut lines = log.lines().map(str::to_owned);
+        lines.find(|line| line.contains("handshake refused"))
+    })
+    .await;
+    for word in [" peer=127.0.0.1:", " client=testkit", "unauthorized"] {
+        assert!(line.contains(word), "{word:?} in {line}");
+    }
 }

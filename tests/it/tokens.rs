@@ -43,7 +43,7 @@ async fn s12_a_rotation_over_the_wire_persists_and_keeps_its_overlap() {
     );
     assert_eq!(sandbox.token(), Some(old.clone()));
     ws.send(
-        &json!({ "op": "rotate_token", "request_id": "r", "old": old, "new": "the-new-token" }),
+        &json!({ "op": "rotate_token", "request_id": "r", "old": old, "new": "the-new-token-of-today" }),
     )
     .await;
     let replaced = ws.recv_op("rotate_token_res").await;
@@ -51,7 +51,7 @@ async fn s12_a_rotation_over_the_wire_persists_and_keeps_its_overlap() {
         (&replaced["ok"], &replaced["request_id"]),
         (&json!(true), &json!("r"))
     );
-    assert_eq!(sandbox.token().as_deref(), Some("the-new-token"));
+    assert_eq!(sandbox.token().as_deref(), Some("the-new-token-of-today"));
     // Who is inside stays; both tokens open.
     assert!(
         ws.call_and_wait("version", json!({}))
@@ -59,10 +59,10 @@ async fn s12_a_rotation_over_the_wire_persists_and_keeps_its_overlap() {
             .get("error")
             .is_none()
     );
-    assert!(admits(&sandbox, "the-new-token").await && admits(&sandbox, &old).await);
+    assert!(admits(&sandbox, "the-new-token-of-today").await && admits(&sandbox, &old).await);
     daemon.kill().await;
     let _daemon = sandbox.daemon().await;
-    assert!(admits(&sandbox, "the-new-token").await && admits(&sandbox, &old).await);
+    assert!(admits(&sandbox, "the-new-token-of-today").await && admits(&sandbox, &old).await);
     assert!(!admits(&sandbox, "wrong").await);
 }
 

@@ -122,15 +122,20 @@ async fn i08_a_recorded_v1_session_gets_v1s_frames_in_v1s_order() {
 async fn i08_every_recorded_client_frame_is_answered() {
     let (sandbox, _daemon) = served().await;
     let mut ws = welcome(&sandbox).await;
-    // A tool of another time, a decorated name, an id of either spelling, and none at all.
-    for (name, id) in [
+    // A tool of another time, a model nobody has a key for, a decorated name, an id of either
+    // spelling, and none at all.
+    for (name, id, code, beginning) in [
         (
             "v1/client_call_tool.json",
             "6194a1f0-52c1-4f7e-9f1b-0d6a3c9b8e11",
+            "TOOL_NOT_FOUND",
+            "Unknown tool: ",
         ),
         (
             "v1/client_call_tool_hex_id.json",
             "6194a1f052c14f7e9f1b0d6a3c9b8e11",
+            "UNAVAILABLE",
+            "the model 'glm-4.5-flash' cannot be asked: ",
         ),
     ] {
         ws.send_text(&golden(name)).await;
@@ -139,9 +144,9 @@ async fn i08_every_recorded_client_frame_is_answered() {
             keys(&end.to_string()),
             keys(&golden("v1/daemon_call_tool_res_not_found.json"))
         );
-        assert_eq!(end["error"]["code"], "TOOL_NOT_FOUND", "{end}");
+        assert_eq!(end["error"]["code"], code, "{end}");
         let words = end["error"]["message"].as_str().unwrap_or_default();
-        assert!(words.starts_with("Unknown tool: "), "{words}");
+        assert!(words.starts_with(beginning), "{words}");
         assert!(
             end["error"].get("ran").is_none(),
             "V1 has no such field: {end}"

@@ -97,7 +97,16 @@ impl Client {
 
     /// Makes a call. The stream's last event is its end, whatever happens.
     pub async fn call(&self, spec: CallSpec) -> CallStream {
-        let frame = Some(outbound::call_tool(&spec));
+        self.send("call_tool", spec).await
+    }
+
+    /// The same for whoever runs the daemon: tools that are not listed are found too.
+    pub async fn operate(&self, spec: CallSpec) -> CallStream {
+        self.send("operate", spec).await
+    }
+
+    async fn send(&self, op: &str, spec: CallSpec) -> CallStream {
+        let frame = Some(outbound::call(op, &spec));
         let CallSpec {
             request_id,
             name,

@@ -52,10 +52,11 @@ impl Frame {
     }
 }
 
-pub(crate) fn call_tool(spec: &crate::CallSpec) -> Utf8Bytes {
+/// `op` is `call_tool`, or `operate` for tools that are not listed.
+pub(crate) fn call(op: &str, spec: &crate::CallSpec) -> Utf8Bytes {
     let arguments = spec.arguments.as_deref().map_or("{}", |raw| raw.get());
     let room = arguments.len() + spec.name.len() + 128;
-    let mut frame = Frame::with_capacity("call_tool", &spec.request_id, room)
+    let mut frame = Frame::with_capacity(op, &spec.request_id, room)
         .text("name", &spec.name)
         .raw("arguments", arguments);
     if let Some(timeout) = spec.timeout_ms {

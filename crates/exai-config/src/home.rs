@@ -232,6 +232,8 @@ files! {
     previous_token_file = run_dir / "token.previous";
     /// The shim's last good tool list.
     tools_snapshot = run_dir / "tools.json";
+    /// The daemon's database: usage and budgets.
+    database = data_dir / "exai.db";
     /// The daemon's process id, for people; proves nothing.
     pid_file = logs / "ws_daemon.pid";
     /// The daemon's vital signs.

@@ -2,6 +2,7 @@
 //! `.env.example`, `config/exai.toml` and the table in `config/README.md` are drawn from it, so
 //! that a setting cannot be documented and unread, or read and undocumented.
 
+mod budgets;
 mod daemon;
 mod kind;
 mod names;
@@ -20,7 +21,7 @@ const DAY: f64 = 86_400.0;
 
 /// Every setting there is, in the order of the generated files.
 pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
-    daemon::KEYS.iter().chain(shim::KEYS)
+    daemon::KEYS.iter().chain(budgets::KEYS).chain(shim::KEYS)
 }
 
 /// Which process a setting is for.
@@ -82,7 +83,10 @@ impl Key {
     pub fn shown(&self, text: &str) -> String {
         match &self.kind {
             Kind::Secret { .. } if text.is_empty() => "not set".to_owned(),
-            Kind::Secret { .. } => format!("set ({} characters)", text.chars().count()),
+            Kind::Secret { .. } => match text.chars().count() {
+                1 => "set (1 character)".to_owned(),
+                count => format!("set ({count} characters)"),
+            },
             _ => text.to_owned(),
         }
     }

@@ -16,6 +16,7 @@ pub mod rendezvous;
 pub mod settings;
 pub mod strings;
 pub mod token;
+mod variables;
 
 pub use faults::{Fault, Faults};
 pub use home::{Home, HomeError};
@@ -23,3 +24,4 @@ pub use load::{Loaded, Origin, Source, load};
 pub use settings::Settings;
 pub use strings::{ProcessEnv, Strings};
 pub use token::{Keyring, TokenError, TokenStore};
+pub use variables::Variables;

@@ -7,7 +7,7 @@ mod check;
 mod layers;
 mod unknown;
 
-use crate::{Faults, Home, Settings, Strings, faults::Fault, keys};
+use crate::{Faults, Home, Settings, Strings, Variables, faults::Fault, keys};
 use layers::Layering;
 use std::{fmt, path::PathBuf};
 
@@ -22,6 +22,9 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The settings files that were there, in the order they were read.
     pub files: Vec<PathBuf>,
+    /// What `.env` and the environment say, for names that are no settings of ours: providers'
+    /// keys and addresses.
+    pub variables: Variables,
     /// Whether the scripted tools were asked for, in the process environment.
     pub test_tools: bool,
 }

@@ -19,6 +19,8 @@ pub struct Settings {
     pub sessions: Sessions,
     /// What is written down.
     pub logs: Logs,
+    /// Money.
+    pub budgets: Budgets,
     /// The stdio side.
     pub shim: Shim,
 }
@@ -139,6 +141,25 @@ pub struct Logs {
     pub health_interval: Duration,
 }
 
+/// Money, in millionths of a US dollar; `None` is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Budgets {
+    /// For one call of a tool.
+    pub call: Option<u64>,
+    /// For one conversation.
+    pub thread: Option<u64>,
+    /// For one client.
+    pub client: Option<u64>,
+    /// For one UTC day, of everybody.
+    pub day: Option<u64>,
+    /// Warned from this share on.
+    pub warn_percent: u8,
+    /// What may cost more has to be confirmed.
+    pub confirm_above: Option<u64>,
+    /// Whether models without a known price are not asked.
+    pub refuse_unknown_price: bool,
+}
+
 /// The stdio side.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shim {
@@ -151,6 +172,8 @@ pub struct Shim {
     pub by_address: bool,
     /// How long a call waits for a connection.
     pub connect_wait: Duration,
+    /// How long a call that was in flight waits for its connection to return.
+    pub reattach_wait: Duration,
     /// For connecting and being greeted.
     pub handshake_timeout: Duration,
     /// The shim's own limit on a call; `None`: the daemon's.

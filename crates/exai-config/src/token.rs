@@ -11,6 +11,9 @@ use std::{
 };
 
 const RANDOM_BYTES: usize = 32;
+/// Shorter ones can be guessed by a patient neighbour. A limit of what is chosen now; who has an
+/// older, shorter one on this machine is warned and served.
+pub const MIN_TOKEN: usize = 16;
 const MAX_TOKEN: usize = 512;
 const MAX_FILE: u64 = 4096;
 
@@ -48,8 +51,8 @@ impl Keyring {
 pub enum TokenError {
     /// The file cannot be read, or is not ours alone.
     #[error(
-        "cannot read the token in {}: {source}; then restart the daemon, or have it made anew \
-         with `exai-daemon token rotate`", path.display()
+        "cannot read the token in {}: {source}; make it a file only you can read, or remove it, \
+         and restart the daemon, which makes a missing one", path.display()
     )]
     Unreadable {
         /// The file.
@@ -69,8 +72,11 @@ pub enum TokenError {
         fault: &'static str,
     },
     /// The new token cannot be one.
-    #[error("the new token {0}; take 1 to {MAX_TOKEN} printable ASCII characters without spaces")]
-    Unfit(&'static str),
+    #[error(
+        "`new`: the token {0}; take {MIN_TOKEN} to {MAX_TOKEN} printable ASCII characters without \
+         spaces, or let `exai-daemon token rotate` make one"
+    )]
+    Unfit(String),
     /// The system gives no random bytes.
     #[error("the system gives no random bytes for a token: {0}; set EXAI_WS_TOKEN instead")]
     NoRandomness(getrandom::Error),
@@ -87,6 +93,14 @@ pub struct Found {
     pub warnings: Vec<String>,
     /// Whether this call made the token.
     pub created: bool,
+}
+
+/// What is wrong with a token's length, if it is one that could be guessed.
+#[must_use]
+pub fn too_short(token: &Secret) -> Option<String> {
+    let length = token.expose().chars().count();
+    let plural = if length == 1 { "" } else { "s" };
+    (length < MIN_TOKEN).then(|| format!("has only {length} character{plural}"))
 }
 
 /// The token files of a home.
@@ -111,7 +125,12 @@ impl TokenStore {
     /// # Errors
     /// [`TokenError`].
     pub fn load_or_create(&self) -> Result<Found, TokenError> {
-        if let Some(found) = self.read()? {
+        if let Some(mut found) = self.read()? {
+            let short = too_short(&found.keyring.current).map(|short| {
+                let path = self.current.display();
+                format!("the token in {path} {short}; replace it with `exai-daemon token rotate`")
+            });
+            found.warnings.extend(short);
             return Ok(found);
         }
         let token = random()?;
@@ -199,10 +218,13 @@ impl TokenStore {
         now: UnixMillis,
     ) -> Result<Keyring, TokenError> {
         let current = match new {
-            Some(given) => match unfit(given.expose()) {
-                Some(fault) => return Err(TokenError::Unfit(fault)),
-                None => given,
-            },
+            Some(given) => {
+                let fault = unfit(given.expose()).map(str::to_owned);
+                match fault.or_else(|| too_short(&given)) {
+                    Some(fault) => return Err(TokenError::Unfit(fault)),
+                    None => given,
+                }
+            }
             None => random()?,
         };
         // A token file that cannot be read is what rotation repairs: it has no overlap then.

@@ -98,7 +98,16 @@ fn s12_rotation_without_overlap_shuts_the_old_token_out() {
 fn an_unfit_new_token_is_refused_and_the_old_one_stands() {
     let (_dir, _home, store) = store();
     let old = store.load_or_create().unwrap().keyring;
-    for unfit in ["", "two words", "ünïcode", "line\nbreak", &"x".repeat(513)] {
+    let long = "x".repeat(513);
+    for unfit in [
+        "",
+        "x",
+        "fifteen-letters",
+        "two words",
+        "ünïcode",
+        "line\nbreak",
+        &long,
+    ] {
         let result = store.rotate(Some(Secret::new(unfit)), Duration::ZERO, UnixMillis(1));
         assert!(matches!(result, Err(TokenError::Unfit(_))), "{unfit}");
     }

@@ -1,5 +1,9 @@
 //! The command line as a type: every word a person can type, and the sentence that explains it.
 
+mod models;
+
+pub(crate) use models::{Chat, Models, ModelsAction};
+
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -41,6 +45,12 @@ pub(crate) enum Command {
     Tools(Json),
     /// Call a tool and show its progress
     Call(Call),
+    /// Ask a model: once, of a pipe's text, or in a conversation
+    Chat(Chat),
+    /// List the models, bring the list up to date, or try one
+    Models(Models),
+    /// Show what models used and cost, and what budgets have left
+    Usage(Usage),
     /// List who is connected
     Sessions(Json),
     /// Show what happens in the daemon
@@ -92,12 +102,12 @@ pub(crate) struct Start {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Stop {
-    /// Kill the daemon if nothing gentler ends it
+    /// Give running calls little time, and kill the daemon if nothing gentler ends it
     #[arg(long)]
     pub(crate) force: bool,
-    /// Seconds that running calls get to finish
-    #[arg(long, default_value_t = 30.0, value_parser = seconds)]
-    pub(crate) drain: f64,
+    /// Seconds that running calls get to finish [default: 30, or 3 with --force]
+    #[arg(long, value_parser = seconds)]
+    pub(crate) drain: Option<f64>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -177,6 +187,33 @@ pub(crate) struct Call {
     /// No progress
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Usage {
+    /// What to tell sums apart by
+    #[arg(long, value_enum, default_value_t = UsageBy::Model)]
+    pub(crate) by: UsageBy,
+    /// From then on: an age (90m, 12h, 7d, 4w), a date (UTC) or a time
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub(crate) since: Option<String>,
+    /// Before then; a date includes that day
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub(crate) until: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UsageBy {
+    Model,
+    Client,
+    Day,
+    Thread,
+    Provider,
+    Key,
+    Tool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -308,6 +345,39 @@ mod tests {
             &[
                 "call", "version", "--arg", "a=1", "--arg", "b=x=y", "--json", "{}",
             ],
+            &["usage"],
+            &[
+                "usage",
+                "--by",
+                "day",
+                "--since",
+                "7d",
+                "--until",
+                "2026-11-01",
+                "--json",
+            ],
+            &[
+                "chat",
+                "why",
+                "is",
+                "it",
+                "so?",
+                "-m",
+                "qwen3:32b",
+                "-f",
+                "a",
+                "-f",
+                "b",
+            ],
+            &[
+                "chat", "--image", "p.png", "--effort", "high", "--search", "--yes", "--json",
+            ],
+            &["chat", "--interactive", "--system", "Be brief."],
+            &["models", "--all"],
+            &["models", "--json"],
+            &["models", "refresh"],
+            &["models", "refresh", "glm"],
+            &["models", "test", "vendor/model:free", "--json"],
             &["sessions", "--json"],
             &["events", "-f", "--topic", "tool_call_result", "--json"],
             &["smoke"],
@@ -336,9 +406,14 @@ mod tests {
             &["call", "x", "--arg", "novalue"],
             &["start", "--wait", "-1"],
             &["start", "--wait", "NaN"],
+            &["chat", "x", "--effort", "huge"],
+            &["chat", "x", "--max-output", "0"],
+            &["models", "test"],
+            &["models", "--all", "refresh"],
             &["mcp-config", "emacs"],
             &["mcp-config", "vscode", "--write", "--undo"],
             &["bench", "--sessions", "0"],
+            &["usage", "--by", "moon"],
             &[],
         ] {
             assert!(parsed(words).is_err(), "{words:?}");

@@ -2,12 +2,14 @@
 
 mod bench;
 mod call;
+mod chat;
 mod completions;
 mod config;
 mod doctor;
 mod events;
 mod logs;
 mod mcp_config;
+mod models;
 mod restart;
 mod run;
 mod sessions;
@@ -17,6 +19,7 @@ mod status;
 mod stop;
 mod token;
 mod tools;
+mod usage;
 
 use crate::{
     cli::{Cli, Command, LogsAction},
@@ -48,10 +51,13 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Status(options) => wait(status::run(&lenient()?, options)),
         Command::Tools(options) => wait(tools::run(&lenient()?, options.json)),
         Command::Call(options) => wait(call::run(&lenient()?, options)),
+        Command::Chat(options) => wait(chat::run(&lenient()?, options)),
+        Command::Models(options) => wait(models::run(&lenient()?, options)),
         Command::Logs(options) => match &options.action {
             Some(LogsAction::Check(check)) => logs::check(&lenient()?, check.json),
             None => wait(logs::run(&lenient()?, options)),
         },
+        Command::Usage(options) => usage::run(&lenient()?, options),
         Command::Sessions(options) => wait(sessions::run(&lenient()?, options.json)),
         Command::Events(options) => wait(events::run(&lenient()?, options)),
         Command::Smoke => wait(smoke::run(&lenient()?)),
@@ -99,6 +105,11 @@ impl Interrupts {
         }
         self.next = Box::pin(tokio::signal::ctrl_c());
     }
+}
+
+/// What is odd about the settings, where somebody is about to rely on them.
+fn warn_of_settings(context: &Context) {
+    context.loaded.warnings.iter().for_each(output::warning);
 }
 
 /// What to do next, beside the data.

@@ -3,10 +3,11 @@
 
 use crate::{
     control::{Daemon, Facts, HomeLogs},
-    runner,
+    funds::Funds,
+    models, runner,
 };
-use anyhow::{Context, Result};
-use exai_config::{Home, Settings, TokenStore, token::Keyring};
+use anyhow::Result;
+use exai_config::{Home, Settings, TokenStore, Variables, token::Keyring};
 use exai_engine::{
     Config, Engine, Ports,
     admission::Limits,
@@ -14,7 +15,6 @@ use exai_engine::{
     ports::{ledger::MemoryLedger, recorder::Recorder, vitals::Identity},
 };
 use exai_protocol::{BootId, UnixMillis, WallClock, hello::ServerInfo, version::PROTOCOL};
-use exai_tools::catalogue::Catalogue;
 use std::{
     collections::HashMap,
     sync::Arc,
@@ -42,6 +42,8 @@ pub(crate) struct Materials<'a> {
     pub(crate) recorder: Recorder,
     pub(crate) boot_id: BootId,
     pub(crate) log_troubles: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    pub(crate) funds: &'a Funds,
+    pub(crate) variables: &'a Variables,
 }
 
 /// The system's clock, as everyone here is given it.
@@ -66,7 +68,17 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
     let settings = materials.settings;
     let mut warnings = materials.warnings.clone();
     let (keyring, store) = tokens(&materials, &mut warnings)?;
-    let catalogue = Arc::new(catalogue(materials.home, &mut warnings)?);
+    let crier = Arc::new(models::Crier::default());
+    let models = models::open(
+        &models::Materials {
+            home: materials.home,
+            variables: materials.variables,
+            purse: Arc::clone(&materials.funds.purse),
+            clock: system_clock(),
+            crier: Arc::clone(&crier),
+        },
+        &mut warnings,
+    )?;
     // Those from before have been logged.
     let found = &warnings[materials.warnings.len()..];
     found.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -82,13 +94,14 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
     };
     let engine = Engine::new(config(settings), ports);
     daemon.set_engine(&engine);
+    crier.join(&engine);
     let tools = exai_tools::Ports {
         vitals: Arc::clone(&daemon) as _,
         logs: Arc::new(HomeLogs {
             home: materials.home.clone(),
             warnings,
         }),
-        catalogue,
+        models,
     };
     engine.replace_tools("builtin", exai_tools::builtin(&tools));
     if materials.test_tools {
@@ -112,33 +125,6 @@ fn tokens(
     }
     warnings.extend(found.warnings);
     Ok((found.keyring, Some((store, auth.token_overlap))))
-}
-
-/// The home's own catalogue where there is one, else the shipped one.
-fn catalogue(home: &Home, warnings: &mut Vec<String>) -> Result<Catalogue> {
-    let path = home.root().join("config").join("models.toml");
-    let shipped = || {
-        Catalogue::shipped()
-            .context("the shipped config/models.toml is broken; this is a bug in exai")
-    };
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return shipped(),
-        Err(error) => {
-            warnings.push(format!(
-                "{}: {error}; the shipped model list is used",
-                path.display()
-            ));
-            return shipped();
-        }
-    };
-    Catalogue::parse(&text).or_else(|error| {
-        warnings.push(format!(
-            "{}: {error}; the shipped model list is used",
-            path.display()
-        ));
-        shipped()
-    })
 }
 
 fn facts(materials: &Materials<'_>, warnings: Vec<String>) -> Facts {

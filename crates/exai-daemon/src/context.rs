@@ -17,7 +17,9 @@ impl Context {
     /// Reads the settings; any that cannot be used is an error.
     pub(crate) fn strict(cli: &Cli) -> Result<Self> {
         let home = Home::locate(cli.home.as_deref(), &ProcessEnv)?;
-        let loaded = exai_config::load(&home, &ProcessEnv, &cli.settings)?;
+        // Beside the faults, which end this: one look at everything must be enough.
+        let loaded = exai_config::load(&home, &ProcessEnv, &cli.settings)
+            .inspect_err(|faults| faults.rest.warnings.iter().for_each(output::warning))?;
         Ok(Self {
             home,
             loaded,
@@ -31,6 +33,7 @@ impl Context {
         let loaded =
             exai_config::load(&home, &ProcessEnv, &cli.settings).unwrap_or_else(|faults| {
                 output::warning(&faults);
+                faults.rest.warnings.iter().for_each(output::warning);
                 *faults.rest
             });
         Ok(Self {

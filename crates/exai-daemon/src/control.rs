@@ -133,6 +133,12 @@ impl Daemon {
         let uptime = (t - self.started_at).max(0.0) as u64;
         let mut warnings = facts.warnings.clone();
         warnings.extend((self.log_troubles)());
+        let behind = engine.waiting_for_the_record();
+        if behind > 0 {
+            warnings.push(format!(
+                "{behind} calls wait for room in the record: the disk under logs/ does not keep up"
+            ));
+        }
         Health {
             t,
             pid: std::process::id(),
@@ -156,6 +162,7 @@ impl Daemon {
             connections,
             loop_lag_ms: engine.loop_lag_ms(),
             outcomes: engine.outcomes(),
+            providers: Vec::new(),
             warnings,
         }
     }

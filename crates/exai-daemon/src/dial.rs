@@ -20,6 +20,7 @@ pub(crate) struct Places {
     port: u16,
     given: Option<Secret>,
     by_address: bool,
+    forgiving: bool,
 }
 
 impl Places {
@@ -31,6 +32,16 @@ impl Places {
             port: settings.network.port,
             given: settings.auth.token.clone(),
             by_address: settings.shim.by_address,
+            forgiving: false,
+        }
+    }
+
+    /// The same, with a token that cannot be read taken for none: a daemon can be seen, and its
+    /// process ended, without being let in.
+    pub(crate) fn forgiving(self) -> Self {
+        Self {
+            forgiving: true,
+            ..self
         }
     }
 
@@ -73,10 +84,11 @@ impl Places {
     fn target(&self, host: &str, port: u16) -> Result<Target, TokenError> {
         let token = match &self.given {
             Some(token) => token.clone(),
-            None => {
-                let found = TokenStore::new(&self.home).read()?;
-                found.map_or_else(|| Secret::new(""), admitting)
-            }
+            None => match TokenStore::new(&self.home).read() {
+                Ok(found) => found.map_or_else(|| Secret::new(""), admitting),
+                Err(_) if self.forgiving => Secret::new(""),
+                Err(error) => return Err(error),
+            },
         };
         Ok(Target {
             host: reachable(host),
@@ -118,6 +130,11 @@ fn admitting(found: Found) -> Secret {
 /// Where to connect, and with what.
 pub(crate) async fn target(context: &Context) -> Result<Target> {
     Ok(Places::of(context).checked().await?.best()?)
+}
+
+/// Where a daemon is looked for, whatever became of the token; see [`Places::forgiving`].
+pub(crate) async fn place(context: &Context) -> Result<Target> {
+    Ok(Places::of(context).forgiving().checked().await?.best()?)
 }
 
 /// A daemon that listens everywhere is reached on loopback, whose name it accepts.
@@ -243,6 +260,22 @@ fn explain(context: &Context, target: &Target, state: &LinkState) -> anyhow::Err
     }
 }
 
+/// What to do about a daemon that does not accept our token.
+pub(crate) fn way_in(context: &Context) -> String {
+    match given_token(context) {
+        Some(origin) => format!(
+            "our token is that of {origin}: unset it to use the home's own, or give the daemon \
+             the same and run `exai-daemon restart`"
+        ),
+        None if let Err(fault) = TokenStore::new(&context.home).read() => fault.to_string(),
+        None => format!(
+            "our token is that of {}; the daemon has another: set the EXAI_WS_TOKEN it was \
+             started with, or run `exai-daemon restart` to make it read this file",
+            context.home.token_file().display()
+        ),
+    }
+}
+
 /// Where the token comes from, if not from the home.
 fn given_token(context: &Context) -> Option<String> {
     context.loaded.settings.auth.token.as_ref()?;
@@ -265,6 +298,7 @@ mod tests {
             port: 8765,
             given: None,
             by_address: false,
+            forgiving: false,
         }
     }
 

@@ -51,29 +51,29 @@ codes! {
     /// What `mcp-config` would change is not as it left it.
     CONFLICT = 13, "mcp-config: the file is not as expected; nothing was changed";
     /// See [`Outcome::ToolError`].
-    TOOL_ERROR = 20, "call: the tool failed";
+    TOOL_ERROR = 20, "call, chat: the tool failed";
     /// See [`Outcome::NotFound`].
-    TOOL_NOT_FOUND = 21, "call: no tool has that name";
+    TOOL_NOT_FOUND = 21, "call, chat: no tool has that name";
     /// See [`Outcome::InvalidArgument`].
-    INVALID_ARGUMENT = 22, "call: the arguments do not fit";
+    INVALID_ARGUMENT = 22, "call, chat: the arguments do not fit";
     /// See [`Outcome::Timeout`].
-    TIMEOUT = 23, "call: a limit of time fired";
+    TIMEOUT = 23, "call, chat: a limit of time fired";
     /// See [`Outcome::OverCapacity`].
-    OVER_CAPACITY = 24, "call: no room, try again";
+    OVER_CAPACITY = 24, "call, chat: no room, try again";
     /// See [`Outcome::OverBudget`].
-    OVER_BUDGET = 25, "call: over budget";
+    OVER_BUDGET = 25, "call, chat: over budget";
     /// See [`Outcome::Cancelled`].
-    CANCELLED = 26, "call: stopped";
+    CANCELLED = 26, "call, chat: stopped";
     /// See [`Outcome::Unavailable`].
-    UNAVAILABLE = 27, "call: the daemon cannot serve it";
+    UNAVAILABLE = 27, "call, chat: the daemon cannot serve it";
     /// See [`Outcome::TooLarge`].
-    TOO_LARGE = 28, "call: the result is too large";
+    TOO_LARGE = 28, "call, chat: the result is too large";
     /// See [`Outcome::Expired`].
-    EXPIRED = 29, "call: the result is gone";
+    EXPIRED = 29, "call, chat: the result is gone";
     /// See [`Outcome::OutcomeUnknown`].
-    OUTCOME_UNKNOWN = 30, "call: it may or may not have run";
+    OUTCOME_UNKNOWN = 30, "call, chat: it may or may not have run";
     /// See [`Outcome::Internal`].
-    INTERNAL = 31, "call: a bug of ours";
+    INTERNAL = 31, "call, chat: a bug of ours";
 }
 
 impl Code {

@@ -3,6 +3,7 @@
 pub(crate) mod door;
 pub(crate) mod identity;
 pub(crate) mod instance;
+pub(crate) mod port_fault;
 pub(crate) mod port_owner;
 pub(crate) mod pulse;
 pub(crate) mod signal;

@@ -67,6 +67,15 @@ pub(crate) fn hint(words: impl Display) {
     let _ = writeln!(anstream::stderr().lock(), "{words}");
 }
 
+/// Where the person may write; on a pipe nothing.
+pub(crate) fn prompt(words: &str) {
+    if watched() {
+        let mut err = anstream::stderr().lock();
+        // Nobody to tell, see `hint`.
+        let _ = write!(err, "{words}").and_then(|()| err.flush());
+    }
+}
+
 /// What went wrong.
 pub(crate) fn error(words: &str) {
     hint(format!("{}: {words}", paint(Tone::Bad, "error")));

@@ -3,10 +3,16 @@
 
 use crate::{
     compose::{self, Materials},
+    context::Context as Place,
     control::{Daemon, Ending},
-    exit,
-    lifecycle::{door, instance::Instance, port_owner, pulse, signal::Signals},
-    os, runner,
+    dial::Places,
+    exit, funds,
+    lifecycle::{
+        door, instance::Instance, port_fault::port_fault, port_owner, pulse, signal::Signals,
+    },
+    os,
+    probe::probe,
+    runner,
 };
 use anyhow::{Context, Result};
 use exai_config::{Home, Loaded, rendezvous};
@@ -90,13 +96,14 @@ async fn live(
     let signals = Signals::listen().context("signals cannot be received")?;
     let listener = match door::open(&network.host, network.port).await {
         Ok(listener) => listener,
-        Err(error) => return Ok(cannot_bind(network, &error)),
+        Err(error) => return cannot_bind(home, loaded, &error).await,
     };
     let port = listener
         .local_addr()
         .context("the listener has no address")?
         .port();
     let boot_id = compose::fresh_boot_id()?;
+    let funds = funds::open(&home, &loaded.settings, boot_id.clone()).await?;
     let (recorder, records) = Recorder::channel(RECORDS_IN_FLIGHT);
     let boot = boot_line(&boot_id);
     let files = RecordFiles::open(&home.logs(), file, rotation(&loaded));
@@ -109,7 +116,9 @@ async fn live(
         port,
         recorder,
         boot_id: boot_id.clone(),
-        log_troubles: log_troubles(log, &writer),
+        log_troubles: troubles(log, &writer, &funds),
+        funds: &funds,
+        variables: &loaded.variables,
     })?;
     let pid = std::process::id();
     let endpoint = Endpoint {
@@ -150,6 +159,7 @@ async fn live(
     pulse::last(&daemon, &home.health_file());
     engine.registry().clear();
     drop((engine, daemon));
+    funds.close(FAREWELL).await;
     flush(writer).await;
     instance.withdraw(&endpoint);
     tracing::info!("ended");
@@ -212,15 +222,17 @@ fn rotation(loaded: &Loaded) -> RotateLimits {
     }
 }
 
-/// What of the logs should worry their owner.
-fn log_troubles(
+/// What of the files should worry their owner.
+fn troubles(
     log: Arc<LogGuard>,
     writer: &RecordWriter,
+    funds: &funds::Funds,
 ) -> Box<dyn Fn() -> Vec<String> + Send + Sync> {
-    let files = writer.watch();
+    let (files, store) = (writer.watch(), funds.store.clone());
     Box::new(move || {
         let mut troubles: Vec<String> = files.iter().filter_map(|file| file.describe()).collect();
         troubles.extend(log.faults());
+        troubles.extend(store.condition().warnings());
         troubles
     })
 }
@@ -248,16 +260,30 @@ async fn until(stop: CancellationToken, chore: impl Future<Output = ()>) {
     }
 }
 
-fn cannot_bind(network: &exai_config::settings::Network, error: &std::io::Error) -> ExitCode {
+/// Why not, and in whose way we are: another exai is told apart from a foreign program.
+async fn cannot_bind(home: Home, loaded: Loaded, error: &std::io::Error) -> Result<ExitCode> {
+    let place = Place {
+        home,
+        loaded,
+        overrides: Vec::new(),
+    };
+    let network = &place.loaded.settings.network;
     let (host, port) = (network.host.as_str(), network.port);
     tracing::error!(%error, host, port, "cannot listen");
-    if error.kind() == std::io::ErrorKind::AddrInUse {
-        let owner = port_owner::owner(port);
-        let owner = owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
-        return exit::PORT_TAKEN.report(format!(
-            "port {port} on {host} is taken by {owner}; `exai-daemon doctor` says more, \
-             EXAI_WS_PORT chooses another port"
-        ));
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return Ok(exit::FAILURE.report(format!(
+            "cannot listen on {host}:{port}: {error}; EXAI_WS_HOST and EXAI_WS_PORT choose \
+             another address"
+        )));
     }
-    exit::FAILURE.report(format!("cannot listen on {host}:{port}: {error}; EXAI_WS_HOST and EXAI_WS_PORT choose another address"))
+    let target = Places::of(&place).configured()?;
+    if let Some(fault) = port_fault(&target, &probe(&target, &place.home).await) {
+        return Err(fault);
+    }
+    let owner = port_owner::owner(port);
+    let owner = owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
+    Ok(exit::PORT_TAKEN.report(format!(
+        "port {port} on {host} is taken by {owner}; `exai-daemon doctor` says more, \
+         EXAI_WS_PORT chooses another port"
+    )))
 }

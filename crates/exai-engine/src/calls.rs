@@ -3,24 +3,30 @@
 //! call already known?", and never lets an identity run twice.
 
 mod at_once;
+mod backlog;
 mod call;
 mod follow;
 mod guard;
 mod life;
 mod outcome;
+mod refusal;
 mod retention;
 mod run;
 mod submit;
 
+pub use backlog::Behind;
 pub use call::{Update, Watcher};
 pub use outcome::Finished;
+pub use refusal::Refusal;
 pub use submit::Submission;
 
+use crate::sessions::Scope;
+pub(crate) use backlog::Backlog;
 pub(crate) use call::{Call, Stop};
 use exai_protocol::{Principal, RequestId, control::CallState};
 use retention::{Kept, Retention};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -151,6 +157,11 @@ impl Calls {
 
     pub(crate) fn live_count(&self) -> usize {
         self.lock().live.len()
+    }
+
+    /// Those of whom results are kept.
+    pub(crate) fn scopes_kept(&self) -> HashSet<Scope> {
+        self.lock().finished.scopes()
     }
 
     /// Drops results past their time.

@@ -2,7 +2,7 @@
 
 use crate::{
     admission::{Admission, Limits},
-    calls::{Calls, Known, RetentionLimits, Stop, Watcher},
+    calls::{Backlog, Calls, Known, RetentionLimits, Stop, Watcher},
     events::{Bus, Happening},
     ports::{ledger::Ledger, recorder::Recorder},
     registry::Registry,
@@ -13,7 +13,7 @@ use exai_protocol::{
     BootId, Code, Outcome, RequestId, UnixMillis, WallClock, WireError,
     control::CallState,
     error::Ran,
-    event::SystemMetrics,
+    event::{EventBody, SystemMetrics},
     record::{CallFacts, FinishedRecord, Record},
     request::CancelMode,
 };
@@ -81,6 +81,7 @@ pub struct Engine {
     bus: Arc<Bus>,
     admission: Arc<Admission>,
     calls: Calls,
+    backlog: Arc<Backlog>,
     tasks: TaskTracker,
     numbers: AtomicU64,
     outcomes: [AtomicU64; OUTCOMES.len()],
@@ -115,6 +116,7 @@ impl Engine {
             bus: Bus::new(ports.boot_id.clone()),
             admission: Admission::new(config.limits.clone()),
             calls: Calls::new(config.retention),
+            backlog: Backlog::new(config.limits.queue_calls, config.limits.queue_bytes),
             config,
             ports,
             registry: Registry::default(),
@@ -171,6 +173,20 @@ impl Engine {
         }
     }
 
+    /// A connection is gone that said goodbye; its client is forgotten with the last of them,
+    /// unless something of it runs or is kept.
+    pub fn farewell(&self, member: &Membership) {
+        self.sessions.depart(member);
+        self.forget_departed();
+    }
+
+    fn forget_departed(&self) {
+        if self.sessions.any_departed() {
+            let kept = self.calls.scopes_kept();
+            self.sessions.forget_departed(|scope| kept.contains(scope));
+        }
+    }
+
     /// From now on nothing starts; what waits is told so.
     pub fn start_draining(&self) {
         self.draining.store(true, Relaxed);
@@ -207,6 +223,13 @@ impl Engine {
         self.calls.sweep(Instant::now());
         let idle_ms = u64::try_from(self.config.session_idle.as_millis()).unwrap_or(u64::MAX);
         self.sessions.collect_idle(self.now(), idle_ms);
+        self.forget_departed();
+    }
+
+    /// Takes to the bus what happened outside the engine.
+    pub fn publish(&self, body: EventBody) {
+        self.bus
+            .publish(self.now(), Happening::Told(Arc::new(body)));
     }
 
     /// Takes a sample of the daemon's load to the bus.
@@ -313,6 +336,22 @@ impl Engine {
         format!("{}-{number}", self.ports.boot_id)
     }
 
+    /// Waits until another call may be submitted although the record is behind.
+    pub fn room(&self) -> impl Future<Output = ()> + Send + 'static {
+        let backlog = Arc::clone(&self.backlog);
+        async move { backlog.room().await }
+    }
+
+    /// Calls that wait for room in the record.
+    #[must_use]
+    pub fn waiting_for_the_record(&self) -> usize {
+        self.backlog.calls()
+    }
+
+    pub(crate) fn backlog(&self) -> &Arc<Backlog> {
+        &self.backlog
+    }
+
     pub(crate) fn calls(&self) -> &Calls {
         &self.calls
     }
@@ -355,14 +394,31 @@ impl Engine {
 
     /// Answers a frame that does not become a call of its own; recorded like any other.
     pub(crate) fn answer(&self, facts: &Arc<CallFacts>, error: WireError, watcher: &dyn Watcher) {
+        self.record_answer(facts, error.clone());
+        watcher.update(
+            facts,
+            &crate::calls::Update::Finished {
+                end: &Arc::new(crate::calls::Finished::answer(facts, error)),
+                attached: false,
+                replayed: false,
+            },
+        );
+    }
+
+    /// The record of what was answered without becoming a call. Callers have seen that there
+    /// is room in the backlog.
+    pub(crate) fn record_answer(&self, facts: &Arc<CallFacts>, error: WireError) {
         let record = Arc::new(FinishedRecord {
             call: Arc::clone(facts),
             outcome: error.code.outcome(),
-            error: Some(error.clone()),
+            error: Some(error),
+            usage: None,
             finished_at: self.now(),
             queue_us: 0,
             run_us: None,
             result_bytes: 0,
+            late_progress: Vec::new(),
+            progress_left_out: 0,
             progress: 0,
             watchers: 1,
         });
@@ -373,19 +429,15 @@ impl Engine {
         let received = Record::Received(Arc::clone(facts));
         match recorder.try_receive(received) {
             Ok(reserved) => reserved.finish(Record::Finished(record)),
-            Err(received) => self.spawn(async move {
-                if let Some(reserved) = recorder.receive(received).await {
-                    reserved.finish(Record::Finished(record));
-                }
-            }),
+            Err(received) => {
+                let place = self.backlog.enter(facts.args_bytes);
+                self.spawn(async move {
+                    let _place = place;
+                    if let Some(reserved) = recorder.receive(received).await {
+                        reserved.finish(Record::Finished(record));
+                    }
+                });
+            }
         }
-        watcher.update(
-            facts,
-            &crate::calls::Update::Finished {
-                end: &Arc::new(crate::calls::Finished::answer(facts, error)),
-                attached: false,
-                replayed: false,
-            },
-        );
     }
 }

@@ -46,6 +46,8 @@ pub enum Happening {
     Tools(ToolDiscovered),
     /// A sample of the daemon's load.
     Metrics(SystemMetrics),
+    /// Something that happened outside the engine, in wire words already.
+    Told(Arc<EventBody>),
 }
 
 /// What a state event is about; a newer one of the same subject replaces it.
@@ -282,6 +284,7 @@ impl Happening {
             Self::Finished(_) => Topic::ToolCallResult,
             Self::Tools(_) => Topic::ToolDiscovered,
             Self::Metrics(_) => Topic::SystemMetrics,
+            Self::Told(body) => body.topic(),
         }
     }
 
@@ -298,6 +301,7 @@ impl Happening {
             Self::Connection(status) => EventBody::ConnectionStatus(status.clone()),
             Self::Tools(change) => EventBody::ToolDiscovered(change.clone()),
             Self::Metrics(sample) => EventBody::SystemMetrics(sample.clone()),
+            Self::Told(body) => (**body).clone(),
             Self::Started(call, queue_us) => EventBody::ToolCallStarted(ToolCallStarted {
                 request_id: call.request_id.clone(),
                 session_id: call.session_id.clone(),

@@ -3,5 +3,7 @@
 
 pub mod ledger;
 pub mod logs;
+pub mod models;
+pub mod purse;
 pub mod recorder;
 pub mod vitals;

@@ -90,23 +90,28 @@ impl Registry {
 
 impl Snapshot {
     fn of(tools: BTreeMap<Arc<str>, Arc<dyn Tool>>) -> Self {
-        let entries: Vec<&ToolEntry> = tools.values().map(|tool| &tool.spec().entry).collect();
+        let entries: Vec<&ToolEntry> = listed(&tools).map(|tool| &tool.spec().entry).collect();
         let list = raw(serde_json::to_string(&entries).unwrap_or_else(|_| "[]".to_owned()));
         let hash = hex(&Sha256::digest(list.get().as_bytes())[..16]).into();
         Self { tools, list, hash }
     }
 
-    /// The tool a client means by a name, decorated or not, with the tool's own name.
+    /// The tool a client means by a name, decorated or not, with the tool's own name; operator
+    /// tools only for an `operator`.
     #[must_use]
-    pub fn find(&self, asked: &str) -> Option<(&Arc<str>, &Arc<dyn Tool>)> {
-        let name = names::resolve(asked, |name| self.tools.contains_key(name))?;
+    pub fn find(&self, asked: &str, operator: bool) -> Option<(&Arc<str>, &Arc<dyn Tool>)> {
+        let seen = |name: &str| {
+            let tool = self.tools.get(name);
+            tool.is_some_and(|tool| operator || !tool.spec().operator)
+        };
+        let name = names::resolve(asked, seen)?;
         self.tools.get_key_value(name)
     }
 
     /// The names nearest to a wrong one.
     #[must_use]
     pub fn closest(&self, asked: &str) -> Vec<&str> {
-        names::closest(asked, self.tools.keys().map(|name| &**name))
+        names::closest(asked, listed(&self.tools).map(|tool| tool.spec().name()))
     }
 
     /// The entries as listed, sorted by name.
@@ -123,20 +128,25 @@ impl Snapshot {
 
     /// The entries, sorted by name.
     pub fn entries(&self) -> impl Iterator<Item = &ToolEntry> {
-        self.tools.values().map(|tool| &tool.spec().entry)
+        listed(&self.tools).map(|tool| &tool.spec().entry)
     }
 
-    /// How many tools there are.
+    /// How many tools are listed.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.tools.len()
+        listed(&self.tools).count()
     }
 
-    /// Whether there are none.
+    /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tools.is_empty()
+        self.len() == 0
     }
+}
+
+/// Those everybody sees.
+fn listed(tools: &BTreeMap<Arc<str>, Arc<dyn Tool>>) -> impl Iterator<Item = &Arc<dyn Tool>> {
+    tools.values().filter(|tool| !tool.spec().operator)
 }
 
 fn difference(source: &str, old: &Snapshot, new: &Snapshot) -> Option<ToolDiscovered> {

@@ -1,6 +1,6 @@
 //! Who is connected. A session is a client, not a connection: it spans reconnects and may
 //! have several connections at once. It is collected when nobody is connected, nothing of it
-//! runs, and an hour has passed.
+//! runs, and an hour has passed; or nothing of it is kept either, and it said goodbye.
 
 use exai_protocol::{
     ClientId, Principal, SessionId, UnixMillis, control::SessionEntry, hello::ClientInfo,
@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -54,6 +54,8 @@ pub struct Session {
     last_seen: AtomicU64,
     in_flight: AtomicU64,
     calls: AtomicU64,
+    /// Its last connection said goodbye, instead of breaking.
+    departed: AtomicBool,
 }
 
 impl Session {
@@ -69,7 +71,7 @@ impl Session {
         Arc::clone(&lock(&self.client_name))
     }
 
-    /// The folders its user has open.
+    /// The folders its user has open; its working directory, where it named none.
     #[must_use]
     pub fn roots(&self) -> Arc<[String]> {
         Arc::clone(&lock(&self.roots))
@@ -77,7 +79,8 @@ impl Session {
 
     /// An editor may name its folders later than its hello.
     pub fn set_roots(&self, roots: Vec<String>) {
-        *lock(&self.roots) = roots.into();
+        let cwd = lock(&self.client).cwd.clone();
+        *lock(&self.roots) = folders(roots, cwd);
     }
 
     /// Open connections.
@@ -95,6 +98,10 @@ impl Session {
     pub(crate) fn call_ended(&self, now: UnixMillis) {
         self.in_flight.fetch_sub(1, Relaxed);
         self.last_seen.store(now.0, Relaxed);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.connections() > 0 || self.in_flight.load(Relaxed) > 0
     }
 
     fn entry(&self) -> SessionEntry {
@@ -121,14 +128,21 @@ impl Session {
             &client.name
         };
         *lock(&self.client_name) = Arc::from(name);
-        *lock(&self.roots) = client.roots.clone().into();
+        *lock(&self.roots) = folders(client.roots.clone(), client.cwd.clone());
         *lock(&self.client) = client;
         self.last_seen.store(now.0, Relaxed);
     }
 }
 
+fn folders(mut roots: Vec<String>, cwd: String) -> Arc<[String]> {
+    if roots.is_empty() && !cwd.is_empty() {
+        roots.push(cwd);
+    }
+    roots.into()
+}
+
 /// Whose session, and which of theirs.
-type Scope = (Principal, Arc<str>);
+pub(crate) type Scope = (Principal, Arc<str>);
 
 /// The owner of all sessions.
 #[derive(Default)]
@@ -179,10 +193,12 @@ impl Sessions {
                         last_seen: AtomicU64::new(now.0),
                         in_flight: AtomicU64::new(0),
                         calls: AtomicU64::new(0),
+                        departed: AtomicBool::new(false),
                     })
                 });
             // Under the table's lock, so that collection never sees the session without its peer.
             lock(&session.peers).push((number, peer));
+            session.departed.store(false, Relaxed);
             Arc::clone(session)
         };
         session.introduce(client, now);
@@ -201,15 +217,36 @@ impl Sessions {
         peers.len() as u64
     }
 
+    /// A client that said goodbye is gone with its last connection; nobody waits for its return.
+    pub(crate) fn depart(&self, membership: &Membership) {
+        let _table = lock(&self.table);
+        let session = &membership.session;
+        session.departed.store(session.connections() == 0, Relaxed);
+    }
+
+    /// Whether a client that said goodbye is still known.
+    pub(crate) fn any_departed(&self) -> bool {
+        let table = lock(&self.table);
+        table
+            .values()
+            .any(|session| session.departed.load(Relaxed) && !session.is_busy())
+    }
+
+    /// Forgets clients that said goodbye and of which nothing runs or is kept.
+    pub(crate) fn forget_departed(&self, is_kept: impl Fn(&Scope) -> bool) {
+        lock(&self.table).retain(|scope, session| {
+            !session.departed.load(Relaxed) || session.is_busy() || is_kept(scope)
+        });
+    }
+
     /// Forgets sessions nobody can miss: not connected, nothing running, and either bound to
     /// a connection that is gone or idle for `idle_ms`.
     pub fn collect_idle(&self, now: UnixMillis, idle_ms: u64) -> usize {
         let mut table = lock(&self.table);
         let before = table.len();
         table.retain(|_, session| {
-            let busy = session.connections() > 0 || session.in_flight.load(Relaxed) > 0;
             let idle_for = now.0.saturating_sub(session.last_seen.load(Relaxed));
-            busy || (session.client_id().is_some() && idle_for < idle_ms)
+            session.is_busy() || (session.client_id().is_some() && idle_for < idle_ms)
         });
         before - table.len()
     }

@@ -35,6 +35,9 @@ pub struct ToolSpec {
     pub provider: Option<Arc<str>>,
     /// Its own limit, where it differs from the default.
     pub deadline: Option<Duration>,
+    /// For whoever runs the daemon: not listed, and found only by the op `operate`, which the
+    /// command line sends and a model's client does not.
+    pub operator: bool,
 }
 
 impl ToolSpec {
@@ -47,6 +50,7 @@ impl ToolSpec {
             coalesce: false,
             provider: None,
             deadline: None,
+            operator: false,
         }
     }
 
@@ -84,7 +88,8 @@ pub struct ToolCall {
     pub request_id: RequestId,
     /// The sender's bytes; always an object.
     pub arguments: Arc<RawValue>,
-    /// The folders the client's user has open.
+    /// The folders the client's user has open; the client's working directory, where it named
+    /// none; empty where it named neither.
     pub roots: Arc<[String]>,
     /// Where to say how far it is.
     pub progress: ProgressHandle,

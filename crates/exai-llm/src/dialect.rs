@@ -3,6 +3,7 @@
 //! sockets, clocks or files, and all that differs between providers of one dialect is data.
 
 mod anthropic;
+mod cli;
 mod effort;
 mod ending;
 mod errors;
@@ -17,6 +18,9 @@ mod reader;
 mod responses;
 mod wire;
 
+pub use cli::answer::{AnswerFormat, AnswerKind, AnswerRule, UsagePaths};
+pub(crate) use cli::stream::{Reader as CommandReader, class as class_of_words};
+pub use effort::efforts;
 pub use errors::{Response, fault};
 pub use quirks::{
     CacheStyle, MaxTokensField, Quirks, Replay, SchemaStyle, SearchStyle, ToolChoiceStyle,
@@ -40,16 +44,19 @@ pub enum Dialect {
     Gemini,
     /// `POST /api/chat`.
     Ollama,
+    /// No request at all: an agent's command line is run.
+    Cli,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::OpenaiChat,
         Self::OpenaiResponses,
         Self::Anthropic,
         Self::Gemini,
         Self::Ollama,
+        Self::Cli,
     ];
 
     /// Its spelling in settings.
@@ -61,6 +68,7 @@ impl Dialect {
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::Ollama => "ollama",
+            Self::Cli => "cli",
         }
     }
 
@@ -68,7 +76,10 @@ impl Dialect {
     #[must_use]
     pub fn key_header(self) -> (&'static str, &'static str) {
         match self {
-            Self::OpenaiChat | Self::OpenaiResponses | Self::Ollama => ("authorization", "Bearer "),
+            // A command line has its own login and is given no key.
+            Self::OpenaiChat | Self::OpenaiResponses | Self::Ollama | Self::Cli => {
+                ("authorization", "Bearer ")
+            }
             Self::Anthropic => ("x-api-key", ""),
             Self::Gemini => ("x-goog-api-key", ""),
         }
@@ -78,7 +89,7 @@ impl Dialect {
     #[must_use]
     pub fn framing(self) -> Framing {
         match self {
-            Self::Ollama => Framing::Ndjson,
+            Self::Ollama | Self::Cli => Framing::Ndjson,
             _ => Framing::Sse,
         }
     }

@@ -6,7 +6,7 @@ mod scrub;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use after::duration_ms;
+pub(crate) use after::{duration_ms, utc_date_ms};
 pub use after::{header, retry_after_ms};
 pub use scrub::scrub;
 
@@ -52,6 +52,29 @@ pub enum FaultClass {
 }
 
 impl FaultClass {
+    /// Its word in records, events and settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate_limited",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::Auth => "auth",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::ContextLength => "context_length",
+            Self::ContentFilter => "content_filter",
+            Self::Overloaded => "overloaded",
+            Self::BadRequest => "bad_request",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::Timeout => "timeout",
+            Self::Unreachable => "unreachable",
+            Self::Server => "server",
+            Self::Truncated => "truncated",
+            Self::Malformed => "malformed",
+        }
+    }
+
     /// Whether the same request may succeed a little later. The caller still must not repeat
     /// it once text has reached anyone.
     #[must_use]
@@ -139,7 +162,8 @@ pub struct Place<'a> {
     pub endpoint: &'a str,
     /// The model, as sent.
     pub model: &'a str,
-    /// What holds the endpoint's key, for example `GLM_API_KEY`; never the key.
+    /// What holds the endpoint's key, for example `GLM_API_KEY`; never the key. Where it begins
+    /// with `run `, it is what a person runs to log in.
     pub key_from: &'a str,
 }
 
@@ -243,7 +267,10 @@ impl Fault {
             FaultClass::QuotaExhausted => {
                 "Top up the account at the provider, or choose another model.".to_owned()
             }
-            FaultClass::Auth => format!("Set a valid key in {} and try again.", place.key_from),
+            FaultClass::Auth => match place.key_from.strip_prefix("run ") {
+                Some(login) => format!("Run {login}, log in, and try again."),
+                None => format!("Set a valid key in {} and try again.", place.key_from),
+            },
             FaultClass::Forbidden => format!(
                 "Ask the provider to open the model for the key in {}, or choose another.",
                 place.key_from

@@ -1,11 +1,24 @@
-//! Models, without opening anything yet: the words of a request and of its answer, the
-//! dialects as pure functions, providers as data, prices and estimates. Whoever moves the
-//! bytes (transport, limits, breaker) stands on top and needs no dialect of its own.
+//! Models: the words of a request and of its answer, the dialects as pure functions, providers
+//! as data, prices and estimates; and what moves the bytes: one HTTP client, keys, limits, the
+//! breaker, one request and its stream.
 
+pub mod attempt;
+pub mod catalogue;
 pub mod chat;
+pub mod choice;
+pub mod cli;
 pub mod decode;
+pub mod desk;
 pub mod dialect;
+pub mod endpoint;
 pub mod fault;
+pub mod files;
+pub mod herald;
+pub mod http;
+pub mod keys;
+pub mod limits;
+pub mod listing;
 pub mod price;
 pub mod provider;
+pub mod refresh;
 pub mod search;

@@ -4,7 +4,6 @@
 
 mod glm;
 mod kimi;
-mod report;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +11,6 @@ pub(crate) use glm::glm_tool;
 pub use glm::{GlmSearch, glm_answer, glm_search};
 pub(crate) use kimi::kimi_tool;
 pub use kimi::{Echo, KIMI_SEARCH, MOST_ECHO_ROUNDS, echo};
-pub use report::SearchReport;
 
 use crate::chat::WebSearch;
 use serde_json::{Value, json};

@@ -18,17 +18,20 @@ pub enum Topic {
     ToolDiscovered,
     /// The daemon's own load. Coalesced.
     SystemMetrics,
+    /// An endpoint's breaker opened, lets one request try, or closed. Ordered.
+    ProviderStatus,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ConnectionStatus,
         Self::ToolCallStarted,
         Self::ToolCallProgress,
         Self::ToolCallResult,
         Self::ToolDiscovered,
         Self::SystemMetrics,
+        Self::ProviderStatus,
     ];
 
     /// The topic's name on the wire.
@@ -41,6 +44,7 @@ impl Topic {
             Self::ToolCallResult => "tool_call_result",
             Self::ToolDiscovered => "tool_discovered",
             Self::SystemMetrics => "system_metrics",
+            Self::ProviderStatus => "provider_status",
         }
     }
 
@@ -74,6 +78,8 @@ pub enum EventBody {
     ToolDiscovered(ToolDiscovered),
     /// See [`Topic::SystemMetrics`].
     SystemMetrics(SystemMetrics),
+    /// See [`Topic::ProviderStatus`].
+    ProviderStatus(ProviderStatus),
 }
 
 impl EventBody {
@@ -87,6 +93,7 @@ impl EventBody {
             Self::ToolCallResult(_) => Topic::ToolCallResult,
             Self::ToolDiscovered(_) => Topic::ToolDiscovered,
             Self::SystemMetrics(_) => Topic::SystemMetrics,
+            Self::ProviderStatus(_) => Topic::ProviderStatus,
         }
     }
 }
@@ -199,4 +206,27 @@ pub struct SystemMetrics {
     pub queued: u64,
     /// How late the event loop woke at the last sample.
     pub loop_lag_ms: Option<f64>,
+}
+
+/// An endpoint's breaker opened, lets one request try, or closed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ProviderStatus {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// `closed`, `open` or `half_open`.
+    pub breaker: String,
+    /// Why it is not closed: the class of the fault (`auth`, `timeout`, …).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// The fault in words, without keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Until when nothing is asked there; Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<f64>,
+    /// Requests under way there.
+    pub in_flight: u64,
+    /// Requests that wait for it.
+    pub queued: u64,
 }

@@ -60,9 +60,32 @@ pub struct Health {
     /// Calls by outcome since the start.
     #[serde(default)]
     pub outcomes: std::collections::BTreeMap<String, u64>,
+    /// Endpoints of models that can be asked, or were asked and have trouble.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<ProviderHealth>,
     /// What an owner should look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// One endpoint of models.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ProviderHealth {
+    /// The endpoint.
+    pub name: String,
+    /// `closed`: it is asked; `open`: it is not; `half_open`: one call tries it.
+    pub breaker: String,
+    /// What opened the breaker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Requests under way.
+    pub in_flight: u64,
+    /// How many there may be.
+    pub concurrency: u64,
+    /// Requests waiting for a place.
+    pub queued: u64,
 }
 
 fn no_boot() -> BootId {

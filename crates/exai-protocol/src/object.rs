@@ -67,7 +67,7 @@ impl<'a> RawObject<'a> {
 }
 
 /// Borrows the string where it holds no escapes, which is nearly always.
-fn string_of(raw: &RawValue) -> Result<Cow<'_, str>, WrongKind> {
+pub(crate) fn string_of(raw: &RawValue) -> Result<Cow<'_, str>, WrongKind> {
     let text = raw.get();
     if !text.starts_with('"') {
         return Err(WrongKind);

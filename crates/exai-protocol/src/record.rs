@@ -69,6 +69,8 @@ pub struct FinishedRecord {
     pub outcome: Outcome,
     /// Present unless `outcome` is ok.
     pub error: Option<WireError>,
+    /// Models, tokens and money, as the result tells them.
+    pub usage: Option<Arc<RawValue>>,
     /// When.
     pub finished_at: UnixMillis,
     /// Accepted to started (or to the end, if it never started).
@@ -77,7 +79,11 @@ pub struct FinishedRecord {
     pub run_us: Option<u64>,
     /// Size of the outputs.
     pub result_bytes: u64,
-    /// Progress messages sent.
+    /// What its tool said last and nobody had recorded yet, in order.
+    pub late_progress: Vec<Arc<ProgressRecord>>,
+    /// Messages of its tool beyond what the record takes of one call.
+    pub progress_left_out: u64,
+    /// Progress messages recorded, and bare signs of life.
     pub progress: u64,
     /// Peers that waited for the end.
     pub watchers: u64,

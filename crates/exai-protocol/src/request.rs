@@ -1,7 +1,11 @@
 //! What a client may ask after the handshake. Decoding names the field that is wrong in
 //! V1's words; the arguments of a call stay the sender's bytes.
 
-use crate::{ClientId, RequestId, Secret, limits::MAX_REQUEST_ID_BYTES, object::RawObject};
+use crate::{
+    ClientId, RequestId, Secret,
+    limits::MAX_REQUEST_ID_BYTES,
+    object::{RawObject, string_of},
+};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -19,6 +23,8 @@ pub enum Op<'a> {
     ListTools,
     /// Run a tool, or attach to the same call.
     CallTool(CallTool<'a>),
+    /// The same, for whoever runs the daemon: tools that are not listed are found too.
+    Operate(CallTool<'a>),
     /// Replace the token.
     RotateToken {
         /// The current one.
@@ -125,7 +131,7 @@ impl<'a> Request<'a> {
     /// [`BadRequest`] with V1's wording; the connection stays open.
     pub fn decode(text: &'a str) -> Result<Self, BadRequest> {
         let object = RawObject::parse(text)
-            .map_err(|error| bad(id_of(text), not_an_object(text, &error)))?;
+            .map_err(|error| bad(Remains::of(text).request_id, not_an_object(text, &error)))?;
         let request_id = request_id(&object)?;
         let op = match object.string("op") {
             Ok(Some(op)) => op,
@@ -144,45 +150,100 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The id of a frame that cannot be served as a whole (too deep, a key twice), so that even its
-/// refusal reaches whoever waits for it. Only an id that stands there once counts.
-#[must_use]
-pub fn id_of(text: &str) -> Option<RequestId> {
-    struct OnlyId(Vec<String>);
-    impl<'de> serde::Deserialize<'de> for OnlyId {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(OnlyId(Vec::new()))
-        }
-    }
-    impl<'de> serde::de::Visitor<'de> for OnlyId {
-        type Value = Self;
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a JSON object")
-        }
-        fn visit_map<M: serde::de::MapAccess<'de>>(mut self, mut map: M) -> Result<Self, M::Error> {
-            while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                match &*key {
-                    "request_id" => self.0.push(map.next_value()?),
-                    _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
-                }
-            }
-            Ok(self)
-        }
-    }
-    match serde_json::from_str(text) {
-        Ok(OnlyId(ids)) => match ids.as_slice() {
-            [id] if !id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES => {
-                Some(RequestId::new(&**id))
-            }
+/// What can be read of a frame that cannot be served as a whole (too deep, a key twice), so that
+/// even its refusal reaches whoever waits for it and is recorded. Only what stands there once
+/// counts: which of two is nobody's guess.
+#[derive(Debug, Default)]
+pub struct Remains<'a> {
+    /// Its id.
+    pub request_id: Option<RequestId>,
+    /// Whether a call was meant.
+    pub is_call: bool,
+    /// The tool's name.
+    pub name: Option<Cow<'a, str>>,
+    /// What stands where arguments should.
+    pub arguments: Option<&'a RawValue>,
+}
+
+impl<'a> Remains<'a> {
+    /// Looks over a frame without recursion; garbage leaves nothing.
+    #[must_use]
+    pub fn of(text: &'a str) -> Self {
+        let Ok(fields) = serde_json::from_str::<Fields<'a>>(text) else {
+            return Self::default();
+        };
+        let only = |values: &[&'a RawValue]| match values {
+            [value] => Some(*value),
             _ => None,
-        },
-        Err(_) => None,
+        };
+        let is_call = fields
+            .op
+            .iter()
+            .any(|op| matches!(string_of(op).as_deref(), Ok("call_tool" | "operate")));
+        let request_id = only(&fields.request_id)
+            .and_then(|id| string_of(id).ok())
+            .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES);
+        Self {
+            request_id: request_id.map(|id| RequestId::new(&*id)),
+            is_call,
+            name: only(&fields.name)
+                .and_then(|name| string_of(name).ok())
+                .filter(|name| !name.is_empty()),
+            arguments: only(&fields.arguments),
+        }
+    }
+}
+
+/// The values of the fields that tell what a frame was.
+#[derive(Default)]
+struct Fields<'a> {
+    op: Vec<&'a RawValue>,
+    request_id: Vec<&'a RawValue>,
+    name: Vec<&'a RawValue>,
+    arguments: Vec<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Walk;
+        impl<'de> serde::de::Visitor<'de> for Walk {
+            type Value = Fields<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<M: serde::de::MapAccess<'de>>(
+                self,
+                mut map: M,
+            ) -> Result<Fields<'de>, M::Error> {
+                let mut fields = Fields::default();
+                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                    let values = match &*key {
+                        "op" => &mut fields.op,
+                        "request_id" => &mut fields.request_id,
+                        "name" => &mut fields.name,
+                        "arguments" => &mut fields.arguments,
+                        _ => {
+                            map.next_value::<serde::de::IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    let value = map.next_value()?;
+                    // A third tells no more than a second.
+                    if values.len() < 2 {
+                        values.push(value);
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Walk)
     }
 }
 
 fn op_of<'a>(op: &str, object: &RawObject<'a>) -> Result<Option<Op<'a>>, String> {
     Ok(Some(match op {
         "call_tool" => Op::CallTool(call_tool(object)?),
+        "operate" => Op::Operate(call_tool(object)?),
         "list_tools" => Op::ListTools,
         "health" => Op::Health,
         "rotate_token" => rotate_token(object)?,
@@ -324,5 +385,63 @@ fn bad(request_id: Option<RequestId>, message: String) -> BadRequest {
     BadRequest {
         message,
         request_id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remains(text: &str) -> (Option<String>, bool, Option<String>, Option<String>) {
+        let Remains {
+            request_id,
+            is_call,
+            name,
+            arguments,
+        } = Remains::of(text);
+        (
+            request_id.map(|id| id.as_str().to_owned()),
+            is_call,
+            name.map(Cow::into_owned),
+            arguments.map(|raw| raw.get().to_owned()),
+        )
+    }
+
+    #[test]
+    fn what_remains_of_a_broken_call() {
+        let some = |text: &str| Some(text.to_owned());
+        let whole = r#"{"op":"call_tool","request_id":"r","name":"n","arguments":[1]}"#;
+        assert_eq!(remains(whole), (some("r"), true, some("n"), some("[1]")));
+        let twins = r#"{"op":"ping","op":"call_tool","request_id":"r","request_id":"r","name":"a","name":"b"}"#;
+        assert_eq!(remains(twins), (None, true, None, None), "nobody's guess");
+        let odd = r#"{"op":"operate","request_id":7,"name":"","arguments":null}"#;
+        assert_eq!(remains(odd), (None, true, None, some("null")));
+        for none in [
+            "",
+            "[]",
+            "{",
+            r#"{"op":"call_tool""#,
+            r#"{"op":7}"#,
+            "\"call_tool\"",
+        ] {
+            assert_eq!(remains(none), (None, false, None, None), "{none}");
+        }
+        let other = r#"{"op":"cancel","request_id":"r","mode":1}"#;
+        assert_eq!(remains(other), (some("r"), false, None, None));
+    }
+
+    #[test]
+    fn s10_what_remains_is_read_without_recursion() {
+        let (open, close) = ("[".repeat(1_000_000), "]".repeat(1_000_000));
+        let deep = format!(
+            r#"{{"x":{open}{close},"arguments":{open}{close},"op":"call_tool","request_id":"r"}}"#
+        );
+        let remains = Remains::of(&deep);
+        assert!(remains.is_call);
+        assert_eq!(remains.request_id, Some("r".into()));
+        assert_eq!(
+            remains.arguments.map(|raw| raw.get().len()),
+            Some(2_000_000)
+        );
     }
 }

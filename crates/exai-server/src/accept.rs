@@ -15,12 +15,22 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub trait Listener: Send + 'static {
     /// What a connection is.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// Who is at the other end, for the log; empty where that cannot be said.
+    fn peer(_: &Self::Stream) -> String {
+        String::new()
+    }
     /// Waits for the next one; cancel-safe.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
 impl Listener for TcpListener {
     type Stream = TcpStream;
+
+    fn peer(stream: &TcpStream) -> String {
+        stream
+            .peer_addr()
+            .map_or_else(|_| String::new(), |address| address.to_string())
+    }
 
     async fn accept(&mut self) -> io::Result<TcpStream> {
         let (stream, _) = TcpListener::accept(self).await?;
@@ -63,10 +73,11 @@ pub async fn serve<L: Listener, C: Control>(
     let connections = TaskTracker::new();
     while let Some(stream) = next(&mut listener, &pending, &closing).await {
         let (stream, place) = stream;
+        let peer = L::peer(&stream);
         let (shared, goodbye) = (Arc::clone(&server.shared), goodbye.clone());
         connections.spawn(async move {
             let welcomed = tokio::select! {
-                welcomed = Box::pin(handshake::welcome(stream, &shared)) => welcomed,
+                welcomed = Box::pin(handshake::welcome(stream, peer, &shared)) => welcomed,
                 () = goodbye.cancelled() => None,
             };
             drop(place);

@@ -5,17 +5,17 @@ use crate::{
     Control, Shared,
     handshake::{Socket, Welcomed},
     outbox::{Outbox, encode},
-    pipe::{Pipe, Reader},
+    pipe::{Pipe, Reader, Room},
     wire_in::Desk,
     wire_out::{Abilities, Voice},
 };
 use exai_engine::{
+    calls::Behind,
     events::Happening,
     sessions::{Membership, Peer, Push},
 };
 use exai_protocol::{
     SessionId,
-    control::ErrorFrame,
     event::ConnectionStatus,
     hello::{HelloAck, Limits, close},
     limits::MAX_DEPTH,
@@ -78,14 +78,17 @@ pub(crate) async fn run<S, C>(
     let mut presence = Presence {
         desk,
         reason: "a fault of the daemon's own".to_owned(),
+        said_goodbye: false,
     };
-    presence.reason = converse(socket, &presence.desk, &outbox, goodbye).await;
+    (presence.reason, presence.said_goodbye) =
+        converse(socket, &presence.desk, &outbox, goodbye).await;
 }
 
 /// A peer in its session. It leaves however its conversation ends, even by a panic of ours.
 struct Presence<C> {
     desk: Desk<C>,
     reason: String,
+    said_goodbye: bool,
 }
 
 impl<C> Drop for Presence<C> {
@@ -99,6 +102,9 @@ impl<C> Drop for Presence<C> {
         closed.cancel();
         shared.engine.detach_peer(member.peer);
         shared.engine.sessions().leave(member, shared.engine.now());
+        if self.said_goodbye {
+            shared.engine.farewell(member);
+        }
         announce(
             shared,
             &member.session,
@@ -108,13 +114,13 @@ impl<C> Drop for Presence<C> {
     }
 }
 
-/// Moves frames until the connection is over; returns why it ended.
+/// Moves frames until the connection is over; returns why it ended, and whether its peer said so.
 async fn converse<S, C>(
     socket: Socket<S>,
     desk: &Desk<C>,
     outbox: &Arc<Outbox>,
     goodbye: CancellationToken,
-) -> String
+) -> (String, bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Control,
@@ -128,13 +134,13 @@ where
     loop {
         tokio::select! {
             biased;
-            reason = poll_fn(|context| pipe.poll(context, desk)) => return reason,
+            reason = poll_fn(|context| pipe.poll(context, desk)) => return (reason, pipe.said_goodbye),
             () = outbox.ended() => next = Next::End(Instant::now() + CLOSE_TIMEOUT),
             () = goodbye.cancelled(), if !matches!(next, Next::End(_)) => {
                 outbox.end(close::GOING_AWAY, "the daemon is shutting down".to_owned());
             }
             () = sleep_until(next.at()), if !interval.is_zero() || matches!(next, Next::End(_)) => match next {
-                Next::End(_) => return outbox.why(),
+                Next::End(_) => return (outbox.why(), false),
                 Next::Pong(_) if !pipe.heard => outbox.end(close::INTERNAL, "no pong".to_owned()),
                 Next::Pong(at) => next = Next::Ping(at + interval.saturating_sub(patience)),
                 Next::Ping(_) => {
@@ -164,16 +170,16 @@ impl Next {
 }
 
 impl<C: Control> Reader for Desk<C> {
-    fn text(&self, text: &str) {
-        self.frame(text);
+    fn text(&self, text: &str) -> Result<(), Room> {
+        self.frame(text).map_err(|Behind| {
+            let room: Room = Box::pin(self.shared.engine.room());
+            room
+        })
     }
 
     fn binary(&self) {
         let message = "invalid_message: frames must be text, not binary".to_owned();
-        self.voice.outbox.answer(encode(&ErrorFrame {
-            request_id: None,
-            message,
-        }));
+        self.error(None, message);
     }
 }
 

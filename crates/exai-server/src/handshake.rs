@@ -16,15 +16,16 @@ use exai_protocol::{
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     time::{Instant, timeout, timeout_at},
 };
 use tokio_tungstenite::{
     WebSocketStream, accept_hdr_async_with_config,
     tungstenite::{
-        Message,
+        Error, Message,
+        error::ProtocolError,
         handshake::server::{Request, Response},
-        protocol::{CloseFrame, WebSocketConfig},
+        protocol::{CloseFrame, Role, WebSocketConfig},
     },
 };
 
@@ -33,6 +34,8 @@ pub(crate) type Socket<S> = WebSocketStream<Budgeted<S>>;
 /// Memory a quiet connection holds for reading.
 const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 32 * 1024;
+/// Longest name of a refused program in the log.
+const MAX_NAME: usize = 64;
 /// How long a refused peer gets to read its refusal.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -44,7 +47,11 @@ pub(crate) struct Welcomed<S> {
 }
 
 /// Lets a peer in, or tells it why not and closes. `None` is over and done with.
-pub(crate) async fn welcome<S, C>(stream: S, shared: &Shared<C>) -> Option<Welcomed<S>>
+pub(crate) async fn welcome<S, C>(
+    stream: S,
+    peer: String,
+    shared: &Shared<C>,
+) -> Option<Welcomed<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Control,
@@ -55,7 +62,7 @@ where
     let mut socket = match timeout_at(deadline, upgrade(stream, shared)).await {
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => {
-            tracing::debug!(%error, "no upgrade");
+            tracing::debug!(peer, %error, "no upgrade");
             return None;
         }
         Err(_) => return None,
@@ -93,7 +100,8 @@ where
         Err(refused) => {
             let (ack, code, reason) = *refused;
             let hold_back = shared.failures.note();
-            tracing::warn!(code, reason, "handshake refused");
+            let client = name_in(&first);
+            tracing::warn!(peer, client, code, reason, "handshake refused");
             tokio::time::sleep(hold_back).await;
             refuse_with(&mut socket, Some(&ack), code, reason).await;
             None
@@ -101,10 +109,14 @@ where
     }
 }
 
-async fn upgrade<S, C>(
-    stream: Budgeted<S>,
-    shared: &Shared<C>,
-) -> Result<Socket<S>, tokio_tungstenite::tungstenite::Error>
+/// The program of a peer that is refused, as far as it said; from outside, hence cut.
+fn name_in(hello: &str) -> Option<String> {
+    let mut name = Hello::decode(hello).ok()?.client.name;
+    name.truncate(name.floor_char_boundary(MAX_NAME));
+    Some(name).filter(|name| !name.is_empty())
+}
+
+async fn upgrade<S, C>(mut stream: Budgeted<S>, shared: &Shared<C>) -> Result<Socket<S>, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -122,7 +134,49 @@ where
     let gate = |request: &Request, response: Response| {
         origin::gate(request, settings.port, &settings.allowed_hosts).map(|()| response)
     };
-    accept_hdr_async_with_config(stream, gate, Some(config)).await
+    // Lent, not given: who asks for no WebSocket is told so on the same stream. Nothing but the
+    // request has been read of it; tungstenite refuses one with more behind it.
+    match accept_hdr_async_with_config(&mut stream, gate, Some(config)).await {
+        Ok(_) => Ok(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await),
+        Err(error) => {
+            if is_plain_request(&error) {
+                // Whether it listened or not, it is gone now.
+                let _ = timeout(CLOSE_TIMEOUT, explain(&mut stream)).await;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// HTTP, but no upgrade: a browser, or a probe.
+fn is_plain_request(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Protocol(
+            ProtocolError::WrongHttpMethod
+                | ProtocolError::WrongHttpVersion
+                | ProtocolError::MissingConnectionUpgradeHeader
+                | ProtocolError::MissingUpgradeWebSocketHeader
+                | ProtocolError::MissingSecWebSocketVersionHeader
+                | ProtocolError::MissingSecWebSocketKey
+        )
+    )
+}
+
+async fn explain<S>(stream: &mut Budgeted<S>) -> std::io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let words = "exai: this port speaks WebSocket; `exai-daemon status` tells how it is doing\n";
+    let answer = format!(
+        "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\
+         Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{words}",
+        words.len()
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await?;
+    stream.discard().await;
+    Ok(())
 }
 
 /// The first data frame as text; `None` for anything that can be no hello.

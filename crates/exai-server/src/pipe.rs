@@ -31,10 +31,14 @@ pub(crate) struct Pipe<S> {
     socket: Socket<S>,
     outbox: Arc<Outbox>,
     frames: VecDeque<Utf8Bytes>,
+    /// A frame its reader could not take yet. Nothing more is read before it.
+    held: Option<(Utf8Bytes, Room)>,
     ping: bool,
     unflushed: bool,
     /// The peer has been heard since this was last cleared.
     pub(crate) heard: bool,
+    /// The peer ended the connection as one does, and not because we did.
+    pub(crate) said_goodbye: bool,
     /// Our close is on its way or out; only its answer is waited for.
     closing: bool,
     /// The peer broke the protocol: what it still sends is thrown away unread, but taken, or
@@ -43,9 +47,13 @@ pub(crate) struct Pipe<S> {
     reason: Option<String>,
 }
 
+/// Ready when a frame that was not taken can be offered again.
+pub(crate) type Room = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// What a reader makes of a frame.
 pub(crate) trait Reader {
-    fn text(&self, text: &str);
+    /// Takes a frame, or says when it can be taken.
+    fn text(&self, text: &str) -> Result<(), Room>;
     fn binary(&self);
 }
 
@@ -55,9 +63,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
             socket,
             outbox,
             frames: VecDeque::new(),
+            held: None,
             ping: false,
             unflushed: false,
             heard: true,
+            said_goodbye: false,
             closing: false,
             deaf: false,
             reason: None,
@@ -87,15 +97,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
             return self.poll_discard(context);
         }
         for _ in 0..TURN {
-            let message = ready!(Pin::new(&mut self.socket).poll_next(context));
+            let message = ready!(self.poll_message(context));
             self.heard = true;
             match message {
                 None => return Poll::Ready("closed".to_owned()),
                 // After our close the peer's answers are no longer ours to serve.
                 Some(Ok(_)) if self.closing => {}
-                Some(Ok(Message::Text(text))) => reader.text(&text),
+                Some(Ok(Message::Text(text))) => {
+                    if let Err(room) = reader.text(&text) {
+                        self.held = Some((text, room));
+                    }
+                }
                 Some(Ok(Message::Binary(_))) => reader.binary(),
                 Some(Ok(Message::Close(_))) => {
+                    self.said_goodbye = true;
                     self.reason = Some("closed by the client".to_owned());
                 }
                 Some(Ok(_)) => {}
@@ -112,6 +127,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         // There may be more; answers first, then another turn.
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// The next message: the held one, once there is room for it.
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        match self.held.take() {
+            Some((text, mut room)) if !self.closing => {
+                if room.as_mut().poll(context).is_pending() {
+                    self.held = Some((text, room));
+                    // We do not listen: that nothing is heard says nothing about the peer.
+                    self.heard = true;
+                    return Poll::Pending;
+                }
+                Poll::Ready(Some(Ok(Message::Text(text))))
+            }
+            _ => Pin::new(&mut self.socket).poll_next(context),
+        }
     }
 
     fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<String> {

@@ -8,7 +8,7 @@ use crate::{
     wire_out::{Voice, seconds},
 };
 use exai_engine::{
-    calls::{Submission, Watcher},
+    calls::{Behind, Refusal, Submission, Watcher},
     sessions::{Membership, Push},
     tool,
 };
@@ -20,7 +20,7 @@ use exai_protocol::{
     },
     event::Topic,
     limits::MAX_DEPTH,
-    request::{self, CallTool, Op, Request, Subscribe},
+    request::{CallTool, Op, Remains, Request, Subscribe},
     scan,
 };
 use std::{
@@ -41,19 +41,49 @@ pub(crate) struct Desk<C> {
 
 impl<C: Control> Desk<C> {
     /// One text frame. Bad input is answered, and nothing else is touched by it.
-    pub(crate) fn frame(&self, text: &str) {
+    /// Only calls may have to wait, because only calls are recorded.
+    pub(crate) fn frame(&self, text: &str) -> Result<(), Behind> {
         if let Err(fault) = scan::check(text.as_bytes(), MAX_DEPTH) {
-            return self.error(request::id_of(text), format!("invalid_message: {fault}"));
+            let remains = Remains::of(text);
+            let id = remains.request_id.clone();
+            return self.refuse(&remains, id, format!("invalid_message: {fault}"));
         }
         match Request::decode(text) {
             Ok(Request { request_id, op }) => self.op(request_id, op),
-            Err(bad) => self.error(bad.request_id, bad.message),
+            Err(bad) => self.refuse(&Remains::of(text), bad.request_id, bad.message),
         }
     }
 
-    fn op(&self, request_id: Option<RequestId>, op: Op<'_>) {
+    /// A frame that cannot be served. If it meant a call it is recorded as any call that failed;
+    /// of anything else there is a line in the log.
+    fn refuse(
+        &self,
+        remains: &Remains<'_>,
+        request_id: Option<RequestId>,
+        message: String,
+    ) -> Result<(), Behind> {
+        if !remains.is_call {
+            self.error(request_id, message);
+            return Ok(());
+        }
+        self.shared.engine.record_refusal(Refusal {
+            session: &self.member.session,
+            request_id: request_id.clone(),
+            name: remains.name.as_deref(),
+            arguments: remains.arguments,
+            message: &message,
+        })?;
+        self.reply(&ErrorFrame {
+            request_id,
+            message,
+        });
+        Ok(())
+    }
+
+    fn op(&self, request_id: Option<RequestId>, op: Op<'_>) -> Result<(), Behind> {
         match op {
-            Op::CallTool(call) => self.call_tool(request_id, call),
+            Op::CallTool(call) => return self.call_tool(request_id, call, false),
+            Op::Operate(call) => return self.call_tool(request_id, call, true),
             Op::ListTools => self.list_tools(request_id),
             Op::Health => {
                 let health = self.shared.control.health();
@@ -83,10 +113,13 @@ impl<C: Control> Desk<C> {
                 self.notify(request_id, to.as_ref(), &level, &message)
             }
             Op::Mcp { method, .. } => {
-                let error = McpError {
-                    code: -32601,
-                    message: format!("method not found: {method}"),
+                let (code, message) = if method.is_empty() {
+                    let words = "invalid request: mcp requires 'method' (non-empty string)";
+                    (-32600, words.to_owned())
+                } else {
+                    (-32601, format!("method not found: {method}"))
                 };
+                let error = McpError { code, message };
                 self.reply(&McpRes {
                     request_id,
                     result: None,
@@ -110,13 +143,23 @@ impl<C: Control> Desk<C> {
                 });
             }),
             Op::Attach => self.with_id(request_id, "attach", |id| self.attach(id)),
+            Op::Collect { limit: 0, .. } => {
+                let why = "invalid_message: limit must be a whole number, 1 or more";
+                self.error(request_id, why.to_owned());
+            }
             Op::Collect { offset, limit } => {
                 self.with_id(request_id, "collect", |id| self.collect(id, offset, limit));
             }
         }
+        Ok(())
     }
 
-    fn call_tool(&self, request_id: Option<RequestId>, call: CallTool<'_>) {
+    fn call_tool(
+        &self,
+        request_id: Option<RequestId>,
+        call: CallTool<'_>,
+        operator: bool,
+    ) -> Result<(), Behind> {
         if let Some(roots) = call.roots {
             self.member.session.set_roots(roots);
         }
@@ -127,10 +170,11 @@ impl<C: Control> Desk<C> {
             session: Arc::clone(&self.member.session),
             request_id: request_id.unwrap_or_else(|| self.shared.engine.mint_request_id()),
             name: call.name.into_owned(),
+            operator,
             arguments,
             timeout: call.timeout_ms.map(Duration::from_millis),
             watcher: Arc::clone(&self.voice) as Arc<dyn Watcher>,
-        });
+        })
     }
 
     fn list_tools(&self, request_id: Option<RequestId>) {
@@ -288,6 +332,8 @@ impl<C: Control> Desk<C> {
             in_flight,
             pid,
         });
+        // Whoever has read the answer starts nothing any more.
+        self.shared.engine.start_draining();
         self.shared
             .control
             .shutdown(Duration::from_millis(drain_ms), reason);
@@ -303,10 +349,11 @@ impl<C: Control> Desk<C> {
         }
     }
 
-    fn error(&self, request_id: Option<RequestId>, message: String) {
-        // No call came of it, so the record has no line; the log does.
+    /// A frame that is no call and cannot be served: not recorded, but logged.
+    pub(crate) fn error(&self, request_id: Option<RequestId>, message: String) {
         let (client, id) = (self.member.session.client_name(), request_id.as_ref());
-        tracing::warn!(%client, id = id.map(RequestId::as_str), message, "a frame was refused");
+        let why = message.as_str();
+        tracing::warn!(%client, id = id.map(RequestId::as_str), why, "a frame was refused");
         self.reply(&ErrorFrame {
             request_id,
             message,

@@ -88,6 +88,7 @@ impl Bridge {
         let times = Times {
             handshake: settings.shim.handshake_timeout,
             connect_wait: settings.shim.connect_wait,
+            reattach_wait: settings.shim.reattach_wait,
             rpc: settings.shim.rpc_timeout.unwrap_or(defaults.rpc),
             ack_grace: settings.shim.ack_grace,
             ping_interval: settings.network.ping_interval,

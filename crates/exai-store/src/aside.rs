@@ -64,8 +64,9 @@ fn free_name(path: &Path, at: UnixMillis) -> PathBuf {
     names.find(|name| !taken(name)).unwrap_or(stamp)
 }
 
-/// Damaged files that stand beside `path`, oldest first.
-pub(crate) fn standing(path: &Path) -> Vec<PathBuf> {
+/// Damaged files that stand beside the database `path`, oldest first.
+#[must_use]
+pub fn standing(path: &Path) -> Vec<PathBuf> {
     let Some((directory, name)) = path.parent().zip(path.file_name()) else {
         return Vec::new();
     };

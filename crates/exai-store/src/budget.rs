@@ -115,7 +115,7 @@ impl Standing {
         MicroUsd(self.ceiling.limit.0.saturating_sub(self.sums.used().0))
     }
 
-    fn admits(&self, cost: &Cost) -> bool {
+    pub(crate) fn admits(&self, cost: &Cost) -> bool {
         let used = self.sums.used().0;
         match cost.known() {
             Some(cost) => used.saturating_add(cost.0) <= self.ceiling.limit.0,

@@ -2,7 +2,7 @@
 
 use crate::{
     budget::{
-        Scope, Sums,
+        Ceiling, Scope, Standing, Sums,
         sums::{self, Key},
     },
     condition::State,
@@ -72,6 +72,54 @@ impl Reader {
     ) -> Result<Sums, StoreError> {
         self::sums(&self.db, scope, who, boot, day).map_err(|error| StoreError::internal(&error))
     }
+
+    /// What is used of a day.
+    ///
+    /// # Errors
+    /// [`StoreError::Internal`].
+    pub fn day(&self, day: Day) -> Result<Sums, StoreError> {
+        sums::read(&self.db, &Key::day(day)).map_err(|error| StoreError::internal(&error))
+    }
+
+    /// Those of a scope that used most, the dearest first, with their names: a day's date, a
+    /// thread, a client or its session. Scopes without names of their own have none.
+    ///
+    /// # Errors
+    /// [`StoreError::Internal`].
+    pub fn dearest(&self, scope: Scope, most: usize) -> Result<Vec<(String, Sums)>, StoreError> {
+        sums::dearest(&self.db, scope, most).map_err(|error| StoreError::internal(&error))
+    }
+
+    /// Looks through the whole file for damage; changes nothing.
+    ///
+    /// # Errors
+    /// The first damage there is.
+    pub fn check(&self) -> Result<(), StoreError> {
+        match open::damage(&self.db) {
+            Ok(None) => Ok(()),
+            Ok(Some(damage)) => Err(StoreError::Internal(damage)),
+            Err(error) => Err(StoreError::internal(&error)),
+        }
+    }
+}
+
+/// What is used of each ceiling; those that say nothing of this caller are left out.
+pub(crate) fn standings(
+    db: &Connection,
+    ceilings: &[Ceiling],
+    who: &Who,
+    boot: &BootId,
+    day: Day,
+) -> rusqlite::Result<Vec<Standing>> {
+    let standing = |ceiling: &Ceiling| {
+        let key = Key::new(ceiling.scope, who, boot.as_str(), day)?;
+        let sums = sums::read(db, &key);
+        Some(sums.map(|sums| Standing {
+            ceiling: *ceiling,
+            sums,
+        }))
+    };
+    ceilings.iter().filter_map(standing).collect()
 }
 
 /// See [`Reader::sums`].

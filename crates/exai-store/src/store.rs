@@ -2,7 +2,7 @@
 
 use crate::{
     budget::{
-        Ask, Scope, Sums, reserve,
+        Ask, Ceiling, Scope, Standing, Sums, reserve,
         settle::{self, Open},
     },
     condition::Condition,
@@ -146,6 +146,20 @@ impl Store {
     pub async fn sums(&self, scope: Scope, who: Who, day: Day) -> Result<Sums, StoreError> {
         let boot = self.desk.boot.clone();
         self.read(move |db| read::sums(db, scope, &who, &boot, day))
+            .await
+    }
+
+    /// What is used of these ceilings today, as far as they concern this caller.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn standings(
+        &self,
+        ceilings: Vec<Ceiling>,
+        who: Who,
+    ) -> Result<Vec<Standing>, StoreError> {
+        let (boot, day) = (self.desk.boot.clone(), Day::of(self.desk.now()));
+        self.read(move |db| read::standings(db, &ceilings, &who, &boot, day))
             .await
     }
 

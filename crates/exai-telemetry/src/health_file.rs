@@ -75,6 +75,7 @@ mod tests {
             connections: 2,
             loop_lag_ms: Some(0.2),
             outcomes: [("ok".to_owned(), 7)].into(),
+            providers: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     utc::Stamps,
 };
 use exai_protocol::{
-    BootId, Outcome, UnixMillis,
+    BootId, Outcome, RawValue, UnixMillis,
     record::{CallFacts, FinishedRecord, ProgressRecord},
 };
 
@@ -134,6 +134,8 @@ pub fn calls(out: &mut Vec<u8>, boot: &Boot, end: &FinishedRecord) {
     count(out, "number", call.number);
     count(out, "progress", end.progress);
     count(out, "watchers", end.watchers);
+    attached(out, "usage", end.usage.as_deref());
+    facts(out, end);
     if let Some(arguments) = &call.arguments {
         let text = arguments.get();
         if text.len() <= MAX_ARGUMENTS {
@@ -159,6 +161,7 @@ pub fn failures(out: &mut Vec<u8>, boot: &Boot, end: &FinishedRecord) {
     string(out, "session", call.session_id.as_str());
     seconds(out, "timestamp", end.finished_at);
     identity(out, boot, end);
+    facts(out, end);
     out.extend_from_slice(b"}\n");
 }
 
@@ -173,6 +176,17 @@ pub fn progress(out: &mut Vec<u8>, said: &ProgressRecord) {
     value(out, "stage", &said.stage);
     number(out, "seq", said.seq, "");
     out.extend_from_slice(b")\n");
+}
+
+/// `progress.log`: what the bound of one call kept out, under its last messages.
+pub fn left_out(out: &mut Vec<u8>, end: &FinishedRecord) {
+    push_decimal(out, end.finished_at.0, 3);
+    out.extend_from_slice(b": ");
+    push_number(out, end.progress_left_out);
+    out.extend_from_slice(b" more messages were left out (tool=");
+    push_value(out, &end.call.tool, MAX_NAME);
+    value(out, "id", end.call.request_id.as_str());
+    out.extend_from_slice(b" stage=finished)\n");
 }
 
 /// What all lines of a finished call share beyond the predecessor's fields.
@@ -257,6 +271,26 @@ fn error(out: &mut Vec<u8>, end: &FinishedRecord) {
     match &end.error {
         Some(error) => push_json(out, &error.message, MAX_TEXT),
         None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// The tool's own facts about its failure: which endpoint, which model, which attempt.
+fn facts(out: &mut Vec<u8>, end: &FinishedRecord) {
+    let facts = end
+        .error
+        .as_ref()
+        .and_then(|error| error.metadata.as_deref());
+    attached(out, "metadata", facts);
+}
+
+/// Raw JSON under a name, where there is any and it is no novel.
+fn attached(out: &mut Vec<u8>, name: &str, json: Option<&RawValue>) {
+    if let Some(json) = json
+        .map(RawValue::get)
+        .filter(|json| json.len() <= MAX_ARGUMENTS)
+    {
+        field(out, name);
+        push_raw_json(out, json);
     }
 }
 

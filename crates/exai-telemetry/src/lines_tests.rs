@@ -26,10 +26,13 @@ fn end(call: CallFacts, outcome: Outcome, error: Option<WireError>) -> FinishedR
         call: Arc::new(call),
         outcome,
         error,
+        usage: None,
         finished_at: UnixMillis(1_763_693_281_500),
         queue_us: 12,
         run_us: Some(1_457_001),
         result_bytes: 77,
+        late_progress: Vec::new(),
+        progress_left_out: 0,
         progress: 3,
         watchers: 1,
     }
@@ -144,6 +147,16 @@ fn progress_is_time_and_message_then_whose() {
     assert_eq!(
         written(|out| progress(out, &said)),
         "1763693280.900: 7 of 12: \"a b.rs\" (tool=chat id=r-1 stage=\"reading files\" seq=2)"
+    );
+}
+
+#[test]
+fn what_was_left_out_is_counted_in_its_line() {
+    let mut end = end(call(), Outcome::Ok, None);
+    end.progress_left_out = 8_234;
+    assert_eq!(
+        written(|out| left_out(out, &end)),
+        "1763693281.500: 8234 more messages were left out (tool=chat id=r-1 stage=finished)"
     );
 }
 

@@ -242,6 +242,12 @@ impl Writer {
             Record::Received(call) => lines::received(&mut buffers.daemon_log, stamps, call),
             Record::Progress(said) => lines::progress(&mut buffers.progress, said),
             Record::Finished(end) => {
+                for said in &end.late_progress {
+                    lines::progress(&mut buffers.progress, said);
+                }
+                if end.progress_left_out > 0 {
+                    lines::left_out(&mut buffers.progress, end);
+                }
                 lines::finished(&mut buffers.daemon_log, stamps, end);
                 lines::metrics(&mut buffers.metrics, boot, end);
                 lines::calls(&mut buffers.calls, boot, end);

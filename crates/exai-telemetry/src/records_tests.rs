@@ -38,10 +38,13 @@ fn end(call: Arc<CallFacts>, ok: bool) -> Record {
         call,
         outcome: if ok { Outcome::Ok } else { Outcome::ToolError },
         error: (!ok).then_some(error),
+        usage: None,
         finished_at: UnixMillis(2_000),
         queue_us: 1,
         run_us: Some(2),
         result_bytes: 3,
+        late_progress: Vec::new(),
+        progress_left_out: 0,
         progress: 1,
         watchers: 1,
     }))

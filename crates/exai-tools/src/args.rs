@@ -71,6 +71,58 @@ impl Args {
         }
     }
 
+    /// A number within limits, where sent.
+    pub(crate) fn decimal(
+        &self,
+        field: &str,
+        limits: RangeInclusive<f64>,
+    ) -> Result<Option<f64>, ToolError> {
+        let Some(value) = self.sent(field) else {
+            return Ok(None);
+        };
+        let (low, high) = (limits.start(), limits.end());
+        match value.as_f64() {
+            Some(number) if limits.contains(&number) => Ok(Some(number)),
+            _ => Err(wrong(
+                field,
+                &format!("a number from {low} to {high}"),
+                value,
+            )),
+        }
+    }
+
+    /// A list of texts. One text is a list of one: a model that forgot the brackets meant it.
+    pub(crate) fn texts(&self, field: &str) -> Result<Vec<String>, ToolError> {
+        let refused = |value: &Value| wrong(field, "a list of strings", value);
+        match self.sent(field) {
+            None => Ok(Vec::new()),
+            Some(Value::String(text)) if text.is_empty() => Ok(Vec::new()),
+            Some(Value::String(text)) => Ok(vec![text.clone()]),
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| match item {
+                    Value::String(text) => Ok(text.clone()),
+                    _ => Err(refused(item)),
+                })
+                .collect(),
+            Some(other) => Err(refused(other)),
+        }
+    }
+
+    /// A field of a shape of its own, where sent.
+    pub(crate) fn shaped<T: serde::de::DeserializeOwned>(
+        &self,
+        field: &str,
+        wanted: &str,
+    ) -> Result<Option<T>, ToolError> {
+        let Some(value) = self.sent(field) else {
+            return Ok(None);
+        };
+        T::deserialize(value)
+            .map(Some)
+            .map_err(|_| wrong(field, wanted, value))
+    }
+
     /// One of a few words.
     pub(crate) fn choice(
         &self,
@@ -190,6 +242,36 @@ mod tests {
         assert_eq!(args(r#"{"n":20.0}"#).number("n", 1, 1..=200).unwrap(), 20);
         assert!(args(r#"{"n":-1}"#).number("n", 1, 0..=200).is_err());
         assert!(args(r#"{"n":1e300}"#).number("n", 1, 0..=u64::MAX).is_err());
+    }
+
+    #[test]
+    fn lists_take_one_text_for_a_list_of_one() {
+        let args = args(r#"{"a":"x","b":["x","y"],"c":[1],"d":{},"e":"","f":[]}"#);
+        assert_eq!(args.texts("a").unwrap(), ["x"]);
+        assert_eq!(args.texts("b").unwrap(), ["x", "y"]);
+        for empty in ["e", "f", "g"] {
+            assert!(args.texts(empty).unwrap().is_empty());
+        }
+        assert_eq!(
+            refusal(args.texts("c")),
+            "'c' must be a list of strings; got 1"
+        );
+        assert_eq!(
+            refusal(args.texts("d")),
+            "'d' must be a list of strings; got {}"
+        );
+    }
+
+    #[test]
+    fn decimals_have_limits() {
+        let args = args(r#"{"t":0.5,"u":2,"v":2.1,"w":"0.5"}"#);
+        assert_eq!(args.decimal("t", 0.0..=2.0).unwrap(), Some(0.5));
+        assert_eq!(args.decimal("u", 0.0..=2.0).unwrap(), Some(2.0));
+        assert_eq!(args.decimal("x", 0.0..=2.0).unwrap(), None);
+        for field in ["v", "w"] {
+            let words = refusal(args.decimal(field, 0.0..=2.0));
+            assert!(words.contains("a number from 0 to 2"), "{words}");
+        }
     }
 
     #[test]

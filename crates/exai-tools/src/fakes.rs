@@ -1,9 +1,10 @@
 //! A daemon made of values, for the tools' own tests.
 
-use crate::{Ports, catalogue::Catalogue};
+use crate::Ports;
 use exai_engine::{
     ports::{
         logs::{LogFile, Logs},
+        models::{Answer, EndpointRow, Listing, ModelFuture, ModelRow, Models, PriceRow, Wish},
         vitals::{Identity, Vitals},
     },
     progress::ProgressHandle,
@@ -40,6 +41,7 @@ impl Vitals for FakeVitals {
             connections: 2,
             loop_lag_ms: None,
             outcomes: [("ok".to_owned(), 3)].into(),
+            providers: Vec::new(),
             warnings: vec!["the token is empty".to_owned()],
         }
     }
@@ -79,6 +81,96 @@ impl Logs for FakeLogs {
     }
 }
 
+/// Models that are listed and never answer.
+pub(crate) struct FakeList(pub(crate) Listing);
+
+impl Models for FakeList {
+    fn ask<'a>(&'a self, _: &'a ToolCall, _: Wish) -> ModelFuture<'a, Result<Answer, ToolError>> {
+        Box::pin(async { Err(ToolError::failed("nobody answers")) })
+    }
+
+    fn listing(&self) -> Arc<Listing> {
+        Arc::new(self.0.clone())
+    }
+
+    fn refresh<'a>(
+        &'a self,
+        _: Option<&'a str>,
+    ) -> ModelFuture<'a, Result<Vec<String>, ToolError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+fn endpoint(name: &str, lacks: Option<&str>) -> EndpointRow {
+    EndpointRow {
+        name: name.to_owned(),
+        title: name.to_uppercase(),
+        dialect: "openai-chat".to_owned(),
+        base_url: Some(format!("https://{name}.example/v1")),
+        ready: lacks.is_none(),
+        lacks: lacks.map(str::to_owned),
+        key_from: Some(format!("{}_API_KEY", name.to_uppercase())),
+        breaker: "closed".to_owned(),
+        breaker_cause: None,
+        in_flight: 0,
+        concurrency: 6,
+    }
+}
+
+fn model(id: &str, endpoint: &str, ready: bool) -> ModelRow {
+    ModelRow {
+        id: id.to_owned(),
+        endpoint: endpoint.to_owned(),
+        ready,
+        described: true,
+        ..ModelRow::default()
+    }
+}
+
+/// Two endpoints, one of them ready.
+pub(crate) fn listing() -> Listing {
+    Listing {
+        endpoints: vec![
+            endpoint("glm", None),
+            endpoint("kimi", Some("set KIMI_API_KEY")),
+        ],
+        models: vec![
+            ModelRow {
+                context: Some(200_000),
+                abilities: vec!["thinking".to_owned(), "streaming".to_owned()],
+                price: Some(PriceRow {
+                    input: Some(0.6),
+                    output: Some(2.2),
+                    ..PriceRow::default()
+                }),
+                ..model("glm-4.6", "glm", true)
+            },
+            ModelRow {
+                described: false,
+                ..model("glm-new", "glm", true)
+            },
+            ModelRow {
+                aliases: vec!["kimi-k2".to_owned()],
+                context: Some(256_000),
+                ..model("kimi-k2-0905-preview", "kimi", false)
+            },
+        ],
+        advice: Vec::new(),
+    }
+}
+
+/// Nothing that can be used.
+pub(crate) fn nothing_ready() -> Listing {
+    let mut all = listing();
+    all.endpoints[0] = endpoint("glm", Some("set GLM_API_KEY"));
+    all.models.iter_mut().for_each(|row| row.ready = false);
+    all.advice = vec![
+        "Set GLM_API_KEY.".to_owned(),
+        "Or start a server.".to_owned(),
+    ];
+    all
+}
+
 /// Ports around these logs.
 pub(crate) fn ports(logs: FakeLogs) -> Ports {
     Ports {
@@ -92,7 +184,7 @@ pub(crate) fn ports(logs: FakeLogs) -> Ports {
             test_tools: true,
         })),
         logs: Arc::new(logs),
-        catalogue: Arc::new(Catalogue::shipped().unwrap()),
+        models: Arc::new(FakeList(listing())),
     }
 }
 

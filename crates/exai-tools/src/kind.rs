@@ -57,9 +57,10 @@ where
 }
 
 /// Runs blocking work; a panic in it becomes the call's error, not the daemon's.
-pub(crate) async fn on_a_thread<W>(work: W) -> Answer
+pub(crate) async fn on_a_thread<T, W>(work: W) -> Result<T, ToolError>
 where
-    W: FnOnce() -> Answer + Send + 'static,
+    T: Send + 'static,
+    W: FnOnce() -> Result<T, ToolError> + Send + 'static,
 {
     match tokio::task::spawn_blocking(work).await {
         Ok(answer) => answer,

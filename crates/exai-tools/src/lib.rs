@@ -4,13 +4,15 @@
 
 mod activity;
 mod args;
-pub mod catalogue;
 mod challenge;
+mod chat;
+mod files;
 mod health;
 mod kind;
 mod listmodels;
 mod log_lines;
-mod moment;
+mod models_refresh;
+pub mod moment;
 mod provider_capabilities;
 mod self_check;
 mod spec;
@@ -24,9 +26,8 @@ mod fakes;
 #[cfg(test)]
 mod tests;
 
-use catalogue::Catalogue;
 use exai_engine::{
-    ports::{logs::Logs, vitals::Vitals},
+    ports::{logs::Logs, models::Models, vitals::Vitals},
     tool::Tool,
 };
 use exai_protocol::tool::ToolEntry;
@@ -39,24 +40,31 @@ pub struct Ports {
     pub vitals: Arc<dyn Vitals>,
     /// The daemon's own logs.
     pub logs: Arc<dyn Logs>,
-    /// The models that are known.
-    pub catalogue: Arc<Catalogue>,
+    /// The models that are known, and can be asked.
+    pub models: Arc<dyn Models>,
 }
 
 /// The built-in tools, sorted by name.
 #[must_use]
 pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
-    vec![
+    let models = &ports.models;
+    let mut tools = vec![
         activity::tool(ports),
         challenge::tool(),
+        chat::tool(models),
+        chat::operator_tool(models),
         health::tool(ports),
         listmodels::tool(ports),
+        models_refresh::list(models),
+        models_refresh::refresh(models),
         provider_capabilities::tool(ports),
         self_check::tool(ports),
         status::tool(ports),
         toolcall_log_tail::tool(ports),
         version::tool(ports),
-    ]
+    ];
+    tools.sort_by(|a, b| a.spec().name().cmp(b.spec().name()));
+    tools
 }
 
 /// The scripted tools of the tests; registered only when the environment asks for them.
@@ -72,6 +80,7 @@ pub fn entries() -> Vec<ToolEntry> {
     [
         activity::spec(),
         challenge::spec(),
+        chat::spec(),
         health::spec(),
         listmodels::spec(),
         provider_capabilities::spec(),

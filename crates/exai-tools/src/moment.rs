@@ -4,8 +4,9 @@
 const DAY: f64 = 86_400.0;
 
 /// Reads `2026-03-01T10:00:00Z`, `2026-03-01 10:00`, `2026-03-01`, Unix seconds, or an age
-/// such as `90s`, `15m`, `2h`, `1d` before `now`.
-pub(crate) fn parse(text: &str, now: f64) -> Option<f64> {
+/// such as `90s`, `15m`, `2h`, `1d`, `4w` before `now`.
+#[must_use]
+pub fn parse(text: &str, now: f64) -> Option<f64> {
     let text = text.trim();
     if let Some(age) = age(text) {
         return Some(now - age);
@@ -52,6 +53,7 @@ fn age(text: &str) -> Option<f64> {
         b'm' => 60.0,
         b'h' => 3600.0,
         b'd' => DAY,
+        b'w' => 7.0 * DAY,
         _ => return None,
     };
     let count: f64 = text[..text.len() - 1].trim().parse().ok()?;
@@ -171,6 +173,7 @@ mod tests {
             assert_eq!(parse(text, NOW), Some(NOW), "{text}");
         }
         assert_eq!(parse("15m", NOW), Some(NOW - 900.0));
+        assert_eq!(parse("2w", NOW), Some(NOW - 1_209_600.0));
         assert_eq!(parse("1.5h", NOW), Some(NOW - 5400.0));
         assert_eq!(parse("2026-03-01", NOW), Some(NOW - 36_000.0));
     }

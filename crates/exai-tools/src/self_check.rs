@@ -10,7 +10,7 @@ use crate::{
     status,
 };
 use exai_engine::{
-    ports::logs::LogFile,
+    ports::{logs::LogFile, models::Listing},
     tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
 };
 use std::sync::Arc;
@@ -36,6 +36,7 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
     let health = ports.vitals.health();
     let mut found = ports.logs.self_check(&health);
     found.extend(health.warnings);
+    found.extend(models(&ports.models.listing()));
     let mut text = status::faults(&found);
     if wanted > 0 {
         let lines = ports
@@ -50,4 +51,22 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
         text.push_str(&log_lines::block("log:", lines));
     }
     Ok(ToolOutput::text(&text))
+}
+
+/// What keeps models from being asked.
+pub(crate) fn models(listing: &Listing) -> Vec<String> {
+    let mut found = Vec::new();
+    if !listing.advice.is_empty() {
+        let advice = listing.advice.join(" ");
+        found.push(format!("no model can be asked. {advice}"));
+    }
+    let open = listing.endpoints.iter().filter(|row| row.breaker == "open");
+    found.extend(open.map(|row| {
+        let cause = row.breaker_cause.as_deref().unwrap_or("failures");
+        format!(
+            "the endpoint '{}' rests after {cause}; it is tried again by itself",
+            row.name
+        )
+    }));
+    found
 }

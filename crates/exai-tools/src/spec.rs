@@ -23,6 +23,8 @@ pub(crate) enum Effect {
     Reads,
     /// May change something each time it runs.
     Acts,
+    /// Asks somebody outside, who is paid each time.
+    Asks,
 }
 
 /// A spec whose answer takes time: it queues for a permit and its result is retained.
@@ -54,11 +56,11 @@ fn hints(effect: Effect) -> Annotations {
             open_world_hint: Some(false),
             ..Annotations::default()
         },
-        Effect::Acts => Annotations {
+        Effect::Acts | Effect::Asks => Annotations {
             read_only_hint: Some(false),
             destructive_hint: Some(false),
             idempotent_hint: Some(false),
-            open_world_hint: Some(false),
+            open_world_hint: Some(effect == Effect::Asks),
         },
     }
 }

@@ -5,12 +5,11 @@ use crate::{
     Ports,
     args::Args,
     kind::{self, Answer},
-    listmodels::NO_PROVIDER,
-    log_lines,
+    log_lines, self_check,
     spec::{self, Effect, Words},
 };
 use exai_engine::{
-    ports::{logs::LogFile, vitals::Identity},
+    ports::{logs::LogFile, models::Listing, vitals::Identity},
     tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
 };
 use exai_protocol::health::Health;
@@ -39,7 +38,8 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
     let include_tools = args.flag("include_tools", false)?;
 
     let health = ports.vitals.health();
-    let mut text = summary(&health, ports.vitals.identity());
+    let listing = ports.models.listing();
+    let mut text = summary(&health, ports.vitals.identity(), &listing);
     if include_tools {
         let names: Vec<String> = ports
             .vitals
@@ -50,11 +50,14 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
         let _ = write!(text, "\ntools: {}", names.join(", "));
     }
     if probe {
-        text.push_str("\nprobe: nothing to ask, no provider is configured");
+        // A real question costs money: it is asked where a person says which model.
+        text.push_str("\nprobe: `exai-daemon models test NAME` asks a model one tiny question");
     }
     if doctor {
         text.push('\n');
-        text.push_str(&faults(&ports.logs.self_check(&health)));
+        let mut found = ports.logs.self_check(&health);
+        found.extend(self_check::models(&listing));
+        text.push_str(&faults(&found));
     }
     if tail > 0 {
         text.push('\n');
@@ -63,7 +66,7 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
     Ok(ToolOutput::text(&text))
 }
 
-fn summary(health: &Health, identity: &Identity) -> String {
+fn summary(health: &Health, identity: &Identity, listing: &Listing) -> String {
     let Health {
         state,
         host,
@@ -76,7 +79,7 @@ fn summary(health: &Health, identity: &Identity) -> String {
     let mut text = format!(
         "exai-daemon {} (build {}, protocol {}): {state} | ws://{host}:{port} | pid={pid} | up {uptime_human}\n\
          sessions={} connections={} inflight={}/{} queued={} tools={} boot={boot_id}\n\
-         home: {}\nproviders: {NO_PROVIDER}",
+         home: {}\nproviders: {}",
         identity.version,
         identity.build,
         identity.protocol,
@@ -87,6 +90,7 @@ fn summary(health: &Health, identity: &Identity) -> String {
         health.queued,
         health.tool_count,
         identity.home.display(),
+        providers(listing),
     );
     if identity.test_tools {
         text.push_str(
@@ -97,6 +101,24 @@ fn summary(health: &Health, identity: &Identity) -> String {
         let _ = write!(text, "\nwarning: {warning}");
     }
     text
+}
+
+/// Who can be asked; one line.
+fn providers(listing: &Listing) -> String {
+    let ready: Vec<String> = listing
+        .endpoints
+        .iter()
+        .filter(|row| row.ready)
+        .map(|row| match row.breaker.as_str() {
+            "open" => format!("{} (resting)", row.name),
+            _ => row.name.clone(),
+        })
+        .collect();
+    if ready.is_empty() {
+        return "none is ready; `listmodels` says what to set".to_owned();
+    }
+    let models = listing.models.iter().filter(|row| row.ready).count();
+    format!("{} ready, {models} models known", ready.join(", "))
 }
 
 /// The doctor's findings; also `self-check`'s.

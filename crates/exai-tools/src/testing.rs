@@ -9,6 +9,7 @@ mod count;
 mod flood;
 mod panic;
 mod sleep;
+mod stream;
 
 use crate::spec::{self, Effect, Words};
 use exai_engine::tool::{Tool, ToolSpec};
@@ -32,6 +33,8 @@ pub(crate) fn all() -> Vec<Arc<dyn Tool>> {
         panic::tool(Twin::Once),
         sleep::tool(Twin::Repeatable),
         sleep::tool(Twin::Once),
+        stream::tool(Twin::Repeatable),
+        stream::tool(Twin::Once),
     ]
 }
 

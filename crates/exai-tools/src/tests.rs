@@ -1,10 +1,14 @@
 //! The suite as its callers see it: true entries, small lists, answers that hold what they
 //! promise and refusals that name the field.
 
-use crate::fakes::{FakeLogs, call, ports, run, text};
+use crate::{
+    Ports,
+    fakes::{FakeList, FakeLogs, call, nothing_ready, ports, run, text},
+};
+use exai_engine::ports::models::{Listing, ModelRow};
 use exai_protocol::Code;
 use serde_json::Value;
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 fn json(text: &str) -> Value {
@@ -15,6 +19,7 @@ fn json(text: &str) -> Value {
 fn the_static_list_is_the_live_list() {
     let live: Vec<String> = crate::builtin(&ports(FakeLogs::default()))
         .iter()
+        .filter(|tool| !tool.spec().operator)
         .map(|tool| serde_json::to_string(&tool.spec().entry).unwrap())
         .collect();
     let still: Vec<String> = crate::entries()
@@ -27,13 +32,14 @@ fn the_static_list_is_the_live_list() {
         .map(|entry| entry.name)
         .collect();
     assert!(names.is_sorted(), "{names:?}");
-    assert_eq!(names.len(), 9);
+    assert_eq!(names.len(), 10);
 }
 
 #[test]
 fn the_list_is_small() {
     let list = serde_json::to_string(&crate::entries()).unwrap();
-    assert!(list.len() < 4096, "{} bytes", list.len());
+    // The default profile as a whole has 8 kB.
+    assert!(list.len() < 5500, "{} bytes", list.len());
     for entry in crate::entries() {
         assert!(entry.description.len() < 1024, "{}", entry.name);
     }
@@ -79,7 +85,9 @@ fn r15_names_and_schemas_suit_every_known_client() {
 #[test]
 fn hints_are_true() {
     for tool in crate::builtin(&ports(FakeLogs::default())) {
-        assert!(tool.spec().repeatable(), "{}", tool.spec().name());
+        // Those cost money or change something, so nobody may send them twice unasked.
+        let once = ["chat", "chat_session", "models_refresh"].contains(&tool.spec().name());
+        assert_eq!(tool.spec().repeatable(), !once, "{}", tool.spec().name());
     }
     for tool in crate::test_tools() {
         let once = tool.spec().name().ends_with("_once");
@@ -120,7 +128,9 @@ async fn what_is_marked_instant_needs_no_turn_of_the_loop() {
 #[tokio::test(start_paused = true)]
 async fn every_tool_ignores_unknown_arguments() {
     let ports = ports(FakeLogs::default());
-    for entry in crate::entries() {
+    // `chat` has a `model` of its own, and nobody to ask here.
+    let others = crate::entries().into_iter();
+    for entry in others.filter(|entry| entry.name != "chat") {
         let answer = run(
             &ports,
             &entry.name,
@@ -206,30 +216,134 @@ async fn version_and_health_tell_the_facts() {
     assert_eq!(health["warnings"][0], "the token is empty");
 }
 
+/// Ports with these models.
+fn listed(listing: Listing) -> Ports {
+    Ports {
+        models: Arc::new(FakeList(listing)),
+        ..ports(FakeLogs::default())
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn listmodels_says_what_is_known_and_that_nothing_is_configured() {
-    let text = run(
-        &ports(FakeLogs::default()),
-        "listmodels",
-        r#"{"model":"any"}"#,
-    )
-    .await
-    .unwrap();
-    let list = json(&text);
-    assert_eq!(list["configured"], false);
-    assert!(
-        list["note"]
-            .as_str()
-            .unwrap()
-            .starts_with("No provider is configured")
+async fn listmodels_is_a_line_a_model_and_says_what_the_others_lack() {
+    let text = run(&ports(FakeLogs::default()), "listmodels", "{}")
+        .await
+        .unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[1..],
+        [
+            "glm (GLM)",
+            "  glm-4.6 | 200k | thinking | 0.6/2.2",
+            "  glm-new | ? | ? | ?",
+            "not ready:",
+            "  kimi: set KIMI_API_KEY (kimi-k2-0905-preview)",
+        ],
+        "{text}"
     );
-    let models = list["models"].as_array().unwrap();
-    let by_id = |id: &str| models.iter().find(|model| model["id"] == id).unwrap();
-    assert_eq!(by_id("glm-4.6")["price"]["in"], 0.6);
-    assert_eq!(by_id("kimi-k2-0905-preview")["price"], "unknown");
-    assert_eq!(by_id("kimi-k2-0905-preview")["aliases"][0], "kimi-k2");
-    assert_eq!(by_id("llama3.2")["limits"]["context"], "unknown");
-    assert!(text.len() < 6000, "{} bytes", text.len());
+    assert!(
+        lines[0].starts_with("2 models ready at 1 endpoint."),
+        "{text}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn listmodels_can_be_narrowed_and_widened() {
+    let ports = ports(FakeLogs::default());
+    let ready = run(&ports, "listmodels", r#"{"ready":true}"#)
+        .await
+        .unwrap();
+    assert!(!ready.contains("kimi"), "{ready}");
+    let one = run(&ports, "listmodels", r#"{"endpoint":"kimi"}"#)
+        .await
+        .unwrap();
+    for part in [
+        "not ready: set KIMI_API_KEY",
+        "(kimi-k2) | 256k | ? | ? | not ready",
+    ] {
+        assert!(one.contains(part), "{part:?} in {one}");
+    }
+    assert!(!one.contains("glm-4.6"), "{one}");
+    let none = run(&ports, "listmodels", r#"{"endpoint":"x"}"#)
+        .await
+        .unwrap_err();
+    assert_eq!(none.code, Code::InvalidArgument);
+    assert!(
+        none.message.contains("known are glm, kimi"),
+        "{}",
+        none.message
+    );
+    let full = json(&run(&ports, "listmodels", r#"{"full":true}"#).await.unwrap());
+    assert_eq!(full["models"][0]["price"]["in"], 0.6);
+    assert_eq!(full["models"][2]["aliases"][0], "kimi-k2");
+    assert_eq!(full["endpoints"][1]["lacks"], "set KIMI_API_KEY");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_ready_every_door_says_what_to_set() {
+    let ports = listed(nothing_ready());
+    for (tool, part) in [
+        (
+            "listmodels",
+            "No model can be asked. Set GLM_API_KEY. Or start a server.",
+        ),
+        ("provider_capabilities", "Set GLM_API_KEY."),
+        ("self-check", "- no model can be asked. Set GLM_API_KEY."),
+        ("status", "providers: none is ready"),
+    ] {
+        let text = run(&ports, tool, "{}").await.unwrap();
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hundreds_of_models_stay_a_few_kilobytes() {
+    let mut many = crate::fakes::listing();
+    let row = many.models[1].clone();
+    many.models.extend((0..400).map(|n| ModelRow {
+        id: format!("vendor-{n}/model-{n}:free"),
+        ..row.clone()
+    }));
+    let text = run(&listed(many), "listmodels", "{}").await.unwrap();
+    assert!(text.len() < 4000, "{} bytes", text.len());
+    assert!(
+        text.contains("and 342 more: endpoint=glm full=true"),
+        "{text}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_served_twice_is_a_line_once() {
+    let mut twice = crate::fakes::listing();
+    let mut other = twice.endpoints[0].clone();
+    other.name = "glm-cn".to_owned();
+    twice.endpoints.insert(1, other);
+    let mut row = twice.models[0].clone();
+    row.endpoint = "glm-cn".to_owned();
+    twice.models.push(row);
+    let text = run(&listed(twice), "listmodels", "{}").await.unwrap();
+    assert_eq!(text.matches("glm-4.6").count(), 1, "{text}");
+    assert!(
+        text.contains("and 1 listed above, as NAME@glm-cn"),
+        "{text}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resting_endpoint_is_told() {
+    let mut resting = crate::fakes::listing();
+    resting.endpoints[0].breaker = "open".to_owned();
+    resting.endpoints[0].breaker_cause = Some("rate_limited".to_owned());
+    let ports = listed(resting);
+    for (tool, part) in [
+        ("listmodels", "glm (GLM), resting after rate_limited"),
+        ("self-check", "'glm' rests after rate_limited"),
+        ("status", "providers: glm (resting) ready"),
+        ("provider_capabilities", r#""breaker": "open""#),
+    ] {
+        let text = run(&ports, tool, "{}").await.unwrap();
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,15 +359,18 @@ async fn provider_capabilities_grow_on_request() {
         .unwrap(),
     );
     assert!(short.get("tools").is_none());
+    assert_eq!(short["configured"], serde_json::json!(["glm"]));
     assert!(short["providers"]["glm"].get("base_url").is_none());
     assert_eq!(short["providers"]["glm"]["largest_context"], 200_000);
+    assert_eq!(short["providers"]["kimi"]["lacks"], "set KIMI_API_KEY");
     let long = json(
         &run(&ports, "provider_capabilities", r#"{"show_advanced":true}"#)
             .await
             .unwrap(),
     );
-    assert_eq!(long["tools"].as_array().unwrap().len(), 9);
+    assert_eq!(long["tools"].as_array().unwrap().len(), 10);
     assert_eq!(long["providers"]["kimi"]["max_inflight"], 6);
+    assert_eq!(long["providers"]["kimi"]["key_from"], "KIMI_API_KEY");
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,7 +394,7 @@ async fn status_tells_load_warnings_test_tools_and_the_log() {
         "test tools: registered",
         "warning: the token is empty",
         "tools: activity, challenge",
-        "probe: nothing to ask",
+        "probe: `exai-daemon models test NAME`",
         "doctor: 1 found\n- logs/ is not writable",
         "log:\nline 10\n",
         "line 39",

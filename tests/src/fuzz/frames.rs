@@ -2,12 +2,13 @@
 //! the fault, nothing kept beyond the limits, and what is taken comes out as it went in.
 
 use exai_protocol::{
+    RequestId,
     call::{CallToolAck, CallToolRes, Progress},
     control::{CollectRes, ErrorFrame, EventFrame, HealthRes, ListToolsRes},
     hello::{Hello, HelloAck},
     limits::{MAX_DEPTH, MAX_HELLO_FIELD_BYTES, MAX_REQUEST_ID_BYTES},
     object::{RawObject, duplicate_key},
-    request::{Op, Request},
+    request::{Op, Remains, Request},
     scan,
 };
 use serde::{
@@ -21,6 +22,11 @@ pub fn request(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
+    // Looked at before anything is checked: it must not mind depth, twins or garbage.
+    let remains = Remains::of(text);
+    assert!(remains.name.as_deref().is_none_or(|name| !name.is_empty()));
+    let remains_id = remains.request_id.as_ref().map(RequestId::as_str);
+    assert!(remains_id.is_none_or(fits));
     if scan::check(data, MAX_DEPTH).is_err() {
         return;
     }
@@ -32,6 +38,9 @@ pub fn request(data: &[u8]) {
             assert!(bad.request_id.is_none_or(|id| fits(id.as_str())));
         }
         Ok(request) => {
+            let id = request.request_id.as_ref().map(RequestId::as_str);
+            let is_call = matches!(request.op, Op::CallTool(_) | Op::Operate(_));
+            assert_eq!((id, is_call), (remains_id, remains.is_call));
             assert!(request.request_id.is_none_or(|id| fits(id.as_str())));
             if let Op::CallTool(call) = request.op {
                 assert!(!call.name.is_empty());

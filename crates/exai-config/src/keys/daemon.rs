@@ -108,7 +108,8 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Secret {
             set: |s, v| s.auth.token = v,
         },
-        "The shared token. Unset: the daemon makes one at first start and the shim reads it.",
+        "The shared token, 16 characters or more (fewer: on loopback only, with a warning). Unset: \
+         the daemon makes one at first start and the shim reads it.",
     )),
     key(
         "auth.token_overlap_secs",

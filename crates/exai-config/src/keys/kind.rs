@@ -45,6 +45,8 @@ pub(crate) enum Kind {
         max: f64,
         set: fn(&mut Settings, Option<Duration>),
     },
+    /// US dollars as their millionths, or nothing.
+    MaybeDollars { set: fn(&mut Settings, Option<u64>) },
     /// On or off.
     Switch { set: fn(&mut Settings, bool) },
     /// On, off, or decided by the rest.
@@ -61,6 +63,10 @@ pub(crate) enum Kind {
 
 /// Longest value of any setting, in bytes.
 const MAX_VALUE: usize = 4096;
+/// Nobody means more.
+const MOST_DOLLARS: u64 = 1_000_000;
+/// No limit, said aloud: an empty value does not take a lower layer's back.
+const NEVER: &str = "never";
 /// Longest name of a client or token; both travel in the hello, which is bounded.
 const MAX_TEXT: usize = 512;
 
@@ -92,6 +98,11 @@ impl Kind {
             }
             Self::MaybeSeconds { min, max, set } => {
                 let value = some(text).map(|text| seconds(text, *min, *max).ok_or_else(refused));
+                set(settings, value.transpose()?);
+            }
+            Self::MaybeDollars { set } => {
+                let value = some(text).filter(|text| *text != NEVER);
+                let value = value.map(|text| dollars(text).ok_or_else(refused));
                 set(settings, value.transpose()?);
             }
             Self::Switch { set } => set(settings, switch(text).ok_or_else(refused)?),
@@ -126,6 +137,9 @@ impl Kind {
             Self::MaybeSeconds { min, max, .. } => {
                 format!("seconds from {min} to {max}, or nothing")
             }
+            Self::MaybeDollars { .. } => {
+                format!("US dollars from 0 to {MOST_DOLLARS}, such as 0.50, or {NEVER}")
+            }
             Self::Switch { .. } => "true or false".to_owned(),
             Self::MaybeSwitch { .. } => "true, false or auto".to_owned(),
             Self::Level { .. } => "error, warn, info, debug or trace".to_owned(),
@@ -157,7 +171,9 @@ impl Kind {
             Self::Names { .. } => ["a,b", "c"],
             Self::Whole { .. } => ["7", "9"],
             Self::Bytes { .. } => ["1 MiB", "2 MiB"],
-            Self::Seconds { .. } | Self::MaybeSeconds { .. } => ["12.5", "13.5"],
+            Self::Seconds { .. } | Self::MaybeSeconds { .. } | Self::MaybeDollars { .. } => {
+                ["12.5", "13.5"]
+            }
             Self::Switch { .. } | Self::MaybeSwitch { .. } => ["false", "true"],
             Self::Level { .. } => ["debug", "trace"],
         };
@@ -219,6 +235,20 @@ fn seconds(text: &str, min: f64, max: f64) -> Option<Duration> {
         .parse()
         .ok()?;
     ((min..=max).contains(&number)).then(|| Duration::try_from_secs_f64(number).ok())?
+}
+
+/// `2.50` or `$2.50` as millionths, read digit by digit so that cents stay cents.
+fn dollars(text: &str) -> Option<u64> {
+    let text = text.strip_prefix('$').unwrap_or(text);
+    let (whole_part, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole_part.is_empty() || fraction.len() > 6 || !digits(fraction) {
+        return None;
+    }
+    let micros: u64 = format!("{fraction:0<6}").parse().ok()?;
+    let dollars = whole(whole_part, 0, MOST_DOLLARS)?;
+    let sum = dollars * 1_000_000 + micros;
+    (sum <= MOST_DOLLARS * 1_000_000).then_some(sum)
 }
 
 fn switch(text: &str) -> Option<bool> {
@@ -288,6 +318,33 @@ mod tests {
             (size(32 << 20), size(1000)),
             ("32 MiB".to_owned(), "1000".to_owned())
         );
+    }
+
+    #[test]
+    fn amounts() {
+        for (text, micros) in [
+            ("0", 0),
+            ("5", 5_000_000),
+            ("2.50", 2_500_000),
+            ("$0.000001", 1),
+            ("1_000.10", 1_000_100_000),
+            ("1000000", 1_000_000_000_000),
+        ] {
+            assert_eq!(dollars(text), Some(micros), "{text}");
+        }
+        for wrong in [
+            "",
+            ".5",
+            "-1",
+            "1e3",
+            "inf",
+            "0.0000001",
+            "1000000.01",
+            "2,50",
+            "5 €",
+        ] {
+            assert_eq!(dollars(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

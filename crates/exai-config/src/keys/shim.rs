@@ -28,6 +28,18 @@ pub(super) const KEYS: &[Key] = &[
         "How long a call waits for the daemon before it is answered with what to do.",
     ),
     key(
+        "shim.reattach_wait_secs",
+        &["EXAI_SHIM_REATTACH_WAIT"],
+        "45",
+        Shim,
+        Kind::Seconds {
+            min: 0.0,
+            max: DAY,
+            set: |s, v| s.shim.reattach_wait = v,
+        },
+        "How long a call that was in flight when the link broke waits for the daemon to come back.",
+    ),
+    key(
         "shim.handshake_timeout_secs",
         &["EXAI_WS_HANDSHAKE_TIMEOUT"],
         "15",

@@ -3,43 +3,81 @@
 //! somebody chose it.
 
 use super::{Source, layers::Layering};
-use crate::faults::Fault;
-
-/// Shorter explicit tokens can be guessed by a patient neighbour.
-const SHORT_TOKEN: usize = 16;
+use crate::{
+    faults::Fault,
+    token::{MIN_TOKEN, too_short},
+};
 
 pub(super) fn together(layering: &mut Layering) {
     exposure(layering);
     times(layering);
     sizes(layering);
+    budgets(layering);
+}
+
+/// A budget that a wider one ends first can never be used up.
+fn budgets(layering: &mut Layering) {
+    let budgets = layering.settings.budgets.clone();
+    let (call, thread, client) = (
+        "budgets.call_usd",
+        "budgets.thread_usd",
+        "budgets.client_usd",
+    );
+    let pairs = [
+        (call, budgets.call, thread, budgets.thread),
+        (call, budgets.call, client, budgets.client),
+        (call, budgets.call, "budgets.day_usd", budgets.day),
+        (
+            "budgets.confirm_above_usd",
+            budgets.confirm_above,
+            call,
+            budgets.call,
+        ),
+    ];
+    for (inner, less, outer, more) in pairs {
+        if less.zip(more).is_some_and(|(less, more)| less > more) {
+            odd(
+                layering,
+                inner,
+                outer,
+                "can never be reached: it is more than",
+            );
+        }
+    }
 }
 
 fn exposure(layering: &mut Layering) {
     let network = &layering.settings.network;
-    if network.is_loopback() {
+    let (host, alone) = (network.host.clone(), network.is_loopback());
+    let Some(token) = layering.settings.auth.token.as_ref() else {
+        if !alone {
+            fault(
+                layering,
+                "network.host",
+                &host,
+                "a loopback address, or EXAI_WS_TOKEN set as well: beyond this machine nobody may \
+                 come in without a token its owner chose",
+            );
+        }
         return;
+    };
+    let Some(short) = too_short(token) else {
+        return;
+    };
+    if alone {
+        let source = layering.source("auth.token");
+        let warning = format!(
+            "{source}: the token {short}; it works on this machine, but take {MIN_TOKEN} or more, \
+             or unset it and the daemon makes a good one"
+        );
+        return layering.warn(warning);
     }
-    let host = network.host.clone();
-    match layering
-        .settings
-        .auth
-        .token
-        .as_ref()
-        .map(|token| token.expose().len())
-    {
-        None => fault(
-            layering,
-            "network.host",
-            &host,
-            "a loopback address, or EXAI_WS_TOKEN set as well: beyond this machine nobody may \
-             come in without a token its owner chose",
-        ),
-        Some(length) if length < SHORT_TOKEN => layering.warn(format!(
-            "the daemon can be reached beyond this machine and its token has only {length} \
-             characters; take {SHORT_TOKEN} or more"
-        )),
-        Some(_) => {}
-    }
+    let shown = layering.shown("auth.token");
+    let expected = format!(
+        "{MIN_TOKEN} characters or more where the daemon can be reached beyond this machine \
+         (network.host is {host}); take a longer one, or a loopback address"
+    );
+    fault(layering, "auth.token", &shown, &expected);
 }
 
 fn times(layering: &mut Layering) {

@@ -2,7 +2,7 @@
 
 use super::{Loaded, Origin, Source, check, default_origins, unknown};
 use crate::{
-    Faults, Settings, Strings, dotenv,
+    Faults, Settings, Strings, Variables, dotenv,
     faults::{Fault, short},
     file,
     keys::{self, Key, Kind},
@@ -20,6 +20,7 @@ pub(super) struct Layering {
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<String>,
     files: Vec<PathBuf>,
+    variables: Variables,
 }
 
 impl Layering {
@@ -30,6 +31,7 @@ impl Layering {
             faults: Vec::new(),
             warnings: Vec::new(),
             files: Vec::new(),
+            variables: Variables::default(),
         }
     }
 
@@ -180,6 +182,7 @@ impl Layering {
                 ));
             }
         }
+        self.variables.beneath(strings);
         true
     }
 
@@ -224,6 +227,15 @@ impl Layering {
     pub(super) fn flags(&mut self, overrides: &[(String, String)]) {
         for (name, text) in overrides {
             match keys::find(name) {
+                Some(key) if matches!(key.kind, Kind::Secret { .. }) => self.fault(Fault {
+                    place: format!("flag {name}"),
+                    value: String::new(),
+                    expected: format!(
+                        "does not belong on a command line, which every user of this machine can \
+                         read; set {} instead",
+                        key.env[0]
+                    ),
+                }),
                 Some(key) => self.apply(key, text, &format!("flag {name}"), Source::Flag),
                 None => self.fault(Fault {
                     place: format!("flag {name}"),
@@ -262,6 +274,12 @@ impl Layering {
             .map_or(&Source::Default, |origin| &origin.origin)
     }
 
+    /// The value as it may be shown to anyone.
+    pub(super) fn shown(&self, key: &str) -> String {
+        let origin = self.origins.iter().find(|origin| origin.key == key);
+        origin.map_or_else(String::new, |origin| origin.value_shown.clone())
+    }
+
     pub(super) fn finish(mut self, test_tools: bool) -> Result<Loaded, Faults> {
         let own = |key| matches!(self.source(key), Source::Env(_) | Source::Flag);
         let by_address = ["network.host", "network.port", "auth.token"]
@@ -276,12 +294,14 @@ impl Layering {
             faults,
             warnings,
             files,
+            variables,
         } = self;
         let loaded = Loaded {
             settings,
             origins,
             warnings,
             files,
+            variables,
             test_tools,
         };
         if faults.is_empty() {

@@ -261,8 +261,14 @@ fn p26_no_address_beyond_this_machine_without_a_token() {
         let faults = place.faults(&[("EXAI_WS_HOST", host)]);
         assert!(faults[0].contains("EXAI_WS_TOKEN"), "{faults:?}");
     }
-    let warned = place.warnings(&[("EXAI_WS_HOST", "0.0.0.0"), ("EXAI_WS_TOKEN", "short")]);
-    assert!(warned[0].contains("5 characters"), "{warned:?}");
+    let short = ("EXAI_WS_TOKEN", "fifteen-letters");
+    let faults = place.faults(&[("EXAI_WS_HOST", "0.0.0.0"), short]);
+    assert!(
+        faults.len() == 1 && faults[0].contains("15 characters") && faults[0].contains("0.0.0.0"),
+        "{faults:?}"
+    );
+    let warned = place.warnings(&[("EXAI_WS_TOKEN", "x")]);
+    assert!(warned[0].contains("1 character;"), "{warned:?}");
     let long = ("EXAI_WS_TOKEN", "0123456789abcdef");
     assert!(
         place
@@ -414,4 +420,53 @@ fn only_the_home_and_the_users_own_place_are_read() {
         assert_eq!(loaded.settings.logs.level, crate::settings::Level::Debug);
     }
     assert!(loaded.files.iter().all(|file| file.is_absolute()));
+}
+
+#[test]
+fn budgets_are_dollars_and_a_wrong_one_names_field_and_limit() {
+    let place = Place::new().toml("[budgets]\nday_usd = 5\ncall_usd = 0.25\nthread_usd = \"1\"\n");
+    let budgets = |env: &[(&str, &str)]| place.load(env).unwrap().settings.budgets;
+    let told = budgets(&[("EXAI_BUDGET_CLIENT", "$2.50")]);
+    assert_eq!(
+        (told.call, told.thread, told.client, told.day),
+        (
+            Some(250_000),
+            Some(1_000_000),
+            Some(2_500_000),
+            Some(5_000_000)
+        )
+    );
+    assert_eq!(
+        (told.warn_percent, told.confirm_above),
+        (80, Some(2_000_000))
+    );
+    // `never` takes back what a lower layer set; an empty variable is nobody's wish.
+    let never = [
+        ("EXAI_BUDGET_DAY", "never"),
+        ("EXAI_CONFIRM_ABOVE", "never"),
+        ("EXAI_BUDGET_CALL", ""),
+    ];
+    let told = budgets(&never);
+    assert_eq!(
+        (told.day, told.confirm_above, told.call),
+        (None, None, Some(250_000))
+    );
+    let faults = place.faults(&[
+        ("EXAI_BUDGET_DAY", "-1"),
+        ("EXAI_BUDGET_WARN_PERCENT", "101"),
+    ]);
+    assert_eq!(
+        faults,
+        [
+            "EXAI_BUDGET_DAY: `-1` is not allowed; expected US dollars from 0 to 1000000, such as 0.50, or never",
+            "EXAI_BUDGET_WARN_PERCENT: `101` is not allowed; expected a whole number from 1 to 100",
+        ]
+    );
+    let warnings = place.warnings(&[("EXAI_BUDGET_CALL", "9")]);
+    assert!(
+        warnings
+            .iter()
+            .any(|w| w.contains("budgets.call_usd") && w.contains("budgets.day_usd")),
+        "{warnings:?}"
+    );
 }

@@ -2,7 +2,9 @@
 //! done, a clear way to stop it. The result alone goes to standard output.
 
 mod arguments;
-mod show;
+pub(super) mod follow;
+pub(super) mod live;
+pub(super) mod show;
 
 use super::Interrupts;
 use crate::{
@@ -13,21 +15,20 @@ use crate::{
     output,
 };
 use anyhow::Result;
-use exai_client::{CallEvent, CallSpec, CallStream, Client};
-use exai_protocol::{
-    Code as WireCode, RawValue, call::CallToolRes, names, request::CancelMode, tool::ToolEntry,
-};
+use exai_client::{CallSpec, Client};
+use exai_protocol::{RawValue, call::CallToolRes, names, tool::ToolEntry};
+use follow::{follow, milliseconds};
+use live::Live;
 use show::Progress;
-
-/// The largest result that is put together from pages.
-const MOST: u64 = 1 << 30;
 
 pub(super) async fn run(context: &Context, options: &Call) -> Result<Code> {
     let given = arguments::given(options)?;
     let connection = Connection::named(context, "exai-daemon-call").await?;
-    let ended = made(&connection.client, options, given).await;
+    // The whole result as JSON is no reading matter until it is whole.
+    let mut live = Live::new(output::data_is_watched() && !options.full);
+    let ended = made(&connection.client, options, given, &mut live).await;
     let code = match ended {
-        Ok(Some(result)) => tell(&connection.client, options, result).await,
+        Ok(Some(result)) => tell(&connection.client, options, result, live).await,
         Ok(None) => Ok(exit::CANCELLED),
         Err(error) => Err(error),
     };
@@ -40,6 +41,7 @@ async fn made(
     client: &Client,
     options: &Call,
     given: arguments::Given,
+    live: &mut Live,
 ) -> Result<Option<CallToolRes>> {
     let tools: Vec<ToolEntry> = serde_json::from_str(client.list_tools().await?.tools.get())?;
     let exists = |name: &str| tools.iter().any(|tool| tool.name == name);
@@ -57,83 +59,18 @@ async fn made(
             .is_some_and(|hints| hints.repeatable()),
     };
     let stream = client.call(spec).await;
-    follow(stream, Progress::new(&options.tool, options.quiet)).await
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "at most a day"
-)]
-fn milliseconds(seconds: f64) -> u64 {
-    (seconds * 1000.0).ceil() as u64
-}
-
-/// The first Ctrl-C stops the call and waits for its end, the second leaves at once.
-async fn follow(mut stream: CallStream, mut progress: Progress) -> Result<Option<CallToolRes>> {
-    let mut interrupts = Interrupts::new();
-    let mut asked = false;
-    let mut tick = tokio::time::interval(show::TICK);
-    loop {
-        tokio::select! {
-            event = stream.next() => match event {
-                Some(CallEvent::Finished(result)) => return Ok(Some(result)),
-                Some(CallEvent::Acknowledged { timeout }) => progress.accepted(timeout),
-                Some(CallEvent::Progress(news)) => progress.heard(&news),
-                Some(CallEvent::Partial(_)) => {}
-                None => return Ok(None),
-            },
-            _ = tick.tick() => progress.tick(),
-            () = interrupts.next() => {
-                if std::mem::replace(&mut asked, true) {
-                    progress.say("not waiting any longer; the daemon ends the call by itself");
-                    return Ok(None);
-                }
-                progress.say("stopping the call (Ctrl-C again: do not wait for its end)");
-                stream.cancel(CancelMode::Stop, "Ctrl-C in exai-daemon call").await;
-            }
-        }
-    }
+    let mut progress = Progress::new(&options.tool, options.quiet);
+    follow(stream, &mut Interrupts::new(), &mut progress, live).await
 }
 
 /// Prints a result and says how it ended.
-async fn tell(client: &Client, options: &Call, mut result: CallToolRes) -> Result<Code> {
-    let too_large = result
-        .error
-        .as_ref()
-        .is_some_and(|error| error.code == WireCode::TooLarge);
-    if too_large && let Ok(whole) = client.collect(&result.request_id, MOST).await {
-        output::hint(format!(
-            "a large result ({} bytes), collected in pages",
-            whole.outputs.len()
-        ));
-        result.outputs = RawValue::from_string(whole.outputs).ok();
-        result.error = whole.error.filter(|error| error.code != WireCode::TooLarge);
-    }
+async fn tell(client: &Client, options: &Call, result: CallToolRes, live: Live) -> Result<Code> {
+    let result = follow::whole(client, result).await;
     if options.full {
         output::json(&result)?;
-    } else if let Some(outputs) = &result.outputs {
-        let text = show::text(outputs.get());
-        let tamed = if output::data_is_watched() {
-            output::tame(&text)
-        } else {
-            text
-        };
-        if !tamed.is_empty() {
-            output::raw(tamed.as_bytes())?;
-            output::raw(if tamed.ends_with('\n') { b"" } else { b"\n" })?;
-        }
+    } else {
+        let text = result.outputs.as_ref().map(|raw| show::text(raw.get()));
+        live.finish(&text.unwrap_or_default())?;
     }
-    let Some(error) = result.error else {
-        return Ok(exit::OK);
-    };
-    let again = error
-        .retry_after
-        .map(|seconds| format!(" (try again in {seconds} s)"));
-    output::error(&format!(
-        "{}{}",
-        output::tame(&error.to_string()),
-        again.unwrap_or_default()
-    ));
-    Ok(Code::of(error.code.outcome()))
+    Ok(follow::code(result.error.as_ref()))
 }

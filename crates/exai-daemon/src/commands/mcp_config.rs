@@ -4,6 +4,7 @@
 mod clients;
 mod edit;
 mod json_text;
+mod surroundings;
 mod toml_text;
 
 use super::next_step;
@@ -35,9 +36,11 @@ pub(super) fn run(context: &Context, options: &McpConfig) -> Result<Code> {
                 entry.command
             )));
         }
+        surroundings::about_the_token(context, &ProcessEnv);
         return write(&place, options.client, &entry);
     }
     output::raw(clients::snippet(options.client, &entry).as_bytes())?;
+    surroundings::about_the_token(context, &ProcessEnv);
     if let Ok(place) = &place {
         next_step(&format!(
             "belongs into {}; `exai-daemon mcp-config {} --write` puts it there",
@@ -64,15 +67,15 @@ fn entry(context: &Context, shim: Option<PathBuf>, env: &dyn Strings) -> Result<
             path.display()
         ))),
     };
-    let home = if context.home.is_default(env) {
-        None
-    } else {
-        Some(utf8(context.home.root())?)
-    };
+    let mut around = Vec::new();
+    if !context.home.is_default(env) {
+        around.push(("EXAI_HOME".to_owned(), utf8(context.home.root())?));
+    }
+    around.extend(surroundings::of(context, env));
     let limit = context.loaded.settings.calls.call_timeout;
     Ok(Entry {
         command: utf8(&shim)?,
-        home,
+        env: around,
         limit_secs: limit.as_secs().saturating_add(60),
     })
 }

@@ -7,13 +7,17 @@ use super::{start, stop};
 use crate::{
     cli::{Start, Stop},
     context::Context,
+    dial,
     exit::Code,
     output,
 };
 use anyhow::Result;
 
 pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
+    super::warn_of_settings(context);
     context.home.prepare()?;
+    // As with the settings: what would refuse the start refuses it before anything is stopped.
+    dial::target(context).await?;
     let lock = start::only_starter(context).await?;
     match stop::end(context, options).await? {
         stop::Ended::NotRunning => {}

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 pub(super) fn run(context: Context, detached: bool) -> Result<ExitCode> {
     if !detached {
+        super::warn_of_settings(&context);
         output::hint(format!(
             "ws_daemon: in the foreground | home {} | log {} | Ctrl-C ends it",
             context.home.root().display(),

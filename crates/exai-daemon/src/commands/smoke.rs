@@ -18,6 +18,12 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(context: &Context) -> Result<Code> {
+    match Connection::open(context).await {
+        Ok(connection) => connection.close().await,
+        // Where nobody is, one word says it; what is wrong with somebody, the checks will show.
+        Err(error) if exit::code_of(&error) == exit::NOT_RUNNING => return Err(error),
+        Err(_) => {}
+    }
     let mut tally = Tally { failed: 0 };
     let (one, two) = tokio::join!(client(context, 1), client(context, 2));
     for (name, began, result) in one.into_iter().chain(two) {

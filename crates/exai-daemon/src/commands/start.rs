@@ -1,7 +1,6 @@
 //! `start`: brings the daemon of this home up and returns when it answers. Many starters agree
 //! on one by a lock; a port that somebody else holds is named, and nobody is pushed off it.
 
-use super::next_step;
 use crate::{
     cli::Start,
     context::Context,
@@ -9,7 +8,7 @@ use crate::{
     exit::{self, Code},
     lifecycle::{
         identity::lock_is_held,
-        port_owner,
+        port_fault::port_fault,
         spawn::{self, Spawned, tail},
     },
     output,
@@ -41,6 +40,9 @@ pub(super) struct Up {
 }
 
 pub(super) async fn run(context: &Context, options: &Start) -> Result<Code> {
+    if !options.quiet {
+        super::warn_of_settings(context);
+    }
     told(&bring_up(context, options).await?, options)
 }
 
@@ -242,32 +244,6 @@ async fn port_is_free(context: &Context) -> Result<()> {
     }
 }
 
-fn port_fault(target: &Target, answer: &Answer) -> Option<anyhow::Error> {
-    let at = target.authority();
-    let port = target.port;
-    let choose = "choose another port with EXAI_WS_PORT (or network.port in config/exai.toml)";
-    Some(match answer {
-        Answer::Ours(_) | Answer::Nobody(_) => return None,
-        Answer::OtherHome(server) => exit::OTHER_HOME.because(format!(
-            "port {port} is held by the exai of another home, {}; use that one with \
-             EXAI_HOME={}, or {choose}",
-            server.home, server.home
-        )),
-        Answer::Refused(why) => exit::REFUSED.because(format!(
-            "an exai daemon answers at ws://{at} and does not accept us ({why}); it runs with \
-             another token: unset EXAI_WS_TOKEN or give both the same, or {choose}"
-        )),
-        Answer::Foreign(_) | Answer::Silent => {
-            let owner = port_owner::owner(port);
-            let owner =
-                owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
-            exit::PORT_TAKEN.because(format!(
-                "port {port} is taken by {owner}, which is no exai; end it, or {choose}"
-            ))
-        }
-    })
-}
-
 /// One spawn. `None`: somebody else held the home at that moment.
 async fn attempt(context: &Context, patience: Duration) -> Result<Option<Up>> {
     let log_from = context
@@ -292,15 +268,13 @@ async fn attempt(context: &Context, patience: Duration) -> Result<Option<Up>> {
             if status.code() == Some(i32::from(exit::ALREADY_RUNNING.number)) {
                 return predecessor_gone(context).await;
             }
-            let taken = status.code() == Some(i32::from(exit::PORT_TAKEN.number));
-            if taken {
+            let taken = [exit::PORT_TAKEN, exit::OTHER_HOME, exit::REFUSED]
+                .into_iter()
+                .find(|code| status.code() == Some(i32::from(code.number)));
+            if taken.is_some() {
                 port_is_free(context).await?;
             }
-            let code = if taken {
-                exit::PORT_TAKEN
-            } else {
-                exit::START_FAILED
-            };
+            let code = taken.unwrap_or(exit::START_FAILED);
             return Err(died(context, &spawned, log_from, code, &status.to_string()));
         }
         if began.elapsed() > patience {
@@ -357,8 +331,11 @@ fn died(
     let said = std::fs::read_to_string(&spawned.last_words).unwrap_or_default();
     let logged = text_from(&context.home.daemon_log(), log_from).unwrap_or_default();
     let words = tail(&format!("{logged}\n{said}"), 15);
-    next_step("`exai-daemon doctor` checks what usually goes wrong");
-    code.because(format!("the daemon did not come up ({how})\n{words}").trim_end())
+    let told = format!("the daemon did not come up ({how})\n{words}");
+    let told = told.trim_end();
+    code.because(format!(
+        "{told}\n`exai-daemon doctor` checks what usually goes wrong"
+    ))
 }
 
 /// What was logged after `from`; all of it where the log was rotated meanwhile.
@@ -376,44 +353,6 @@ fn text_from(path: &std::path::Path, from: u64) -> std::io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use exai_protocol::Secret;
-
-    fn target() -> Target {
-        Target {
-            host: "127.0.0.1".into(),
-            port: 1,
-            host_header: None,
-            token: Secret::new("s3cret"),
-        }
-    }
-
-    fn server(home: &str) -> ServerInfo {
-        ServerInfo {
-            name: "exai-daemon".into(),
-            version: "1".into(),
-            build: "b".into(),
-            boot_id: "x".into(),
-            home: home.into(),
-        }
-    }
-
-    #[test]
-    fn r41_every_holder_of_the_port_has_its_message_and_code() {
-        let fault = |answer: Answer| port_fault(&target(), &answer).unwrap();
-        let other = fault(Answer::OtherHome(server("/their/home")));
-        assert_eq!(exit::code_of(&other), exit::OTHER_HOME);
-        assert!(
-            other.to_string().contains("EXAI_HOME=/their/home"),
-            "{other}"
-        );
-        let foreign = fault(Answer::Foreign("HTTP 200".into()));
-        assert_eq!(exit::code_of(&foreign), exit::PORT_TAKEN);
-        assert!(foreign.to_string().contains("EXAI_WS_PORT"), "{foreign}");
-        let refused = fault(Answer::Refused("unauthorized".into()));
-        assert_eq!(exit::code_of(&refused), exit::REFUSED);
-        assert!(!refused.to_string().contains("s3cret"));
-        assert!(port_fault(&target(), &Answer::Nobody("refused".into())).is_none());
-    }
 
     #[test]
     fn r17_the_log_is_read_from_where_it_was() {

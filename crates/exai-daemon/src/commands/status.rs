@@ -21,7 +21,9 @@ use std::time::Duration;
 /// Everything that is known at one moment.
 #[derive(Serialize)]
 struct Report {
+    /// A daemon of this home answers and serves us; see `state` for the other cases.
     running: bool,
+    state: State,
     line: String,
     url: String,
     home: String,
@@ -34,6 +36,20 @@ struct Report {
     endpoint: Option<Endpoint>,
     stopped: Option<Stopped>,
     lock_held: bool,
+}
+
+/// In one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// It answers and serves us.
+    Running,
+    /// It runs and does not let us in.
+    Refused,
+    /// Nobody answers; a health file says that somebody should.
+    Stale,
+    /// Nobody answers, and nobody should.
+    NotRunning,
 }
 
 pub(super) async fn run(context: &Context, options: &Status) -> Result<Code> {
@@ -49,12 +65,12 @@ pub(super) async fn run(context: &Context, options: &Status) -> Result<Code> {
         output::json(&report)?;
     } else {
         output::line(&report.line)?;
-        advise(&report);
+        advise(context, &report);
     }
-    Ok(if report.running {
-        exit::OK
-    } else {
-        exit::FAILURE
+    Ok(match report.state {
+        State::Running => exit::OK,
+        State::Refused => exit::REFUSED,
+        State::Stale | State::NotRunning => exit::FAILURE,
     })
 }
 
@@ -124,12 +140,15 @@ fn details(health: &Health) -> Vec<String> {
     lines
 }
 
-fn advise(report: &Report) {
+fn advise(context: &Context, report: &Report) {
     if let Some(health) = &report.health.as_ref().filter(|_| report.running) {
         health.warnings.iter().for_each(output::warning);
         return;
     }
-    if report.stopped.is_some() {
+    if report.state == State::Refused {
+        report.answer.iter().for_each(|answer| next_step(answer));
+        next_step(&dial::way_in(context));
+    } else if report.stopped.is_some() {
         next_step("stopped by you; run `exai-daemon start`");
     } else if let Some(answer) = &report.answer {
         next_step(&format!("{answer}; `exai-daemon doctor` says more"));
@@ -140,9 +159,10 @@ fn advise(report: &Report) {
 
 /// Looks through a good connection, or else at what is left.
 async fn look(context: &Context, connection: Option<&Connection>) -> Result<Report> {
-    let target = dial::target(context).await?;
+    let target = dial::place(context).await?;
     let mut report = Report {
         running: false,
+        state: State::NotRunning,
         line: String::new(),
         url: format!("ws://{}", target.authority()),
         home: context.home.root().display().to_string(),
@@ -162,10 +182,20 @@ async fn look(context: &Context, connection: Option<&Connection>) -> Result<Repo
         report.health = connection.client.health().await.ok();
     }
     report.running = report.health.is_some();
-    if !report.running {
-        report.answer = said(&probe(&target, &context.home).await, report.lock_held);
+    if report.running {
+        report.state = State::Running;
+    } else {
+        let answer = probe(&target, &context.home).await;
+        report.answer = said(&answer, report.lock_held);
         report.health = health_file(context);
         report.health_file_age_secs = report.health.as_ref().map(age);
+        // A daemon that ended in order left no doubt behind, as a stale file would.
+        let in_doubt = |health: &Health| health.state != "stopped";
+        if matches!(answer, Answer::Refused(_)) {
+            report.state = State::Refused;
+        } else if report.health.as_ref().is_some_and(in_doubt) {
+            report.state = State::Stale;
+        }
     }
     report.line = line(&report, &target);
     Ok(report)
@@ -200,14 +230,20 @@ fn age(health: &Health) -> f64 {
 
 /// The predecessor's line, which scripts read.
 fn line(report: &Report, target: &Target) -> String {
-    // A daemon that ended in order left no doubt behind, as a stale file would.
-    let ended = |health: &&Health| !report.running && health.state == "stopped";
-    let Some(health) = report.health.as_ref().filter(|health| !ended(health)) else {
-        return format!("ws_status: not running | ws://{}", target.authority());
-    };
-    let state = match report.health_file_age_secs {
-        None => "running".to_owned(),
-        Some(age) => format!("stale ({age:.0}s old)"),
+    let at = target.authority();
+    let (health, state) = match (report.state, &report.health) {
+        (State::Refused, _) => {
+            let pid = report.endpoint.as_ref().map(|record| record.pid);
+            let pid = pid.map_or_else(String::new, |pid| format!(" | pid={pid}"));
+            return format!("ws_status: running, but refuses our token | ws://{at}{pid}");
+        }
+        (State::NotRunning, _) | (_, None) => {
+            return format!("ws_status: not running | ws://{at}");
+        }
+        (_, Some(health)) => match report.health_file_age_secs {
+            None => (health, "running".to_owned()),
+            Some(age) => (health, format!("stale ({age:.0}s old)")),
+        },
     };
     let at = if report.running {
         report.url.clone()
@@ -246,6 +282,7 @@ mod tests {
             connections: 2,
             loop_lag_ms: None,
             outcomes: [("ok".to_owned(), 3)].into(),
+            providers: Vec::new(),
             warnings: vec!["look".to_owned()],
         }
     }
@@ -253,6 +290,11 @@ mod tests {
     fn report(health: Option<Health>, age: Option<f64>) -> Report {
         Report {
             running: health.is_some() && age.is_none(),
+            state: match (&health, age) {
+                (None, _) => State::NotRunning,
+                (Some(_), None) => State::Running,
+                (Some(_), Some(_)) => State::Stale,
+            },
             line: String::new(),
             url: "ws://127.0.0.1:8765".into(),
             home: "/h".into(),

@@ -21,8 +21,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 const LOOK: Duration = Duration::from_millis(50);
+/// What running calls get, and what they get where force is wanted.
+const DRAIN: Duration = Duration::from_secs(30);
+const SHORT_DRAIN: Duration = Duration::from_secs(3);
 /// Beyond its drain, for farewells, flushes and a slow disk.
 const GRACE: Duration = Duration::from_secs(10);
+const SHORT_GRACE: Duration = Duration::from_secs(4);
 /// A daemon that holds the home and does not answer may be starting just now.
 const STARTING: Duration = Duration::from_secs(3);
 /// After the signal that nothing survives.
@@ -59,7 +63,7 @@ pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
     output::line(match ended {
         Ended::NotRunning => "ws_daemon: not running",
         Ended::Asked => "ws_daemon: stopped",
-        Ended::Pushed(Push::Terminate) => "ws_daemon: stopped (by a signal; it did not answer)",
+        Ended::Pushed(Push::Terminate) => "ws_daemon: stopped (by a signal; it could not be asked)",
         Ended::Pushed(Push::Kill) => "ws_daemon: killed (it did not end by itself)",
     })?;
     next_step("shims reconnect but start nothing until `exai-daemon start`");
@@ -68,29 +72,55 @@ pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
 
 /// Ends the daemon of this home, whatever state it is in.
 pub(super) async fn end(context: &Context, options: &Stop) -> Result<Ended> {
-    let drain = Duration::from_secs_f64(options.drain);
-    let confirmed = match ask(context, drain).await? {
+    let (drain, grace) = patience(options);
+    let mut why = "does not answer";
+    let confirmed = match ask(context, drain, options.force).await? {
         Asked::Nobody => {
             identity::clean_up(&context.home);
             return Ok(Ended::NotRunning);
         }
         Asked::Confirmed(pid) => {
-            if gone(context, drain + GRACE, "waiting for running calls").await? {
+            if gone(context, drain + grace, "waiting for running calls").await? {
                 return finish(context, Ended::Asked);
             }
             Some(pid)
         }
-        Asked::NoAnswer => None,
+        Asked::Draining(calls) if !options.force => {
+            // The signal would cut short what another `stop` promised to wait for.
+            output::hint(format!(
+                "it is on its way down already and waits for {}; it gets another {} s{OR_FORCE}",
+                counted(calls),
+                (drain + grace).as_secs(),
+            ));
+            if gone(context, drain + grace, "waiting for running calls").await? {
+                return finish(context, Ended::Asked);
+            }
+            None
+        }
+        Asked::Refused => {
+            why = "refuses our token";
+            None
+        }
+        Asked::Draining(_) | Asked::NoAnswer => None,
     };
     let pid = push(context, confirmed, Push::Terminate)?;
-    if gone(context, drain + GRACE, "asked it by a signal, waiting").await? {
+    output::hint(format!(
+        "the daemon (pid {pid}) {why}; told it by a signal to end, which may take {} s{}",
+        (drain + grace).as_secs(),
+        if options.force {
+            ", then it is killed"
+        } else {
+            OR_FORCE
+        }
+    ));
+    if gone(context, drain + grace, "told it by a signal, waiting").await? {
         return finish(context, Ended::Pushed(Push::Terminate));
     }
     if !options.force {
         return Err(exit::NOT_STOPPED.because(format!(
             "the daemon (pid {pid}) did not end within {} s of being asked; run \
              `exai-daemon stop --force` to kill it",
-            (drain + GRACE).as_secs()
+            (drain + grace).as_secs()
         )));
     }
     push(context, confirmed, Push::Kill)?;
@@ -103,6 +133,18 @@ pub(super) async fn end(context: &Context, options: &Stop) -> Result<Ended> {
     )))
 }
 
+const OR_FORCE: &str = " (less with `exai-daemon stop --force`)";
+
+/// What running calls get to finish, and the daemon to end after that.
+fn patience(options: &Stop) -> (Duration, Duration) {
+    let (drain, grace) = if options.force {
+        (SHORT_DRAIN, SHORT_GRACE)
+    } else {
+        (DRAIN, GRACE)
+    };
+    (options.drain.map_or(drain, Duration::from_secs_f64), grace)
+}
+
 fn finish(context: &Context, ended: Ended) -> Result<Ended> {
     identity::clean_up(&context.home);
     Ok(ended)
@@ -113,17 +155,21 @@ enum Asked {
     Nobody,
     /// It said it would end, and which process it is.
     Confirmed(u32),
+    /// It was asked before, and finishes that many calls; it takes no new connections.
+    Draining(u64),
+    /// The daemon of this home does not let us in.
+    Refused,
     /// Something holds the home and cannot be spoken to.
     NoAnswer,
 }
 
-async fn ask(context: &Context, drain: Duration) -> Result<Asked> {
+async fn ask(context: &Context, drain: Duration, force: bool) -> Result<Asked> {
     let began = Instant::now();
     loop {
-        let target = dial::target(context).await?;
+        let target = dial::place(context).await?;
         let answer = probe(&target, &context.home).await;
         if let Answer::Ours(_) = answer {
-            match shutdown(context, drain).await {
+            match shutdown(context, drain, force).await {
                 Ok(pid) => return Ok(Asked::Confirmed(pid)),
                 Err(error) => output::warning(format!("the daemon could not be asked: {error:#}")),
             }
@@ -140,11 +186,29 @@ async fn ask(context: &Context, drain: Duration) -> Result<Asked> {
                 _ => Ok(Asked::Nobody),
             };
         }
+        if let Answer::Refused(_) = answer {
+            return Ok(Asked::Refused);
+        }
+        if let Some(calls) = draining(context, &answer) {
+            return Ok(Asked::Draining(calls));
+        }
         if began.elapsed() > STARTING {
             return Ok(Asked::NoAnswer);
         }
         sleep(LOOK).await;
     }
+}
+
+/// How many calls a daemon that takes no more connections is finishing, by its own word.
+fn draining(context: &Context, answer: &Answer) -> Option<u64> {
+    let health = exai_telemetry::health_file::read(&context.home.health_file());
+    let health = health.ok().flatten()?;
+    let closed = matches!(answer, Answer::Nobody(_)) && health.state == "draining";
+    (closed && rendezvous::names(&context.home, &health.boot_id)).then_some(health.global_inflight)
+}
+
+fn counted(calls: u64) -> String {
+    format!("{calls} running call{}", if calls == 1 { "" } else { "s" })
 }
 
 fn mention_others(answer: &Answer, port: u16) {
@@ -165,7 +229,7 @@ fn mention_others(answer: &Answer, port: u16) {
     }
 }
 
-async fn shutdown(context: &Context, drain: Duration) -> Result<u32> {
+async fn shutdown(context: &Context, drain: Duration, force: bool) -> Result<u32> {
     let connection = Connection::open(context).await?;
     let millis = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
     let reply = connection.client.shutdown(millis, "exai-daemon stop").await;
@@ -173,10 +237,10 @@ async fn shutdown(context: &Context, drain: Duration) -> Result<u32> {
     let reply = reply?;
     if reply.in_flight > 0 {
         output::hint(format!(
-            "{} running call{} may finish within {} s",
-            reply.in_flight,
-            if reply.in_flight == 1 { "" } else { "s" },
-            drain.as_secs_f64()
+            "waiting for {} to finish, at most {} s{}",
+            counted(reply.in_flight),
+            drain.as_secs_f64(),
+            if force { "" } else { OR_FORCE }
         ));
     }
     Ok(reply.pid)
@@ -186,7 +250,7 @@ async fn shutdown(context: &Context, drain: Duration) -> Result<u32> {
 async fn gone(context: &Context, patience: Duration, what: &str) -> Result<bool> {
     let began = Instant::now();
     let record = rendezvous::read(&context.home).ok().flatten();
-    let target = dial::target(context).await?;
+    let target = dial::place(context).await?;
     let mut ticker = output::Ticker::new();
     loop {
         let now = rendezvous::read(&context.home).ok().flatten();

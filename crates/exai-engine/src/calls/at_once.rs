@@ -22,8 +22,9 @@ pub(super) fn run(
         Ok(reserved) => answer(engine, &call, tool, arguments, reserved),
         Err(received) => {
             let waiting = Arc::clone(engine);
+            let place = engine.backlog().enter(call.facts.args_bytes);
             engine.spawn(async move {
-                match waiting.recorder().receive(received).await {
+                match life::room(&waiting, &call, received, place).await {
                     Some(reserved) => answer(&waiting, &call, tool, arguments, reserved),
                     None => waiting.abandon(&call),
                 }

@@ -5,8 +5,14 @@ use super::{
     CallKey, Finished, ShareKey,
     outcome::{Asked, End},
 };
-use crate::{progress::ProgressHandle, sessions::Session};
-use exai_protocol::record::CallFacts;
+use crate::{
+    progress::{ProgressHandle, Said},
+    sessions::Session,
+};
+use exai_protocol::{
+    UnixMillis,
+    record::{CallFacts, ProgressRecord},
+};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -212,6 +218,23 @@ impl Call {
 
     pub(crate) fn next_seq(&self) -> u64 {
         self.said.fetch_add(1, Relaxed) + 1
+    }
+
+    /// A message as it is recorded; it was said when it was said, not when it is written.
+    pub(crate) fn progress_record(&self, said: &Said, now: UnixMillis) -> Arc<ProgressRecord> {
+        let ago = u64::try_from(said.at.elapsed().as_millis()).unwrap_or(0);
+        Arc::new(ProgressRecord {
+            call: Arc::clone(&self.facts),
+            at: UnixMillis(now.0.saturating_sub(ago)),
+            seq: self.next_seq(),
+            stage: Arc::clone(&said.stage),
+            message: Arc::clone(&said.message),
+        })
+    }
+
+    /// Notes the newest words, told or not: a deadline's error quotes them.
+    pub(crate) fn heard(&self, words: &Arc<str>) {
+        self.lock().words = Some(Arc::clone(words));
     }
 
     /// Another peer waits for this call too. It hears what it missed before it is entered, so

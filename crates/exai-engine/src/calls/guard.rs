@@ -127,6 +127,11 @@ impl Armed {
             run_us,
             asked: call.asked.clone(),
         });
+        let (late, progress_left_out) = call.progress.last_take();
+        let late_progress = late
+            .iter()
+            .map(|said| call.progress_record(said, engine.now()))
+            .collect();
         let error = finished.told(engine.config().max_result_bytes);
         let record = Arc::new(FinishedRecord {
             call: Arc::clone(&call.facts),
@@ -134,10 +139,13 @@ impl Armed {
                 .as_ref()
                 .map_or(Outcome::Ok, |error| error.code.outcome()),
             error,
+            usage: finished.usage.clone(),
             finished_at: engine.now(),
             queue_us,
             run_us,
             result_bytes: finished.result_bytes() as u64,
+            late_progress,
+            progress_left_out,
             progress: call.said(),
             watchers: call.watching(),
         });

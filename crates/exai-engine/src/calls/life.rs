@@ -3,6 +3,7 @@
 
 use super::{
     Update,
+    backlog::Place,
     call::{Call, Stop},
     follow,
     guard::Guard,
@@ -13,6 +14,8 @@ use crate::{
     admission::{Admitted, Claim, Permit},
     engine::Engine,
     events::Happening,
+    ports::recorder::Reserved,
+    progress::Said,
     tool::{Tool, ToolCall, ToolSpec},
 };
 use exai_protocol::{
@@ -34,7 +37,10 @@ pub(super) async fn live(
     let received = Record::Received(Arc::clone(&call.facts));
     let reserved = match engine.recorder().try_receive(received) {
         Ok(reserved) => Some(reserved),
-        Err(received) => engine.recorder().receive(received).await,
+        Err(received) => {
+            let place = engine.backlog().enter(call.facts.args_bytes);
+            room(&engine, &call, received, place).await
+        }
     };
     let Some(reserved) = reserved else {
         // The writer of records is gone: the process is past its flush and about to end.
@@ -46,6 +52,26 @@ pub(super) async fn live(
         Some(tool) => through(&engine, &call, tool, arguments, &mut guard).await,
     };
     guard.finish(end).await;
+}
+
+/// Waits for room in the record. Nothing is promised meanwhile, but the call is not silent.
+pub(super) async fn room(
+    engine: &Engine,
+    call: &Call,
+    received: Record,
+    _place: Place,
+) -> Option<Reserved> {
+    let reserved = engine.recorder().receive(received);
+    tokio::pin!(reserved);
+    let mut heartbeat = engine.heartbeat();
+    heartbeat.reset();
+    loop {
+        tokio::select! {
+            biased;
+            reserved = &mut reserved => return reserved,
+            _ = heartbeat.tick() => beat(engine, call, "queued", ""),
+        }
+    }
 }
 
 async fn through(
@@ -158,43 +184,48 @@ pub(super) fn wish_of(engine: &Engine, call: &Call, started: bool) -> Option<End
         .map(|_| End::Unwatched { after, started })
 }
 
-/// One progress message: to the record, the bus and everyone attached. What is said is
-/// recorded, so at the record's bound it is not said: false, to be tried again.
-pub(super) fn say(engine: &Engine, call: &Call, stage: &str, message: &str) -> bool {
-    let mut said = None;
+/// Records one message, if there is room: what is said is recorded, so at the record's bound
+/// it is not said either.
+pub(super) fn record(engine: &Engine, call: &Call, said: &Said) -> Option<Arc<ProgressRecord>> {
+    let mut recorded = None;
     let make = || {
-        let progress = Arc::new(ProgressRecord {
-            call: Arc::clone(&call.facts),
-            at: engine.now(),
-            seq: call.next_seq(),
-            stage: Arc::from(stage),
-            message: Arc::from(message),
-        });
-        Record::Progress(Arc::clone(said.insert(progress)))
+        Record::Progress(Arc::clone(
+            recorded.insert(call.progress_record(said, engine.now())),
+        ))
     };
-    let recorded = engine.recorder().try_record(make);
-    if let Some(progress) = said {
-        call.tell(&Update::Progress {
-            seq: progress.seq,
-            stage,
-            message,
-        });
-        engine
-            .bus()
-            .publish(progress.at, Happening::Progress(progress));
-    }
+    engine.recorder().try_record(make);
     recorded
+}
+
+/// Tells a message that was recorded to everyone attached and to the bus.
+pub(super) fn pass_on(engine: &Engine, call: &Call, progress: Arc<ProgressRecord>) {
+    call.tell(&Update::Progress {
+        seq: progress.seq,
+        stage: &progress.stage,
+        message: &progress.message,
+    });
+    engine
+        .bus()
+        .publish(progress.at, Happening::Progress(progress));
 }
 
 /// A sign of life, with words where there are any and room to record them.
 pub(super) fn beat(engine: &Engine, call: &Call, stage: &str, message: &str) {
-    if message.is_empty() || !say(engine, call, stage, message) {
-        call.tell(&Update::Progress {
-            seq: call.next_seq(),
-            stage,
-            message: "",
-        });
+    let said = || Said {
+        at: Instant::now(),
+        stage: Arc::from(stage),
+        message: Arc::from(message),
+    };
+    if !message.is_empty()
+        && let Some(progress) = record(engine, call, &said())
+    {
+        return pass_on(engine, call, progress);
     }
+    call.tell(&Update::Progress {
+        seq: call.next_seq(),
+        stage,
+        message: "",
+    });
 }
 
 pub(super) fn tool_call(call: &Call, arguments: Arc<RawValue>) -> ToolCall {

@@ -3,6 +3,7 @@
 //! again. Tombstones are hashes, and bounded too: the oldest of them go last of all.
 
 use super::{CallKey, Finished, RetentionLimits};
+use crate::sessions::Scope;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     hash::{BuildHasher, Hasher, RandomState},
@@ -82,6 +83,13 @@ impl Retention {
             return Kept::Tombstone;
         }
         Kept::Nothing
+    }
+
+    /// Whose results are kept.
+    pub(super) fn scopes(&self) -> HashSet<Scope> {
+        let keys = self.results.keys();
+        keys.map(|key| (key.principal.clone(), Arc::clone(&key.scope)))
+            .collect()
     }
 
     pub(super) fn sweep(&mut self, now: Instant) {

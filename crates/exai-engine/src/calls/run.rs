@@ -5,15 +5,17 @@
 use super::{
     Update,
     call::{Call, Stop},
-    life::{beat, say, wish_of},
+    life::{beat, pass_on, record, wish_of},
     outcome::End,
 };
 use crate::{
     engine::Engine,
+    progress::Said,
     tool::{Tool, ToolCall, ToolError, ToolOutput},
 };
-use exai_protocol::limits::PROGRESS_SPACING_MS;
+use exai_protocol::{limits::PROGRESS_SPACING_MS, record::ProgressRecord};
 use std::{
+    collections::VecDeque,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -27,6 +29,10 @@ use tokio::{
 };
 
 const SPACING: Duration = Duration::from_millis(PROGRESS_SPACING_MS);
+
+/// Between two pieces of streamed text: faster than an eye, slower than a flood of frames. The
+/// first piece never waits.
+const TEXT_SPACING: Duration = Duration::from_millis(20);
 
 /// Far enough to mean never.
 const NEVER: Duration = Duration::from_secs(86_400 * 365);
@@ -51,31 +57,50 @@ pub(super) async fn run(engine: &Engine, call: &Call, tool: Arc<dyn Tool>, input
 }
 
 async fn watch(engine: &Engine, call: &Call, returned: &mut oneshot::Receiver<End>) -> End {
+    let mut next_progress = Instant::now();
+    let end = end_of(engine, call, returned, &mut next_progress).await;
+    last_words(engine, call, next_progress);
+    match end {
+        Some(end) => end,
+        None => call.out_of_time(true),
+    }
+}
+
+/// Accompanies the run to its end; `None` is the deadline, whose error quotes the last words.
+async fn end_of(
+    engine: &Engine,
+    call: &Call,
+    returned: &mut oneshot::Receiver<End>,
+    next_progress: &mut Instant,
+) -> Option<End> {
     let mut heartbeat = engine.heartbeat();
     heartbeat.reset();
-    let mut next_progress = Instant::now();
-    let (mut sign_due, mut has_news) = (false, false);
+    let (mut sign_due, mut has_news, mut has_text) = (false, false, false);
+    let mut next_text = Instant::now();
     loop {
         let unwatched_at = call.wish().1.map(|since| since + engine.config().unwatched);
         tokio::select! {
             biased;
-            end = &mut *returned => {
-                last_words(engine, call, next_progress);
-                return end.unwrap_or(End::Lost);
-            }
+            end = &mut *returned => return Some(end.unwrap_or(End::Lost)),
             () = call.wake.notified() => {
                 if let Some(end) = wish_of(engine, call, true) {
-                    return end;
+                    return Some(end);
                 }
             }
-            () = sleep_until(call.deadline()) => return call.out_of_time(true),
+            () = sleep_until(call.deadline()) => return None,
             () = sleep_until(unwatched_at.unwrap_or_else(|| Instant::now() + NEVER)), if unwatched_at.is_some() => {
-                return End::Unwatched { after: engine.config().unwatched, started: true };
+                return Some(End::Unwatched { after: engine.config().unwatched, started: true });
             }
             _ = heartbeat.tick() => sign_due = true,
+            () = call.progress.written(), if !has_text => has_text = true,
+            () = sleep_until(next_text), if has_text => {
+                next_text = Instant::now() + TEXT_SPACING;
+                has_text = false;
+                pass_text(call);
+            }
             () = call.progress.changed(), if !has_news => has_news = true,
-            () = sleep_until(next_progress), if sign_due || has_news => {
-                next_progress = Instant::now() + SPACING;
+            () = sleep_until(*next_progress), if sign_due || has_news => {
+                *next_progress = Instant::now() + SPACING;
                 report(engine, call, sign_due);
                 (sign_due, has_news) = (false, false);
             }
@@ -83,33 +108,56 @@ async fn watch(engine: &Engine, call: &Call, returned: &mut oneshot::Receiver<En
     }
 }
 
-/// Passes on what the tool said since the last time; a bare sign of life where one is due and
-/// nothing was said.
+/// Records what the tool said since the last time and passes on the newest of it; a bare sign
+/// of life where one is due and nothing was said.
 fn report(engine: &Engine, call: &Call, sign_due: bool) {
-    let pending = call.progress.take();
-    if !pending.text.is_empty() {
-        call.tell(&Update::Partial(&pending.text));
-    }
-    if let Some(said) = pending.said {
-        if say(engine, call, &said.stage, &said.message) {
-            return;
-        }
-        call.progress.put_back(said);
-    }
-    if sign_due {
-        beat(engine, call, "running", "");
+    let newest = record_all(engine, call, call.progress.take());
+    match newest {
+        Some(newest) => pass_on(engine, call, newest),
+        None if sign_due => beat(engine, call, "running", ""),
+        None => {}
     }
 }
 
-/// Streamed text is complete before the end; a message too close to the last one is not sent.
+fn pass_text(call: &Call) {
+    let text = call.progress.take_text();
+    if !text.is_empty() {
+        call.tell(&Update::Partial(&text));
+    }
+}
+
+/// Streamed text is complete before the end. A message too close to the last one is recorded
+/// and not sent.
 fn last_words(engine: &Engine, call: &Call, next_progress: Instant) {
-    let pending = call.progress.take();
-    if !pending.text.is_empty() {
-        call.tell(&Update::Partial(&pending.text));
+    pass_text(call);
+    let said = call.progress.take();
+    if let Some(newest) = said.back() {
+        call.heard(&newest.message);
     }
-    if let Some(said) = pending.said.filter(|_| Instant::now() >= next_progress) {
-        say(engine, call, &said.stage, &said.message);
+    if let Some(newest) = record_all(engine, call, said)
+        && Instant::now() >= next_progress
+    {
+        pass_on(engine, call, newest);
     }
+}
+
+/// Records messages in their order. The newest, if all found room; what found none waits, and
+/// goes with the call's end at the latest.
+fn record_all(
+    engine: &Engine,
+    call: &Call,
+    mut said: VecDeque<Said>,
+) -> Option<Arc<ProgressRecord>> {
+    let mut newest = None;
+    while let Some(next) = said.front() {
+        newest = record(engine, call, next);
+        if newest.is_none() {
+            call.progress.put_back(said);
+            return None;
+        }
+        said.pop_front();
+    }
+    newest
 }
 
 /// Runs the tool so that a panic costs one answer. Nothing of it runs before the first poll,

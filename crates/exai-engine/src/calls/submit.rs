@@ -3,9 +3,11 @@
 
 use super::{
     CallKey, Known, ShareKey, Update, Watcher, at_once,
+    backlog::Behind,
     call::{Call, Limit, Parts, Whose},
     life,
     outcome::Asked,
+    refusal::kept_name,
 };
 use crate::{engine::Engine, sessions::Session, tool::Tool};
 use exai_protocol::{
@@ -29,6 +31,8 @@ pub struct Submission {
     pub request_id: RequestId,
     /// The tool's name as the client knows it.
     pub name: String,
+    /// Whether operator tools may be meant.
+    pub operator: bool,
     /// Always an object.
     pub arguments: Arc<RawValue>,
     /// How long the client will wait, where it says so.
@@ -39,14 +43,22 @@ pub struct Submission {
 
 impl Engine {
     /// Runs a call, or attaches to the same call that is already known.
-    pub fn submit(self: &Arc<Self>, submission: Submission) {
+    ///
+    /// # Errors
+    /// [`Behind`], and nothing happened: the call is to be kept back until there is room.
+    pub fn submit(self: &Arc<Self>, submission: Submission) -> Result<(), Behind> {
+        if self.backlog().is_full() {
+            return Err(Behind);
+        }
+        self.take(submission);
+        Ok(())
+    }
+
+    fn take(self: &Arc<Self>, submission: Submission) {
         let key = self.key(&submission.session, submission.request_id.clone());
         let snapshot = self.registry().snapshot();
-        let found = snapshot.find(&submission.name);
-        let name = found.map_or_else(
-            || Arc::from(&*submission.name),
-            |(name, _)| Arc::clone(name),
-        );
+        let found = snapshot.find(&submission.name, submission.operator);
+        let name = found.map_or_else(|| kept_name(&submission.name), |(name, _)| Arc::clone(name));
         let tool = found.map(|(_, tool)| Arc::clone(tool));
         let arguments = Sha256::digest(submission.arguments.get().as_bytes()).into();
         let asked = Asked {

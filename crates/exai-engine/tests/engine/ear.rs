@@ -96,6 +96,17 @@ impl Ear {
             .collect()
     }
 
+    /// The streamed text so far, with its times.
+    pub(crate) fn pieces(&self) -> Vec<(Instant, String)> {
+        let heard = self.lock().clone().into_iter();
+        heard
+            .filter_map(|(at, heard)| match heard {
+                Heard::Partial(text) => Some((at, text)),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// Ends told so far.
     pub(crate) fn endings(&self) -> Vec<Ending> {
         let heard = self.heard().into_iter();

@@ -95,12 +95,76 @@ async fn i02_a_flood_of_progress_is_spaced_and_beats_nonetheless() {
             .all(|(_, _, stage, message)| stage == "working" && message.starts_with("step "))
     );
     world.audit().await;
-    assert_eq!(
-        world.progress_records().len(),
-        progress.len(),
-        "each message is recorded"
+    let said: Vec<String> = (0..1000).map(|n| format!("step {n}")).collect();
+    assert_eq!(world.progress_records(), said, "each message is recorded");
+    assert_eq!(world.finished()[0].progress, 1000);
+    assert_eq!(world.finished()[0].progress_left_out, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i02_beyond_the_bound_what_is_sent_is_recorded_and_the_rest_is_counted() {
+    let world = World::new();
+    let member = world.join("a");
+    let ear = world.call(&member, "1", "act", r#"{"ms":30000,"say":"step"}"#);
+    ear.end().await;
+    world.audit().await;
+    let records = world.progress_records();
+    for (.., message) in ear.progress() {
+        assert!(records.contains(&message), "{message}");
+    }
+    assert_eq!(records.last().unwrap(), "step 2999", "the last word");
+    let end = &world.finished()[0];
+    assert_eq!(records.len() as u64 + end.progress_left_out, 3000);
+    assert!(records.len() < 1130, "{}", records.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn i02_the_last_words_are_recorded_however_the_call_ends() {
+    for (ms, then, timeout, left) in [
+        (105, "", None, false),
+        (105, "fail", None, false),
+        (105, "panic", None, false),
+        (5000, "", Some(Duration::from_millis(105)), false),
+        (5000, "", None, true),
+    ] {
+        let world = World::new();
+        let member = world.join("a");
+        let order = format!(r#"{{"ms":{ms},"say":"step","then":"{then}"}}"#);
+        let ear = world.call_for(&member, "1", "act", &order, timeout);
+        if left {
+            tokio::time::sleep(Duration::from_millis(105)).await;
+            let stop = exai_protocol::request::CancelMode::Stop;
+            world.engine.cancel(&member, &"1".into(), stop, "esc");
+        }
+        ear.end().await;
+        world.audit().await;
+        let said: Vec<String> = (0..=10).map(|n| format!("step {n}")).collect();
+        assert_eq!(world.progress_records(), said, "{order} {timeout:?} {left}");
+        assert_eq!(ear.progress().len(), 1, "too close to the first to be sent");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn i02_a_tool_that_ends_at_once_leaves_its_words_too() {
+    let world = World::new();
+    let tool = crate::scripts::Script::acting(
+        "quick",
+        |spec| {
+            spec.instant = true;
+            crate::scripts::repeatable(spec);
+        },
+        |call| {
+            Box::pin(async move {
+                call.progress.say("stage", "in passing");
+                Ok(exai_engine::tool::ToolOutput::text(""))
+            })
+        },
     );
-    assert_eq!(world.finished()[0].progress, progress.len() as u64);
+    world.engine.replace_tools("more", vec![tool]);
+    let member = world.join("a");
+    world.run(&member, "1", "quick", "{}").await;
+    world.audit().await;
+    assert_eq!(world.progress_records(), ["in passing"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,6 +205,33 @@ async fn streamed_text_is_whole_and_never_logged() {
     assert_eq!(text, "all of it");
     world.audit().await;
     assert_eq!(world.progress_records(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn streamed_text_comes_at_once_and_then_at_its_own_pace() {
+    let world = World::new();
+    let member = world.join("a");
+    let begin = Instant::now();
+    let ear = world.call(&member, "1", "act", r#"{"ms":1000,"pieces":true}"#);
+    ear.end().await;
+    let pieces = ear.pieces();
+    let after = |at: Instant| (at - begin).as_millis();
+    assert!(
+        after(pieces[0].0) <= 11,
+        "the first waits for nothing: {pieces:?}"
+    );
+    assert!((45..=55).contains(&pieces.len()), "{} pieces", pieces.len());
+    let gaps = pieces.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    assert!(
+        gaps.rev()
+            .skip(1)
+            .all(|gap| gap >= Duration::from_millis(20)),
+        "all but the last: {pieces:?}"
+    );
+    let text: String = pieces.into_iter().map(|(_, text)| text).collect();
+    let whole: String = (0..100).map(|n| format!("{n} ")).collect();
+    assert_eq!(text, whole);
+    world.audit().await;
 }
 
 #[tokio::test(start_paused = true)]

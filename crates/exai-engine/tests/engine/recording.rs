@@ -1,7 +1,10 @@
 //! The record channel at its bound: admission waits, timers do not, nothing is dropped.
 
-use crate::world::{Plan, World, secs, settle};
-use exai_engine::Config;
+use crate::{
+    ear::Heard,
+    world::{Plan, World, secs, settle},
+};
+use exai_engine::{Config, calls::Refusal};
 use exai_protocol::{Code, Outcome, record::Record};
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
@@ -39,11 +42,13 @@ async fn r40_at_the_bound_admission_waits_and_nothing_is_dropped() {
     let two = world.call(&member, "2", "act", "{}");
     let three = world.call(&member, "3", "instant", "{}");
     tokio::time::sleep(secs(60)).await;
-    assert_eq!(
-        (two.heard(), three.heard()),
-        (vec![], vec![]),
-        "no room, no promise"
-    );
+    for waiting in [&two, &three] {
+        let heard = waiting.heard();
+        assert_eq!(heard.len(), 29, "a sign of life every 2 s: {heard:?}");
+        let bare =
+            |heard: &Heard| matches!(heard, Heard::Progress { message, .. } if message.is_empty());
+        assert!(heard.iter().all(bare), "no room, no promise: {heard:?}");
+    }
     let first = take(&mut receiver, 2).await;
     assert_eq!(first, ["received 1", "finished 1"]);
     let mut rest = take(&mut receiver, 4).await;
@@ -87,6 +92,110 @@ async fn more_waiting_calls_than_places_do_not_lock_each_other_out() {
     }
 }
 
+/// A disk that stands still while everybody goes on calling.
+#[tokio::test(start_paused = true)]
+async fn r40_while_the_record_stands_still_only_so_many_wait_and_none_is_lost() {
+    const CALLS: usize = 5000;
+    let mut plan = Plan {
+        record_bound: 64,
+        ..Plan::default()
+    };
+    plan.config.limits.queue_calls = 100;
+    let (world, mut receiver) = World::unread(plan);
+    let members = [world.join("a"), world.join("b"), world.join("")];
+    let tools = ["act", "instant", "nonsense", "other"];
+    let ears: Vec<_> = (0..CALLS)
+        .map(|n| {
+            let (member, tool) = (&members[n % 3], tools[n % 4]);
+            world.call(member, &n.to_string(), tool, "{}")
+        })
+        .collect();
+    for _ in 0..5 {
+        tokio::time::sleep(secs(60)).await;
+        assert_eq!(world.engine.waiting_for_the_record(), 100);
+        assert!(
+            world.engine.live_calls() <= 132,
+            "{}",
+            world.engine.live_calls()
+        );
+    }
+    let answered = ears.iter().filter(|ear| !ear.endings().is_empty()).count();
+    assert_eq!(answered, 32, "those whose record has room");
+    let waiting = ears.iter().filter(|ear| ear.heard().len() > 100).count();
+    assert_eq!(waiting, 100, "those that wait are told signs of life");
+    let all = take(&mut receiver, 2 * CALLS);
+    let mut all = tokio::time::timeout(secs(600), all).await.expect("stuck");
+    for (n, ear) in ears.iter().enumerate() {
+        let end = ear.end().await;
+        let expected = if tools[n % 4] == "nonsense" {
+            Outcome::NotFound
+        } else {
+            Outcome::Ok
+        };
+        assert_eq!(end.outcome, expected, "{n}");
+        assert_eq!(ear.endings().len(), 1);
+    }
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 2 * CALLS, "each came and each ended");
+    assert_eq!(world.engine.waiting_for_the_record(), 0);
+    assert_eq!(world.engine.live_calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r40_what_waits_for_the_record_is_bounded_in_bytes_too() {
+    let mut plan = Plan {
+        record_bound: 2,
+        ..Plan::default()
+    };
+    plan.config.limits.queue_bytes = 100_000;
+    let (world, mut receiver) = World::unread(plan);
+    let member = world.join("a");
+    let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(30_000));
+    let ears: Vec<_> = (0..50)
+        .map(|n| world.call(&member, &n.to_string(), "act", &large))
+        .collect();
+    tokio::time::sleep(secs(60)).await;
+    assert_eq!(world.engine.waiting_for_the_record(), 4);
+    let all = tokio::time::timeout(secs(60), take(&mut receiver, 100)).await;
+    assert_eq!(all.expect("stuck").len(), 100);
+    for ear in ears {
+        assert_eq!(ear.end().await.outcome, Outcome::Ok);
+    }
+}
+
+/// Refusals are recorded too, and cost no more than calls.
+#[tokio::test(start_paused = true)]
+async fn r40_a_flood_of_what_is_no_call_waits_like_calls() {
+    let mut plan = Plan {
+        record_bound: 4,
+        ..Plan::default()
+    };
+    plan.config.limits.queue_calls = 10;
+    let (world, mut receiver) = World::unread(plan);
+    let member = world.join("a");
+    let long = "n".repeat(100_000);
+    let refuse = || {
+        world.engine.record_refusal(Refusal {
+            session: &member.session,
+            request_id: Some("r".into()),
+            name: Some(&long),
+            arguments: None,
+            message: &long,
+        })
+    };
+    let taken = (0..1000).filter(|_| refuse().is_ok()).count();
+    assert_eq!(taken, 12, "two have room, ten wait");
+    for _ in 0..12 {
+        let Some(Record::Received(call)) = receiver.recv().await else {
+            continue;
+        };
+        assert_eq!(call.tool.len(), 256);
+    }
+    settle().await;
+    assert_eq!(refuse(), Ok(()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn i06_a_writer_that_stalls_delays_no_deadline_and_no_heartbeat() {
     let (world, mut receiver) = bounded(2);
@@ -101,7 +210,17 @@ async fn i06_a_writer_that_stalls_delays_no_deadline_and_no_heartbeat() {
         beats.iter().all(|(.., message)| message.is_empty()),
         "what cannot be recorded is not said"
     );
-    assert_eq!(take(&mut receiver, 2).await, ["received 1", "finished 1"]);
+    assert_eq!(take(&mut receiver, 1).await, ["received 1"]);
+    let Some(Record::Finished(end)) = receiver.recv().await else {
+        panic!("its end comes next");
+    };
+    let late: Vec<&str> = end
+        .late_progress
+        .iter()
+        .map(|said| &*said.message)
+        .collect();
+    let said: Vec<String> = (0..900).map(|n| format!("step {n}")).collect();
+    assert_eq!(late, said, "what found no room goes with the end");
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,7 +101,7 @@ async fn the_list_is_sorted_and_a_snapshot_stays_as_it_was() {
     let names: Vec<&str> = after.entries().map(|entry| &*entry.name).collect();
     assert!(names.is_sorted() && names.contains(&"aa") && names.contains(&"zz"));
     assert_eq!(after.len(), before.len() + 2);
-    assert!(before.find("aa").is_none());
+    assert!(before.find("aa", false).is_none());
     let listed: Vec<serde_json::Value> = serde_json::from_str(after.list().get()).unwrap();
     assert_eq!(listed.len(), after.len());
 }

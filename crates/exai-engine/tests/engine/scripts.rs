@@ -24,6 +24,8 @@ struct Order {
     say: Option<String>,
     /// Stream this once.
     stream: Option<String>,
+    /// Stream a numbered piece every 10 ms while sleeping.
+    pieces: bool,
     /// `fail`, `panic`, `refuse`; otherwise answer.
     then: String,
     /// Answer with so many bytes.
@@ -123,6 +125,16 @@ fn obey(call: ToolCall) -> ToolFuture {
             call.progress.stream(text);
         }
         let until = tokio::time::Instant::now() + Duration::from_millis(order.ms);
+        if order.pieces {
+            // A sign of its own just before the first piece must not hold it up.
+            call.progress.say("waiting", "for the first piece");
+            let mut piece = 0u64;
+            while tokio::time::Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                call.progress.stream(&format!("{piece} "));
+                piece += 1;
+            }
+        }
         if let Some(words) = &order.say {
             let mut said = 0u64;
             while tokio::time::Instant::now() < until {

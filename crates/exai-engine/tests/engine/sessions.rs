@@ -6,7 +6,7 @@ use crate::{
     world::{HOUR, World, secs, settle},
 };
 use exai_engine::sessions::Push;
-use exai_protocol::{ClientId, Principal};
+use exai_protocol::{ClientId, Principal, SessionId, hello::ClientInfo};
 
 fn local() -> Principal {
     Principal::new("local")
@@ -151,4 +151,30 @@ async fn notices_reach_those_who_announced_it_and_whom_they_are_for() {
     let got: Vec<usize> = boxes.iter().map(|mailbox| mailbox.got().len()).collect();
     assert_eq!(got, [3, 3, 0, 1, 0]);
     assert_eq!(boxes[0].got()[0], "cli info: hello");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_names_no_folders_works_in_its_directory() {
+    let world = World::new();
+    let join = |roots: &[&str], cwd: &str| {
+        let info = ClientInfo {
+            roots: roots.iter().map(|&root| root.to_owned()).collect(),
+            cwd: cwd.to_owned(),
+            ..ClientInfo::default()
+        };
+        let fresh = SessionId::new(world.engine.mint_session_id());
+        let mailbox = Mailbox::new(false);
+        let sessions = world.engine.sessions();
+        sessions.join(local(), info, mailbox, fresh, world.engine.now())
+    };
+    assert_eq!(*join(&["/a"], "/w").session.roots(), ["/a"]);
+    assert!(join(&[], "").session.roots().is_empty());
+    let member = join(&[], "/w");
+    assert_eq!(*member.session.roots(), ["/w"]);
+    member
+        .session
+        .set_roots(vec!["/a".to_owned(), "/b".to_owned()]);
+    assert_eq!(*member.session.roots(), ["/a", "/b"]);
+    member.session.set_roots(Vec::new());
+    assert_eq!(*member.session.roots(), ["/w"]);
 }

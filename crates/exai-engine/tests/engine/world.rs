@@ -17,7 +17,7 @@ use exai_engine::{
     tool::Tool,
 };
 use exai_protocol::{
-    BootId, ClientId, Principal, RawValue, SessionId, UnixMillis,
+    BootId, ClientId, Principal, RawValue, RequestId, SessionId, UnixMillis,
     hello::ClientInfo,
     record::{CallFacts, FinishedRecord, Record},
 };
@@ -231,14 +231,26 @@ impl World {
         timeout: Option<Duration>,
     ) -> Arc<Ear> {
         let ear = Ear::new(member.peer);
-        self.engine.submit(Submission {
-            session: Arc::clone(&member.session),
-            request_id: id.into(),
-            name: tool.to_owned(),
-            arguments: raw(arguments),
+        let (engine, session) = (Arc::clone(&self.engine), Arc::clone(&member.session));
+        let (id, name, arguments) = (id.into(), tool.to_owned(), raw(arguments));
+        let watcher = Arc::clone(&ear);
+        let submission = move || Submission {
+            session: Arc::clone(&session),
+            request_id: RequestId::clone(&id),
+            name: name.clone(),
+            operator: false,
+            arguments: Arc::clone(&arguments),
             timeout,
-            watcher: Arc::clone(&ear) as _,
-        });
+            watcher: Arc::clone(&watcher) as _,
+        };
+        if engine.submit(submission()).is_err() {
+            // As the edge does: it is kept back until there is room.
+            TaskTracker::new().spawn(async move {
+                while engine.submit(submission()).is_err() {
+                    engine.room().await;
+                }
+            });
+        }
         ear
     }
 
@@ -288,15 +300,15 @@ impl World {
     /// Progress messages recorded.
     pub(crate) fn progress_records(&self) -> Vec<String> {
         let records = self.records.lock().unwrap();
-        let said = records.iter();
-        said.filter_map(|r| {
-            if let Record::Progress(said) = r {
-                Some(said.message.to_string())
-            } else {
-                None
+        let said = records.iter().flat_map(|record| match record {
+            Record::Progress(said) => vec![said.message.to_string()],
+            Record::Finished(end) => {
+                let late = end.late_progress.iter();
+                late.map(|said| said.message.to_string()).collect()
             }
-        })
-        .collect()
+            Record::Received(_) => vec![],
+        });
+        said.collect()
     }
 
     /// Nothing is left: each received call has one end after it, permits are back, no call or

@@ -62,6 +62,21 @@ pub(super) fn choose(effort: Effort, words: &[String]) -> Option<(&str, bool)> {
     Some((word, exact))
 }
 
+/// Those of our words that say exactly what an endpoint's words say.
+#[must_use]
+pub fn efforts(words: &[String]) -> Vec<Effort> {
+    let all = [
+        Effort::Off,
+        Effort::Minimal,
+        Effort::Low,
+        Effort::Medium,
+        Effort::High,
+        Effort::Max,
+    ];
+    let exact = |effort: &Effort| choose(*effort, words).is_some_and(|(_, exact)| exact);
+    all.into_iter().filter(exact).collect()
+}
+
 /// Tokens to think with, out of what may be written: at least a thousand, always leaving as
 /// much for the answer. `None` when there is no such room.
 pub(super) fn budget(word: &str, max_output: u64) -> Option<u64> {

@@ -80,7 +80,7 @@ impl Origin {
 
     pub(super) fn carry(&self, items: Value) -> Carry {
         Carry {
-            dialect: self.dialect,
+            dialect: self.dialect.as_str().to_owned(),
             endpoint: self.endpoint.clone(),
             model: self.model.clone(),
             items,
@@ -96,7 +96,7 @@ pub(super) fn carried<'a>(
 ) -> Option<&'a Value> {
     carry
         .filter(|carry| {
-            carry.dialect == target.dialect
+            carry.dialect == target.dialect.as_str()
                 && carry.endpoint == target.endpoint
                 && carry.model == model
         })

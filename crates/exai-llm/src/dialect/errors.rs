@@ -80,6 +80,8 @@ fn said(dialect: Dialect, body: &Value) -> Said {
         Dialect::Anthropic => anthropic::error::said(body),
         Dialect::Gemini => gemini::error::said(body),
         Dialect::Ollama => ollama::error::said(body),
+        // Command lines give no responses; their failures are read by their rules.
+        Dialect::Cli => common(body),
     }
 }
 

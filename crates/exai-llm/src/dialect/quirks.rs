@@ -1,6 +1,7 @@
 //! Where providers of one dialect differ, as data. The defaults are the dialect as its
 //! inventor documents it; `config/providers.toml` states the rest.
 
+use super::AnswerFormat;
 use crate::chat::ThinkingStyle;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,8 @@ pub struct Quirks {
     pub num_ctx: Option<u64>,
     /// Ollama: how long the model stays loaded.
     pub keep_alive: Option<String>,
+    /// Command lines: how what they print is read.
+    pub answer: AnswerFormat,
 }
 
 impl Default for Quirks {
@@ -73,6 +76,7 @@ impl Default for Quirks {
             image_urls: true,
             num_ctx: None,
             keep_alive: None,
+            answer: AnswerFormat::default(),
         }
     }
 }

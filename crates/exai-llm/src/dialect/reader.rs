@@ -2,7 +2,10 @@
 //! dialect. How many events a push completed is told, because an idle timer must be reset by
 //! events and not by bytes: keep-alive comments are no sign of an answer.
 
-use super::{Dialect, Framing, Target, anthropic, errors, gemini, ollama, openai_chat, responses};
+use super::{
+    CommandReader, Dialect, Framing, Target, anthropic, errors, gemini, ollama, openai_chat,
+    responses,
+};
 use crate::{
     chat::{ChatRequest, StreamItem},
     decode::{MAX_EVENT_BYTES, NdjsonDecoder, SseDecoder, SseEvent, TooLong},
@@ -28,7 +31,14 @@ enum Decoder {
 }
 
 /// Reads one answer.
-pub struct StreamReader {
+pub struct StreamReader(Kind);
+
+enum Kind {
+    Provider(Provider),
+    Command(CommandReader),
+}
+
+struct Provider {
     dialect: Dialect,
     decoder: Decoder,
     events: Box<dyn Events>,
@@ -50,16 +60,20 @@ impl StreamReader {
             Dialect::Anthropic => Box::new(anthropic::stream::Reader::new(target, request)),
             Dialect::Gemini => Box::new(gemini::stream::Reader::new(target, request)),
             Dialect::Ollama => Box::new(ollama::stream::Reader::new(target, request)),
+            Dialect::Cli => {
+                let reader = CommandReader::new(&target.quirks.answer, cap);
+                return Self(Kind::Command(reader));
+            }
         };
         let decoder = match target.dialect.framing() {
             Framing::Sse => Decoder::Sse(SseDecoder::new(cap), Vec::new()),
             Framing::Ndjson => Decoder::Ndjson(NdjsonDecoder::new(cap), Vec::new()),
         };
-        Self {
+        Self(Kind::Provider(Provider {
             dialect: target.dialect,
             decoder,
             events,
-        }
+        }))
     }
 
     /// Takes bytes, gives items, and says how many events the bytes completed.
@@ -67,6 +81,49 @@ impl StreamReader {
     /// # Errors
     /// What the provider reports, or what cannot be read. Items given before it stand.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<StreamItem>) -> Result<usize, Fault> {
+        match &mut self.0 {
+            Kind::Provider(reader) => reader.push(bytes, out),
+            Kind::Command(reader) => reader.push(bytes, out),
+        }
+    }
+
+    /// The connection closed.
+    ///
+    /// # Errors
+    /// [`FaultClass::Truncated`] when the answer was not at its end.
+    pub fn finish(&mut self, out: &mut Vec<StreamItem>) -> Result<(), Fault> {
+        match &mut self.0 {
+            Kind::Provider(reader) => reader.finish(out),
+            Kind::Command(reader) => reader.finish(out),
+        }
+    }
+
+    /// Whether the end was given; what comes after it is ignored.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        match &self.0 {
+            Kind::Provider(reader) => reader.events.is_done(),
+            Kind::Command(reader) => reader.is_done(),
+        }
+    }
+
+    /// Reads an answer that came as one JSON body although a stream was asked for.
+    ///
+    /// # Errors
+    /// As [`Self::push`] and [`Self::finish`].
+    pub fn whole(&mut self, body: &[u8], out: &mut Vec<StreamItem>) -> Result<(), Fault> {
+        match &mut self.0 {
+            Kind::Provider(reader) => reader.whole(body, out),
+            Kind::Command(reader) => {
+                reader.push(body, out)?;
+                reader.finish(out)
+            }
+        }
+    }
+}
+
+impl Provider {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<StreamItem>) -> Result<usize, Fault> {
         let pushed = match &mut self.decoder {
             Decoder::Sse(decoder, events) => decoder.push(bytes, events),
             Decoder::Ndjson(decoder, lines) => decoder.push(bytes, lines),
@@ -76,11 +133,7 @@ impl StreamReader {
         Ok(count)
     }
 
-    /// The connection closed.
-    ///
-    /// # Errors
-    /// [`FaultClass::Truncated`] when the answer was not at its end.
-    pub fn finish(&mut self, out: &mut Vec<StreamItem>) -> Result<(), Fault> {
+    fn finish(&mut self, out: &mut Vec<StreamItem>) -> Result<(), Fault> {
         match &mut self.decoder {
             Decoder::Sse(decoder, events) => decoder.finish(events),
             Decoder::Ndjson(decoder, lines) => decoder.finish(lines),
@@ -92,17 +145,7 @@ impl StreamReader {
         self.events.end(false, out)
     }
 
-    /// Whether the end was given; what comes after it is ignored.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.events.is_done()
-    }
-
-    /// Reads an answer that came as one JSON body although a stream was asked for.
-    ///
-    /// # Errors
-    /// As [`Self::push`] and [`Self::finish`].
-    pub fn whole(&mut self, body: &[u8], out: &mut Vec<StreamItem>) -> Result<(), Fault> {
+    fn whole(&mut self, body: &[u8], out: &mut Vec<StreamItem>) -> Result<(), Fault> {
         let body = parse(body, false)?;
         if let Some(fault) = error_of(self.dialect, &body) {
             return Err(fault);
@@ -119,28 +162,36 @@ impl StreamReader {
             Decoder::Sse(_, events) => events.drain(..).map(|event| event.data).collect(),
             Decoder::Ndjson(_, lines) => std::mem::take(lines),
         };
-        let count = texts.len();
+        let mut count = 0;
         for text in texts {
             if self.events.is_done() {
                 break;
             }
-            self.take(&text, last, out)?;
+            count += usize::from(self.take(&text, last, out)?);
         }
         Ok(count)
     }
 
-    fn take(&mut self, text: &str, last: bool, out: &mut Vec<StreamItem>) -> Result<(), Fault> {
+    /// Says whether it was an event of the answer.
+    fn take(&mut self, text: &str, last: bool, out: &mut Vec<StreamItem>) -> Result<bool, Fault> {
         match text.trim() {
-            "" => return Ok(()),
-            "[DONE]" => return self.events.end(true, out),
+            "" => return Ok(false),
+            "[DONE]" => return self.events.end(true, out).map(|()| true),
             _ => {}
         }
         let event = parse(text.as_bytes(), last)?;
-        match error_of(self.dialect, &event) {
-            Some(fault) => Err(fault),
-            None => self.events.event(&event, out),
+        if let Some(fault) = error_of(self.dialect, &event) {
+            return Err(fault);
         }
+        self.events.event(&event, out)?;
+        Ok(!is_keep_alive(&event))
     }
+}
+
+/// Comments in the shape of an event (Anthropic, Responses): a stalled answer sends them too.
+fn is_keep_alive(event: &Value) -> bool {
+    let kind = event.get("type").and_then(Value::as_str);
+    matches!(kind, Some("ping" | "keepalive"))
 }
 
 /// The last event of a broken connection is cut; one in the middle is wrong.

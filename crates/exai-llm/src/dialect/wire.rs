@@ -1,6 +1,6 @@
 //! The request as it goes over the wire, and the one door to writing it.
 
-use super::{Dialect, Quirks, anthropic, gemini, ollama, openai_chat, plan, responses};
+use super::{Dialect, Quirks, anthropic, cli, gemini, ollama, openai_chat, plan, responses};
 use crate::{
     chat::{Applied, ChatRequest, ModelTraits},
     fault::Fault,
@@ -30,7 +30,8 @@ pub enum Framing {
 }
 
 /// A request ready to be sent as JSON by `POST`. It holds no key; whoever sends it adds the
-/// header that [`Dialect::key_header`] names.
+/// header that [`Dialect::key_header`] names. For a command line there is no path, and the body
+/// holds what its standard input is given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WireRequest {
     /// What follows the endpoint's base URL.
@@ -56,5 +57,6 @@ pub fn write(target: &Target<'_>, request: &ChatRequest) -> Result<WireRequest, 
         Dialect::Anthropic => anthropic::request::write(target, request, plan),
         Dialect::Gemini => gemini::request::write(target, request, plan),
         Dialect::Ollama => ollama::request::write(target, request, plan),
+        Dialect::Cli => cli::request::write(target, request, plan),
     }
 }

@@ -56,19 +56,44 @@ fn number(text: &str) -> Option<f64> {
         .filter(|value| value.is_finite() && *value >= 0.0)
 }
 
+/// `2026-01-01T00:00:10Z`, with or without parts of a second, or a date as HTTP writes it.
+pub(crate) fn utc_date_ms(text: &str) -> Option<u64> {
+    let text = text.trim();
+    if text.contains(", ") {
+        return http_date_ms(text);
+    }
+    let (date, time) = text.split_once('T')?;
+    let mut days = date.splitn(3, '-').map(str::parse::<i64>);
+    let mut next = || days.next()?.ok();
+    let (year, month, day) = (next()?, next()?, next()?);
+    // An offset is rare enough to be left to the default.
+    let time = time
+        .strip_suffix('Z')
+        .or_else(|| time.strip_suffix("+00:00"))?;
+    since_1970_ms(year, month, day, time.split('.').next()?)
+}
+
 /// `Sun, 06 Nov 1994 08:49:37 GMT` in milliseconds since 1970.
 fn http_date_ms(text: &str) -> Option<u64> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
     let (_, date) = text.split_once(", ")?;
     let mut words = date.split(' ');
     let day: i64 = words.next()?.parse().ok()?;
     let month = words.next()?;
     let year: i64 = words.next()?.parse().ok()?;
-    let mut clock = words.next()?.split(':');
-    let mut next = || clock.next()?.parse::<i64>().ok();
-    let (hour, minute, second) = (next()?, next()?, next()?);
-    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
     let month = i64::try_from(MONTHS.find(month)? / 3).ok()? + 1;
-    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) {
+    since_1970_ms(year, month, day, words.next()?)
+}
+
+/// `time` is `08:49:37`.
+fn since_1970_ms(year: i64, month: i64, day: i64, time: &str) -> Option<u64> {
+    let mut clock = time.splitn(3, ':').map(str::parse::<i64>);
+    let mut next = || clock.next()?.ok();
+    let (hour, minute, second) = (next()?, next()?, next()?);
+    let is_date = (1970..=9999).contains(&year) && (1..=12).contains(&month);
+    let is_time =
+        (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
+    if !is_date || !is_time || !(1..=31).contains(&day) {
         return None;
     }
     // Days from civil: years begin in March, so that the leap day is last.
@@ -81,4 +106,33 @@ fn http_date_ms(text: &str) -> Option<u64> {
         365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
     let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
     u64::try_from(seconds).ok()?.checked_mul(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_and_nonsense_is_not() {
+        let ms = 784_111_777_000;
+        assert_eq!(utc_date_ms("Sun, 06 Nov 1994 08:49:37 GMT"), Some(ms));
+        assert_eq!(utc_date_ms("1994-11-06T08:49:37Z"), Some(ms));
+        assert_eq!(utc_date_ms("1994-11-06T08:49:37.250Z"), Some(ms));
+        for odd in [
+            "Sun, 06 Nov 1994 9223372036854775807:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:-1 GMT",
+            "Sun, 06 Nov 9223372036854775807 08:49:37 GMT",
+            "1994-13-06T08:49:37Z",
+            "1994-11-06T08:49",
+            "T",
+            "",
+        ] {
+            assert_eq!(utc_date_ms(odd), None, "{odd}");
+            assert_eq!(
+                retry_after_ms(&[("retry-after".into(), odd.into())], 0),
+                None,
+                "{odd}"
+            );
+        }
+    }
 }

@@ -47,6 +47,14 @@ impl Size {
         size
     }
 
+    /// A guess at the tokens of a text that came.
+    #[must_use]
+    pub fn of_text(text: &str) -> u64 {
+        let mut size = Self::default();
+        size.words(text);
+        size.text.ceil() as u64
+    }
+
     fn message(&mut self, message: &Message) {
         match message {
             Message::System(text) => self.words(text),

@@ -2,6 +2,7 @@
 //! key that was pasted into the wrong place.
 
 use super::Endpoint;
+use crate::dialect::Dialect;
 use toml::Value;
 
 /// Headers that carry keys.
@@ -87,6 +88,7 @@ pub(super) fn check(name: &str, endpoint: &Endpoint) -> Vec<String> {
             faults.push(format!("{field} is 0; nothing could ever be sent"));
         }
     }
+    faults.extend(command_faults(endpoint));
     let most = endpoint.quirks.temperature_max;
     if !(most.is_finite() && most > 0.0) {
         faults.push("quirks.temperature_max must be above 0".to_owned());
@@ -94,7 +96,25 @@ pub(super) fn check(name: &str, endpoint: &Endpoint) -> Vec<String> {
     faults
 }
 
-fn is_variable(name: &str) -> bool {
+/// What a command line needs, and what only it has.
+fn command_faults(endpoint: &Endpoint) -> Vec<String> {
+    let mut faults = Vec::new();
+    match (&endpoint.command, endpoint.dialect == Dialect::Cli) {
+        (None, true) => faults.push("the dialect cli needs command.program".to_owned()),
+        (Some(_), false) => faults.push("command is for the dialect cli only".to_owned()),
+        (Some(command), true) => {
+            faults.extend(command.faults().into_iter().map(str::to_owned));
+            if endpoint.key.is_some() || endpoint.base_url.is_some() {
+                let what = "a command line has its own login and address; no key, no base_url";
+                faults.push(what.to_owned());
+            }
+        }
+        (None, false) => {}
+    }
+    faults
+}
+
+pub(super) fn is_variable(name: &str) -> bool {
     !name.is_empty()
         && name
             .chars()
@@ -142,7 +162,7 @@ pub(super) fn url_fault(url: &str, allow_http: bool) -> Result<(), &'static str>
 }
 
 /// This machine, by name or address; in a container, the machine around it.
-pub(super) fn is_near(host: &str) -> bool {
+pub(crate) fn is_near(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),

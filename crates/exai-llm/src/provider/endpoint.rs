@@ -1,6 +1,6 @@
 //! One endpoint, as `config/providers.toml` describes it.
 
-use super::KeyRef;
+use super::{CommandSpec, FileDoor, KeyRef};
 use crate::dialect::{Dialect, Quirks};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -38,6 +38,10 @@ pub struct Endpoint {
     pub header_env: BTreeMap<String, String>,
     /// Where the list of models is, after the base URL.
     pub models_path: Option<String>,
+    /// For the dialect `cli`: what is run.
+    pub command: Option<CommandSpec>,
+    /// Where it takes files and gives their text, if it does.
+    pub files: Option<FileDoor>,
     /// Where it is documented.
     pub docs: Option<String>,
     /// If not empty, only these models; a `*` at the end stands for any rest.

@@ -121,6 +121,12 @@ fn key_state(endpoint: &Endpoint, set: &dyn Fn(&str) -> Option<String>) -> KeySt
 fn standing(resolved: &Resolved) -> Standing {
     let endpoint = &resolved.endpoint;
     let name = &resolved.name;
+    if endpoint.dialect == Dialect::Cli {
+        return match endpoint.enabled {
+            true => Standing::Ready,
+            false => Standing::Offered(enabling(name)),
+        };
+    }
     let Some(url) = &resolved.base_url else {
         let what = endpoint.base_url_env.join(" or ");
         let how = if what.is_empty() {
@@ -139,10 +145,13 @@ fn standing(resolved: &Resolved) -> Standing {
     }
     // An address somebody set for it is a person's word.
     if !endpoint.enabled && resolved.base_url_from.is_none() {
-        let how = format!("set providers.{name}.enabled = true in config/providers.toml");
-        return Standing::Offered(how);
+        return Standing::Offered(enabling(name));
     }
     Standing::Ready
+}
+
+fn enabling(name: &str) -> String {
+    format!("set providers.{name}.enabled = true in config/providers.toml")
 }
 
 /// Addresses as people write them: `OLLAMA_HOST=:11434`, LM Studio's without `/v1`, a slash
@@ -165,6 +174,7 @@ fn tidy_url(url: &str, endpoint: &Endpoint) -> String {
         Dialect::Anthropic => &["/v1/messages", "/messages", "/v1"],
         Dialect::Ollama => &["/api/chat", "/api", "/v1"],
         Dialect::Gemini => &["/models"],
+        Dialect::Cli => &[],
     };
     for tail in tails {
         if let Some(shorter) = url.strip_suffix(tail) {
@@ -186,9 +196,22 @@ fn tidy_url(url: &str, endpoint: &Endpoint) -> String {
 }
 
 impl Resolved {
-    /// What holds the key, for messages.
+    /// The name of the key that is used, never the key; `None` where none is.
+    #[must_use]
+    pub fn key_name(&self) -> Option<String> {
+        match &self.key {
+            KeyState::Env(variable) => Some(variable.clone()),
+            KeyState::File(_) | KeyState::Command(_) => Some(self.key_from()),
+            KeyState::NotNeeded | KeyState::Missing(_) => None,
+        }
+    }
+
+    /// What holds the key, for messages; for a command line, `run` and what logs it in.
     #[must_use]
     pub fn key_from(&self) -> String {
+        if let Some(command) = &self.endpoint.command {
+            return format!("run `{}`", command.login());
+        }
         match &self.key {
             KeyState::NotNeeded => "its settings".to_owned(),
             KeyState::Env(variable) => variable.clone(),

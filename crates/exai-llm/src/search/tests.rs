@@ -1,6 +1,7 @@
 //! The contracts of native search.
 
 use super::*;
+use crate::chat::SearchReport;
 use crate::chat::{
     Applied, AssistantTurn, CallKind, ChatRequest, Collector, DoneReason, Message, Recency,
     Searched, StreamItem, ToolCall, Usage,

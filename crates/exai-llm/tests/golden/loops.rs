@@ -3,9 +3,9 @@
 
 use crate::fixture::Scene;
 use exai_llm::{
-    chat::{ChatRequest, Collector, Message, StreamItem, ToolResult, WebSearch},
+    chat::{ChatRequest, Collector, Message, SearchReport, StreamItem, ToolResult, WebSearch},
     dialect::{StreamReader, write},
-    search::{Echo, SearchReport, echo, glm_answer, glm_search},
+    search::{Echo, echo, glm_answer, glm_search},
 };
 use serde_json::{Value, json};
 

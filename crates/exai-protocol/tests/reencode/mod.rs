@@ -21,7 +21,7 @@ pub(crate) fn request(request: &Request<'_>) -> Value {
     };
     match &request.op {
         Op::ListTools | Op::Health | Op::Attach | Op::Unsubscribe | Op::Ping | Op::Sessions => {}
-        Op::CallTool(call) => call_tool(call, &mut put),
+        Op::CallTool(call) | Op::Operate(call) => call_tool(call, &mut put),
         Op::RotateToken { old, new } => {
             put("old", old.expose().into());
             put("new", new.expose().into());
@@ -81,6 +81,7 @@ fn op_name(op: &Op<'_>) -> &'static str {
     match op {
         Op::ListTools => "list_tools",
         Op::CallTool(_) => "call_tool",
+        Op::Operate(_) => "operate",
         Op::RotateToken { .. } => "rotate_token",
         Op::Health => "health",
         Op::Cancel { .. } => "cancel",

@@ -130,6 +130,13 @@ async fn r07_bad_frames_in_v1s_words_and_the_connection_stays() {
             ),
         ),
         (
+            r#"{"op":"collect","request_id":"r","limit":0}"#,
+            error(
+                "invalid_message: limit must be a whole number, 1 or more",
+                Some("r"),
+            ),
+        ),
+        (
             r#"{"op":"notify","request_id":"r","message":"m","level":"loud"}"#,
             error(
                 "invalid_message: level must be 'info', 'warning' or 'error', not \"loud\"",

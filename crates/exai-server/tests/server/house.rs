@@ -34,6 +34,10 @@ pub(crate) struct Plan {
     pub(crate) config: Config,
     /// What a stream holds before its writer waits.
     pub(crate) pipe_bytes: usize,
+    /// Records on their way before admission waits.
+    pub(crate) record_bound: usize,
+    /// Where there is one, no record is read before it fires.
+    pub(crate) stalled: Option<CancellationToken>,
 }
 
 impl Default for Plan {
@@ -74,6 +78,8 @@ impl Default for Plan {
             settings,
             config,
             pipe_bytes: 64 * 1024,
+            record_bound: 10_000,
+            stalled: None,
         }
     }
 }
@@ -124,10 +130,14 @@ impl House {
 
     fn behind(listener: impl Listener, door: mpsc::Sender<DuplexStream>, plan: Plan) -> Self {
         let tasks = TaskTracker::new();
-        let (recorder, mut receiver) = Recorder::channel(10_000);
+        let (recorder, mut receiver) = Recorder::channel(plan.record_bound);
         let records: Arc<Mutex<Vec<Record>>> = Arc::default();
         let kept = Arc::clone(&records);
+        let stalled = plan.stalled;
         tasks.spawn(async move {
+            if let Some(stalled) = stalled {
+                stalled.cancelled().await;
+            }
             while let Some(record) = receiver.recv().await {
                 kept.lock().unwrap().push(record);
             }
@@ -293,6 +303,7 @@ impl Control for Keeper {
             connections: 1,
             loop_lag_ms: None,
             outcomes: std::collections::BTreeMap::new(),
+            providers: Vec::new(),
             warnings: vec![],
         }
     }

@@ -101,7 +101,7 @@ async fn i07_pages_fit_whatever_they_hold_and_whatever_is_asked() {
     peer.result("1").await;
     for limit in [
         "",
-        r#","limit":0"#,
+        r#","limit":1"#,
         r#","limit":1000"#,
         r#","limit":999999999999"#,
     ] {

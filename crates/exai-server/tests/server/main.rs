@@ -2,6 +2,7 @@
 //! compared as text, because the text is the contract.
 
 #[cfg(test)]
+mod behind;
 mod bytes;
 #[cfg(test)]
 mod calls;

@@ -1,6 +1,7 @@
 //! The ops around calls: sessions, notices, events, carried MCP methods, shutdown.
 
 use crate::house::{House, settle};
+use exai_protocol::Principal;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -201,6 +202,81 @@ async fn connections_come_and_go_as_events() {
         (&went["connected"], &went["connections"], &went["reason"]),
         (&false.into(), &0.into(), &"closed by the client".into())
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn r25_what_follows_the_answer_to_shutdown_is_refused() {
+    let house = House::new();
+    let (mut peer, mut other) = (house.v1().await, house.v1().await);
+    peer.send(r#"{"op":"shutdown","request_id":"x","drain_ms":1500}"#)
+        .await;
+    peer.call("late", "act", "{}").await;
+    assert_eq!(peer.json().await["op"], "shutdown_res");
+    let late = peer.result("late").await;
+    assert_eq!(late["error"]["code"], "SHUTTING_DOWN", "{late}");
+    other.call("other", "instant", "{}").await;
+    let late = other.result("other").await;
+    assert_eq!(late["error"]["code"], "SHUTTING_DOWN", "{late}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_says_goodbye_and_left_nothing_is_forgotten_at_once() {
+    let house = House::new();
+    let names = || {
+        let listed = house.engine.sessions().list(&Principal::new("local"));
+        let mut names: Vec<String> = listed.into_iter().map(|entry| entry.client).collect();
+        names.sort();
+        names
+    };
+    let mut quick = house.featured("quick").await;
+    quick.call("1", "instant", "{}").await;
+    quick.result("1").await;
+    quick.socket.close(None).await.unwrap();
+    quick.closed().await;
+    settle().await;
+    assert_eq!(names(), Vec::<String>::new());
+    // One that left a result, one that left a call, one that was cut off.
+    let mut kept = house.featured("kept").await;
+    kept.call("1", "act", "{}").await;
+    kept.result("1").await;
+    let mut busy = house.featured("busy").await;
+    busy.call("1", "act", r#"{"ms":60000}"#).await;
+    busy.until("call_tool_ack").await;
+    let cut = house.featured("cut").await;
+    for mut peer in [kept, busy] {
+        peer.socket.close(None).await.unwrap();
+        peer.closed().await;
+    }
+    drop(cut);
+    settle().await;
+    assert_eq!(names(), ["busy-app", "cut-app", "kept-app"]);
+    // What they left goes, and they with it; who was cut off may come back for an hour.
+    tokio::time::sleep(Duration::from_secs(700)).await;
+    house.engine.sweep();
+    assert_eq!(names(), ["cut-app"]);
+    // Who comes back is there, goodbye or not.
+    let mut back = house.featured("back").await;
+    let second = house.featured("back").await;
+    back.socket.close(None).await.unwrap();
+    back.closed().await;
+    house.engine.sweep();
+    assert_eq!(names(), ["back-app", "cut-app"]);
+    drop(second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_carried_method_has_a_name() {
+    let house = House::new();
+    let mut peer = house.v1().await;
+    for frame in [
+        r#"{"op":"mcp","request_id":"m"}"#,
+        r#"{"op":"mcp","request_id":"m","method":""}"#,
+    ] {
+        let answer = peer.ask(frame).await;
+        let words = "invalid request: mcp requires 'method' (non-empty string)";
+        let expected = json!({"op": "mcp_res", "request_id": "m", "error": {"code": -32600, "message": words}});
+        assert_eq!(answer, expected, "{frame}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

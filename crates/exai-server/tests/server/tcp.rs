@@ -6,7 +6,10 @@ use crate::{
     house::{House, TOKEN},
     peer::Peer,
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 async fn dial(port: u16) -> Peer<TcpStream> {
     Peer::upgrade_at(TcpStream::connect(("127.0.0.1", port)).await.unwrap(), port).await
@@ -67,4 +70,33 @@ async fn r25_goodbye_is_read_by_a_peer_in_the_midst_of_asking() {
     }
     assert_eq!(peer.closed().await.unwrap().0, 1001);
     house.serving.await.unwrap();
+}
+
+/// A person with a browser, or a probe of a load balancer.
+#[tokio::test]
+async fn a_plain_request_is_told_what_this_port_is() {
+    let (house, port) = House::on_tcp().await;
+    for line in ["GET / HTTP/1.1", "GET /health HTTP/1.0", "POST / HTTP/1.1"] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let request = format!("{line}\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"),
+            "{line}: {answer}"
+        );
+        assert!(answer.contains("\r\nUpgrade: websocket\r\n"), "{answer}");
+        assert!(answer.contains("WebSocket"), "{answer}");
+    }
+    // What is no HTTP at all gets nothing.
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream
+        .write_all(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert_eq!(answer, b"");
+    drop(house);
 }

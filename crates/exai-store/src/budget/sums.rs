@@ -29,7 +29,7 @@ impl Key {
         let session = || format!("{boot}/{}", who.session.as_str());
         let request = who.request.as_str();
         let (principal, client, name) = match (scope, client()) {
-            (Scope::Day, _) => (nobody(), nobody(), day.0.to_string()),
+            (Scope::Day, _) => return Some(Self::day(day)),
             (Scope::Thread, _) => (principal(), nobody(), who.thread.as_deref()?.to_owned()),
             (Scope::Client, Some(client)) => (principal(), client, nobody()),
             (Scope::Client, None) => (principal(), nobody(), session()),
@@ -42,6 +42,16 @@ impl Key {
             client,
             name,
         })
+    }
+
+    /// The row of a day, which is everybody's.
+    pub(crate) fn day(day: Day) -> Self {
+        Self {
+            scope: Scope::Day,
+            principal: String::new(),
+            client: String::new(),
+            name: day.0.to_string(),
+        }
     }
 
     /// All rows one request counts to.
@@ -69,6 +79,27 @@ pub(crate) fn read(db: &Connection, key: &Key) -> rusqlite::Result<Sums> {
         },
     );
     Ok(sums.optional()?.unwrap_or_default())
+}
+
+/// The dearest rows of a scope, with what tells them apart.
+pub(crate) fn dearest(
+    db: &Connection,
+    scope: Scope,
+    most: usize,
+) -> rusqlite::Result<Vec<(String, Sums)>> {
+    let mut statement = db.prepare_cached(
+        "SELECT CASE WHEN name = '' THEN client ELSE name END, spent_micro, held_micro \
+         FROM spending WHERE scope = ?1 ORDER BY spent_micro + held_micro DESC, 1 LIMIT ?2",
+    )?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let row = |row: &rusqlite::Row<'_>| {
+        let amount = |at| row.get(at).map(|column| MicroUsd(money::count(column)));
+        let (spent, held) = (amount(1)?, amount(2)?);
+        Ok((row.get(0)?, Sums { spent, held }))
+    };
+    statement
+        .query_map(params![scope.as_str(), most], row)?
+        .collect()
 }
 
 /// A change of all the sums one request counts to. Sums stop at their ends and never wrap.

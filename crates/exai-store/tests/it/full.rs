@@ -6,7 +6,7 @@ use exai_protocol::Code;
 use exai_store::{Scope, State, Store, StoreError};
 
 /// Writes until the file takes no more.
-async fn fill(store: &Store) -> u64 {
+pub(crate) async fn fill(store: &Store) -> u64 {
     for count in 0..100_000 {
         let Ok(receipt) = store.record(call(&format!("filler {count}")), usage(1)) else {
             return count;

@@ -7,5 +7,6 @@ mod full;
 mod kill;
 mod migrations;
 mod properties;
+mod purse;
 mod support;
 mod totals;

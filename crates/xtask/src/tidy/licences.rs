@@ -3,8 +3,9 @@
 
 use crate::{cargo::Graph, fault::Fault};
 
-/// Permissive licences only.
-const ALLOWED: [&str; 12] = [
+/// Permissive licences only. CDLA-Permissive is for data: Mozilla's list of certificates, which
+/// rustls takes where a platform has none of its own; it asks for its text to be kept with it.
+const ALLOWED: [&str; 13] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -12,6 +13,7 @@ const ALLOWED: [&str; 12] = [
     "BSD-3-Clause",
     "BSL-1.0",
     "CC0-1.0",
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "MIT-0",

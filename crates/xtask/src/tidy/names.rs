@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// A crate's name in code, and the beginnings of the paths that may use it.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("rmcp", &["crates/exai-shim/"]),
     (
         "tokio_tungstenite",
@@ -32,6 +32,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
     ("clap", &["crates/exai-daemon/"]),
     ("schemars", &["crates/exai-protocol/"]),
     ("rusqlite", &["crates/exai-store/"]),
+    ("reqwest", &["crates/exai-llm/src/http/"]),
 ];
 
 pub(super) fn check(sources: &[Source], faults: &mut Vec<Fault>) {

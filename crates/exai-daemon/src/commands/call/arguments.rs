@@ -1,8 +1,9 @@
 //! From words on a command line to a JSON object. The tool's schema decides what a word is:
 //! `--arg port=80` is a number where a number is wanted, and a text where a text is.
 
-use crate::{cli::Call, exit};
+use crate::{cli::Call, exit, output};
 use anyhow::{Context, Result};
+use exai_protocol::names::closest;
 use serde_json::{Map, Value};
 use std::io::Read as _;
 
@@ -56,12 +57,29 @@ impl Given {
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default();
         for (name, word) in self.single {
+            point_out(&schema, &name);
             let value = typed(&word, wanted(&schema, &name))
                 .map_err(|wanted| bad(format!("--arg {name}: `{word}` is no {wanted}")))?;
             object.insert(name, value);
         }
         Ok(Value::Object(object).to_string())
     }
+}
+
+/// A misspelt argument would be ignored by the tool, and its effect looked for in vain.
+fn point_out(schema: &Value, name: &str) {
+    let Some(known) = schema.get("properties").and_then(Value::as_object) else {
+        return;
+    };
+    let open = |more: &Value| *more != Value::Bool(false);
+    if known.contains_key(name) || schema.get("additionalProperties").is_some_and(open) {
+        return;
+    }
+    let meant = match closest(name, known.keys().map(String::as_str)).first() {
+        Some(meant) => format!("; did you mean {meant}?"),
+        None => String::new(),
+    };
+    output::warning(format!("the tool has no argument {name}{meant}"));
 }
 
 /// The types a schema allows for a property.

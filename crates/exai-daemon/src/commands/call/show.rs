@@ -8,24 +8,28 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Between two pictures of the spinner.
-pub(super) const TICK: Duration = Duration::from_millis(120);
+pub(in crate::commands) const TICK: Duration = Duration::from_millis(120);
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 /// A pipe hears of a silent call this often.
 const REMINDER: Duration = Duration::from_secs(10);
 
 /// How far a call is, as shown.
-pub(super) struct Progress {
+pub(in crate::commands) struct Progress {
     tool: String,
     quiet: bool,
     began: Instant,
     told: Instant,
     stage: String,
     turn: usize,
+    /// Characters of text that came.
+    read: usize,
+    /// The text itself is on the terminal: nothing else may write there.
+    hushed: bool,
     ticker: Ticker,
 }
 
 impl Progress {
-    pub(super) fn new(tool: &str, quiet: bool) -> Self {
+    pub(in crate::commands) fn new(tool: &str, quiet: bool) -> Self {
         let now = Instant::now();
         let stage = "asking".to_owned();
         Self {
@@ -35,18 +39,20 @@ impl Progress {
             told: now,
             stage,
             turn: 0,
+            read: 0,
+            hushed: false,
             ticker: Ticker::new(),
         }
     }
 
-    pub(super) fn accepted(&mut self, timeout: Duration) {
+    pub(in crate::commands) fn accepted(&mut self, timeout: Duration) {
         self.stage = format!("accepted, limit {} s", timeout.as_secs_f64().round());
         self.tick();
     }
 
-    pub(super) fn heard(&mut self, news: &News) {
+    pub(in crate::commands) fn heard(&mut self, news: &News) {
         let stage = words(news);
-        if stage.is_empty() || stage == self.stage {
+        if stage.is_empty() || stage == self.stage || self.hushed {
             return;
         }
         self.stage = stage;
@@ -62,8 +68,23 @@ impl Progress {
         self.tick();
     }
 
-    pub(super) fn tick(&mut self) {
-        if self.quiet {
+    /// Text came; where it is shown as it comes, there is nothing more to say.
+    pub(in crate::commands) fn reads(&mut self, text: &str, shown: bool) {
+        self.read += text.chars().count();
+        if shown {
+            self.hushed = true;
+            self.ticker.clear();
+        } else {
+            self.stage = format!("answering: {} characters", self.read);
+        }
+    }
+
+    pub(in crate::commands) fn clear(&mut self) {
+        self.ticker.clear();
+    }
+
+    pub(in crate::commands) fn tick(&mut self) {
+        if self.quiet || self.hushed {
             return;
         }
         self.turn = (self.turn + 1) % SPINNER.len();
@@ -85,7 +106,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn say(&mut self, what: &str) {
+    pub(in crate::commands) fn say(&mut self, what: &str) {
         self.ticker.clear();
         output::hint(paint(Tone::Warning, what));
     }
@@ -112,7 +133,7 @@ fn words(news: &News) -> String {
 }
 
 /// The texts among a call's outputs; what is no text is named.
-pub(super) fn text(outputs: &str) -> String {
+pub(in crate::commands) fn text(outputs: &str) -> String {
     let Ok(Value::Array(outputs)) = serde_json::from_str::<Value>(outputs) else {
         return outputs.to_owned();
     };

@@ -9,7 +9,7 @@ use crate::{
     probe::{Answer, probe},
 };
 use exai_client::Target;
-use exai_config::{Home, ProcessEnv, TokenStore, rendezvous};
+use exai_config::{Home, ProcessEnv, TokenStore, rendezvous, token};
 use exai_telemetry::check;
 use std::{process::Stdio, time::Duration};
 
@@ -26,6 +26,7 @@ pub(super) async fn all(home: &Home, flags: &[(String, String)]) -> Vec<Check> {
     checks.extend(daemon(&context).await);
     checks.push(shim().await);
     checks.push(log(home));
+    checks.extend(database(home));
     checks.push(descriptors());
     checks
 }
@@ -97,11 +98,25 @@ fn token(context: &Context) -> Check {
     }
     match TokenStore::new(&context.home).read() {
         Ok(None) => Check::ok(NAME, "none yet; the daemon makes one at its first start"),
-        Ok(Some(found)) => match found.warnings.first() {
-            None => Check::ok(NAME, context.home.token_file().display().to_string()),
-            Some(warning) => Check::warn(NAME, warning, "exai-daemon token rotate"),
-        },
-        Err(error) => Check::fail(NAME, error.to_string(), "exai-daemon token rotate"),
+        Ok(Some(found)) => {
+            let file = context.home.token_file();
+            let short = token::too_short(&found.keyring.current);
+            let short = short.map(|short| format!("{} {short}", file.display()));
+            match found.warnings.into_iter().next().or(short) {
+                None => Check::ok(NAME, file.display().to_string()),
+                Some(warning) => Check::warn(NAME, warning, "exai-daemon token rotate"),
+            }
+        }
+        Err(error) => {
+            let remade = if lock_is_held(&context.home) {
+                "the running daemon writes it again within seconds"
+            } else {
+                "the daemon makes a new one at its next start"
+            };
+            let file = context.home.token_file();
+            let fix = format!("remove {}; {remade}", file.display());
+            Check::fail(NAME, error.to_string(), fix)
+        }
     }
 }
 
@@ -118,7 +133,7 @@ fn stopped(home: &Home) -> Check {
 
 async fn daemon(context: &Context) -> Vec<Check> {
     const NAME: &str = "daemon";
-    let places = Places::of(context);
+    let places = Places::of(context).forgiving();
     let (best, configured) = match (places.best(), places.configured()) {
         (Ok(best), Ok(configured)) => (best, configured),
         // The token's own check has said why.
@@ -269,6 +284,41 @@ fn log(home: &Home) -> Check {
             format!("make {} readable", home.daemon_log().display()),
         ),
     }
+}
+
+/// The database as it stands, whether a daemon runs or not.
+fn database(home: &Home) -> Vec<Check> {
+    const NAME: &str = "data";
+    let path = home.database();
+    let at = path.display();
+    let aside = |file: std::path::PathBuf| {
+        Check::warn(
+            NAME,
+            format!("a damaged database was set aside as {}", file.display()),
+            "what could be read was taken over; look at it, then remove it",
+        )
+    };
+    let mut checks: Vec<Check> = exai_store::damaged_beside(&path)
+        .into_iter()
+        .map(aside)
+        .collect();
+    if !path.exists() {
+        checks.push(Check::ok(
+            NAME,
+            "none yet; the daemon makes it at its first start",
+        ));
+        return checks;
+    }
+    let found = exai_store::Reader::open(&path).and_then(|reader| reader.check());
+    checks.push(match found {
+        Ok(()) => Check::ok(NAME, format!("{at} (whole)")),
+        Err(error) => Check::fail(
+            NAME,
+            format!("{at}: {error}"),
+            "exai-daemon restart, which sets a damaged file aside and takes over what can be read",
+        ),
+    });
+    checks
 }
 
 #[cfg(unix)]

@@ -17,8 +17,8 @@ pub(super) const SERVER: &str = "exai";
 pub(super) struct Entry {
     /// The shim, absolute: clients have their own idea of PATH.
     pub(super) command: String,
-    /// The home, unless it is where the shim looks anyway.
-    pub(super) home: Option<String>,
+    /// What the shim must be told, because a window does not have the environment of a shell.
+    pub(super) env: Vec<(String, String)>,
     /// What a client should wait for a call: the daemon's own limit and a little.
     pub(super) limit_secs: u64,
 }
@@ -153,13 +153,15 @@ pub(super) fn json_entry(client: McpClient, entry: &Entry) -> Value {
         McpClient::Gemini => json!({"command": entry.command, "args": [], "timeout": millis}),
         _ => json!({"command": entry.command, "args": []}),
     };
-    if let Some(home) = &entry.home {
+    if !entry.env.is_empty() {
         let key = if client == McpClient::Opencode {
             "environment"
         } else {
             "env"
         };
-        value[key] = json!({"EXAI_HOME": home});
+        for (name, text) in &entry.env {
+            value[key][name] = json!(text);
+        }
     }
     value
 }
@@ -180,7 +182,7 @@ mod tests {
     fn entry() -> Entry {
         Entry {
             command: "/path/to/exai-shim".to_owned(),
-            home: Some("/path/to/home".to_owned()),
+            env: vec![("EXAI_HOME".to_owned(), "/path/to/home".to_owned())],
             limit_secs: 660,
         }
     }
@@ -228,7 +230,7 @@ mod tests {
     #[test]
     fn the_home_is_named_only_where_it_must_be() {
         let bare = Entry {
-            home: None,
+            env: Vec::new(),
             ..entry()
         };
         for client in McpClient::value_variants() {

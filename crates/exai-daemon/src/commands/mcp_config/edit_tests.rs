@@ -8,7 +8,7 @@ use exai_config::strings::fixed;
 fn entry(command: &str) -> Entry {
     Entry {
         command: command.to_owned(),
-        home: Some("/the/home".to_owned()),
+        env: vec![("EXAI_HOME".to_owned(), "/the/home".to_owned())],
         limit_secs: 660,
     }
 }

@@ -19,11 +19,11 @@ pub(super) fn section(entry: &Entry) -> String {
         quoted(&entry.command),
         entry.limit_secs
     );
-    if let Some(home) = &entry.home {
-        text.push_str(&format!(
-            "\n[{SECTION}.env]\nEXAI_HOME = {}\n",
-            quoted(home)
-        ));
+    if !entry.env.is_empty() {
+        text.push_str(&format!("\n[{SECTION}.env]\n"));
+    }
+    for (name, value) in &entry.env {
+        text.push_str(&format!("{name} = {}\n", quoted(value)));
     }
     text
 }
@@ -134,7 +134,10 @@ mod tests {
     fn entry(home: Option<&str>) -> Entry {
         Entry {
             command: "C:\\exai \"x\"\\exai-shim.exe".to_owned(),
-            home: home.map(str::to_owned),
+            env: home
+                .map(|home| ("EXAI_HOME".to_owned(), home.to_owned()))
+                .into_iter()
+                .collect(),
             limit_secs: 660,
         }
     }

@@ -1,7 +1,6 @@
 //! The turns of a conversation. Reasoning is kept apart from text, and what a provider wants
 //! back unchanged travels beside both, so that no turn is ever rebuilt from its rendering.
 
-use crate::dialect::Dialect;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -72,7 +71,7 @@ pub struct AssistantTurn {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Carry {
     /// How `items` is to be read.
-    pub dialect: Dialect,
+    pub dialect: String,
     /// The endpoint that made it.
     pub endpoint: String,
     /// The model that made it.

@@ -40,7 +40,7 @@ pub struct Change {
 
 impl Applied {
     /// Notes a difference.
-    pub(crate) fn change(
+    pub fn change(
         &mut self,
         field: &str,
         requested: impl ToString,

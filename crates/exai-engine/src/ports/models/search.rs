@@ -1,7 +1,7 @@
 //! What a result says about search: whether it was wanted, asked for, and really ran. A model
 //! that was given the tool and did not use it has not searched, whatever its text claims.
 
-use crate::chat::{Applied, CallKind, ChatRequest, Collector, Source};
+use super::{Applied, CallKind, ChatRequest, Collector, Source};
 use serde::{Deserialize, Serialize};
 
 /// Search, in a result.

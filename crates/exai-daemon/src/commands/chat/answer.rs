@@ -1,0 +1,113 @@
+//! An answer for a person or a program: the model's text to standard output, the rest beside it.
+
+use crate::{
+    commands::call::{follow, live::Live},
+    exit::Code,
+    output::{self, Tone},
+};
+use anyhow::Result;
+use exai_protocol::call::CallToolRes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Where the answer's facts are.
+const FACTS: &str = "exai/answer";
+
+/// One block of a result.
+#[derive(Deserialize)]
+struct Block {
+    #[serde(default)]
+    text: String,
+    #[serde(default, rename = "_meta")]
+    meta: Value,
+}
+
+/// What a conversation keeps of an answer.
+pub(super) struct Told {
+    pub(super) text: String,
+    /// The model that gave it.
+    pub(super) pin: Value,
+}
+
+/// Shows an answer; returns what was said, if something was.
+pub(super) fn tell(
+    result: &CallToolRes,
+    mut live: Live,
+    quiet: bool,
+) -> Result<(Code, Option<Told>)> {
+    let mut blocks = blocks(result).into_iter();
+    let Some(first) = blocks.next().filter(|_| result.error.is_none()) else {
+        live.pause()?;
+        return Ok((follow::code(result.error.as_ref()), None));
+    };
+    live.finish(&first.text)?;
+    let mut pin = Value::Null;
+    for block in blocks {
+        if let Some(facts) = block.meta.get(FACTS) {
+            pin = json!({ "endpoint": facts["endpoint"], "model": facts["model"] });
+        }
+        if !quiet {
+            let words = block.text.trim_start_matches("---\n");
+            output::hint(output::paint(Tone::Quiet, output::tame(words)));
+        }
+    }
+    let text = first.text;
+    Ok((follow::code(None), Some(Told { text, pin })))
+}
+
+/// The same as one JSON object.
+pub(super) fn tell_json(result: &CallToolRes) -> Result<Code> {
+    let blocks = blocks(result);
+    let facts = blocks.iter().find_map(|block| block.meta.get(FACTS));
+    let parsed =
+        |raw: &exai_protocol::RawValue| -> Option<Value> { serde_json::from_str(raw.get()).ok() };
+    output::json(&json!({
+        "request_id": result.request_id,
+        "text": blocks.first().map(|block| &block.text),
+        "answer": facts,
+        "usage": result.usage.as_deref().and_then(parsed),
+        "timing": result.timing,
+        "error": result.error,
+    }))?;
+    Ok(follow::code(result.error.as_ref()))
+}
+
+fn blocks(result: &CallToolRes) -> Vec<Block> {
+    let outputs = result.outputs.as_deref().map_or("[]", |raw| raw.get());
+    serde_json::from_str(outputs).unwrap_or_default()
+}
+
+/// Nothing was sent, because it costs more than is spent unasked.
+pub(super) fn wants_consent(result: &CallToolRes) -> bool {
+    #[derive(Deserialize)]
+    struct Facts {
+        cause: String,
+    }
+    let facts = result
+        .error
+        .as_ref()
+        .and_then(|error| error.metadata.as_deref());
+    facts
+        .and_then(|raw| serde_json::from_str::<Facts>(raw.get()).ok())
+        .is_some_and(|facts| facts.cause == "confirm_cost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exai_protocol::{Code as WireCode, RawValue, WireError};
+
+    #[test]
+    fn only_a_price_asks_for_consent() {
+        let failed = |facts: &str| {
+            let mut error = WireError::new(WireCode::OverBudget, "x");
+            error.metadata = RawValue::from_string(facts.to_owned()).ok();
+            CallToolRes::failed("r".into(), error)
+        };
+        assert!(wants_consent(&failed(
+            r#"{"cause":"confirm_cost","attempts":[]}"#
+        )));
+        assert!(!wants_consent(&failed(r#"{"cause":"over_budget"}"#)));
+        assert!(!wants_consent(&failed("[]")));
+    }
+}

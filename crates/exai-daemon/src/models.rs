@@ -1,0 +1,155 @@
+//! The models of this home: its providers and catalogue, the shipped ones beneath, joined with
+//! the purse. A file that cannot be read is said and left out; the daemon runs all the same.
+
+use anyhow::{Context as _, Result, anyhow};
+use exai_config::{Home, Variables, atomic};
+use exai_engine::{Engine, ports::purse::Purse};
+use exai_llm::{
+    catalogue::{Catalogue, Fetched},
+    desk::{Models, Setup},
+    endpoint::Live,
+    herald::Herald,
+    http::Http,
+    keys::Keys,
+    provider::Providers,
+};
+use exai_protocol::{WallClock, event::EventBody};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock, Weak},
+};
+
+/// What the models of a home are made of.
+pub(crate) struct Materials<'a> {
+    pub(crate) home: &'a Home,
+    pub(crate) variables: &'a Variables,
+    pub(crate) purse: Arc<dyn Purse>,
+    pub(crate) clock: WallClock,
+    pub(crate) crier: Arc<Crier>,
+}
+
+/// Takes what happens at providers to the engine's bus, once there is one.
+#[derive(Default)]
+pub(crate) struct Crier(OnceLock<Weak<Engine>>);
+
+impl Crier {
+    pub(crate) fn join(&self, engine: &Arc<Engine>) {
+        // Set by the composition alone, before anybody is asked.
+        let _ = self.0.set(Arc::downgrade(engine));
+    }
+
+    fn cry(&self, body: EventBody) {
+        if let Some(engine) = self.0.get().and_then(Weak::upgrade) {
+            engine.publish(body);
+        }
+    }
+}
+
+/// Reads the home's files and makes the desk. Nobody is asked anything yet.
+pub(crate) fn open(materials: &Materials<'_>, warnings: &mut Vec<String>) -> Result<Arc<Models>> {
+    let providers = providers(materials.home, warnings)?;
+    let catalogue = catalogue(materials.home, &providers, warnings)?;
+    let variables = materials.variables.clone();
+    let env: exai_llm::keys::Env = Arc::new(move |name| variables.get(name));
+    let http = Http::new(concat!("exai/", env!("CARGO_PKG_VERSION")))
+        .map_err(|fault| anyhow!("no HTTP client: {fault}"))?;
+    let keys = Arc::new(Keys::new(
+        materials.home.root().to_owned(),
+        Arc::clone(&env),
+    ));
+    let crier = Arc::clone(&materials.crier);
+    let herald: Herald = Arc::new(move |body| crier.cry(body));
+    let resolved = providers.resolve(&*env);
+    let live = resolved.into_iter().map(|resolved| {
+        let (name, clock) = (resolved.name.clone(), Arc::clone(&materials.clock));
+        let (http, keys, herald) = (http.clone(), Arc::clone(&keys), Arc::clone(&herald));
+        (name, Live::new(resolved, http, keys, clock, herald))
+    });
+    let lists = lists_dir(materials.home);
+    Ok(Models::new(Setup {
+        endpoints: live.collect::<BTreeMap<_, _>>(),
+        catalogue,
+        purse: Arc::clone(&materials.purse),
+        default_model: materials.variables.get("DEFAULT_MODEL"),
+        keep: Box::new(move |fetched| keep(&lists, fetched)),
+        clock: Arc::clone(&materials.clock),
+    }))
+}
+
+fn providers(home: &Home, warnings: &mut Vec<String>) -> Result<Providers> {
+    let path = home.root().join("config").join("providers.toml");
+    let shipped = || {
+        Providers::shipped().context("the shipped providers.toml is broken; this is a bug in exai")
+    };
+    let Some(text) = text(&path, "the shipped providers are used", warnings) else {
+        return shipped();
+    };
+    Providers::with(&path.display().to_string(), &text).or_else(|error| {
+        warnings.push(format!("{error}; the shipped providers are used"));
+        shipped()
+    })
+}
+
+fn catalogue(home: &Home, providers: &Providers, warnings: &mut Vec<String>) -> Result<Catalogue> {
+    let path = home.root().join("config").join("models.toml");
+    let shipped = || {
+        Catalogue::shipped(providers)
+            .context("the shipped models.toml is broken; this is a bug in exai")
+    };
+    let own = match text(&path, "the shipped model list is used", warnings) {
+        None => shipped()?,
+        Some(text) => {
+            Catalogue::with(&path.display().to_string(), &text, providers).or_else(|error| {
+                warnings.push(format!("{error}; the shipped model list is used"));
+                shipped()
+            })?
+        }
+    };
+    warnings.extend(own.notes().iter().cloned());
+    Ok(kept(&lists_dir(home), warnings)
+        .iter()
+        .fold(own, |catalogue, fetched| catalogue.and(fetched)))
+}
+
+/// A file's text; `None` when there is none, or when it cannot be read, which is said.
+fn text(path: &Path, instead: &str, warnings: &mut Vec<String>) -> Option<String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            warnings.push(format!("{}: {error}; {instead}", path.display()));
+            None
+        }
+    }
+}
+
+fn lists_dir(home: &Home) -> PathBuf {
+    home.data_dir().join("models")
+}
+
+/// Providers' own lists, as they were last fetched.
+fn kept(dir: &Path, warnings: &mut Vec<String>) -> Vec<Fetched> {
+    let Ok(files) = std::fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    let paths = files.filter_map(|file| file.ok().map(|file| file.path()));
+    let mut lists = Vec::new();
+    for path in paths.filter(|path| path.extension().is_some_and(|kind| kind == "json")) {
+        let instead = "fetch it again with `exai-daemon models refresh`";
+        let Some(text) = text(&path, instead, warnings) else {
+            continue;
+        };
+        match Fetched::from_json(&text) {
+            Ok(fetched) => lists.push(fetched),
+            Err(error) => warnings.push(format!("{}: {error}; {instead}", path.display())),
+        }
+    }
+    lists
+}
+
+fn keep(dir: &Path, fetched: &Fetched) -> Result<(), String> {
+    let path = dir.join(format!("{}.json", fetched.endpoint));
+    std::fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    atomic::write(&path, fetched.to_json().as_bytes(), 0o600).map_err(|error| error.to_string())
+}

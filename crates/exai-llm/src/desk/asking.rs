@@ -1,0 +1,203 @@
+//! One ask: along the declared chain, one model after another, each as often as its answer
+//! needs, until one has answered or none is left.
+
+use super::{
+    Models, next,
+    next::{MOST_ROUNDS, Next},
+    once::{Stop, joined},
+    screen::Screen,
+    tally::Tally,
+    told,
+};
+use crate::{
+    chat::{Applied, ChatRequest, Collector},
+    choice::Candidate,
+    endpoint::Live,
+    fault::{Fault, FaultClass},
+};
+use exai_engine::{
+    ports::models::{Answer, DoneReason, SearchReport, Wish},
+    tool::{ToolCall, ToolError},
+};
+use exai_protocol::Code;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Kept of the call's time, to tell what happened before the engine ends the call itself.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
+/// One ask under way.
+pub(super) struct Asking<'a> {
+    pub(super) desk: &'a Models,
+    pub(super) call: &'a ToolCall,
+    pub(super) wish: Wish,
+    pub(super) deadline: Instant,
+    pub(super) screen: Screen,
+    pub(super) tally: Tally,
+    pub(super) dice: fastrand::Rng,
+}
+
+/// An answer, before it is told.
+struct Answered {
+    said: Collector,
+    applied: Applied,
+    request: ChatRequest,
+}
+
+impl<'a> Asking<'a> {
+    pub(super) fn new(desk: &'a Models, call: &'a ToolCall, wish: Wish) -> Self {
+        let screen = Screen::new(call.progress.clone(), wish.watch);
+        let deadline = call
+            .deadline
+            .checked_sub(LAST_WORDS)
+            .unwrap_or(call.deadline);
+        Self {
+            desk,
+            call,
+            wish,
+            deadline,
+            screen,
+            tally: Tally::default(),
+            dice: fastrand::Rng::new(),
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Answer, ToolError> {
+        let candidates = self.desk.candidates(&self.wish)?;
+        let mut failures: Vec<String> = Vec::new();
+        let mut chain = candidates.into_iter().peekable();
+        while let Some(candidate) = chain.next() {
+            let live = self.desk.live(&candidate.model)?;
+            match self.answer(&live, &candidate).await {
+                Ok(answered) => return Ok(self.tell(candidate, answered, &failures)),
+                Err(Stop::Refused(error)) => return Err(error),
+                Err(Stop::Fault(fault, received)) => {
+                    let last = chain.peek().is_none()
+                        || self.screen.reached()
+                        || !told::worth_another(fault.class)
+                        || Instant::now() >= self.deadline;
+                    if last {
+                        return Err(told::fault(
+                            &live,
+                            &candidate,
+                            &fault,
+                            received,
+                            &self.tally,
+                        ));
+                    }
+                    failures.push(self.falls_back(&candidate, &fault));
+                }
+            }
+        }
+        Err(ToolError::new(
+            Code::Internal,
+            "the chain of models was empty",
+        ))
+    }
+
+    fn falls_back(&self, candidate: &Candidate, fault: &Fault) -> String {
+        let cause = fault.class.as_str();
+        let failed = format!("{} failed ({cause})", candidate.model.full_name());
+        self.screen.say(
+            "falling back",
+            format!("{failed}; asking the next of the chain"),
+        );
+        failed
+    }
+
+    /// Asks one model until its answer is whole: a search may take several requests.
+    async fn answer(&mut self, live: &Arc<Live>, candidate: &Candidate) -> Result<Answered, Stop> {
+        let mut request = self.request_for(candidate);
+        let mut whole = Collector::default();
+        let mut applied: Option<Applied> = None;
+        for round in 0..=MOST_ROUNDS {
+            let sent = self.request(live, candidate, &request).await?;
+            applied = Some(joined(applied, sent.applied));
+            let next = next::after(live, &request, &sent.said);
+            let more = matches!(next, Next::Nothing).then_some(()).is_none();
+            let reason = sent.said.reason.clone();
+            gather(&mut whole, sent.said, more);
+            let messages = match next {
+                Next::Nothing => {
+                    whole.reason = reason;
+                    let applied = applied.unwrap_or_default();
+                    return Ok(Answered {
+                        said: whole,
+                        applied,
+                        request,
+                    });
+                }
+                Next::Again(messages) => messages,
+                Next::Search(search) => {
+                    self.screen.say("searching", "searching the web".to_owned());
+                    let found = search.run(live, self.deadline).await;
+                    let (searched, messages) = found.map_err(|fault| Stop::Fault(fault, 0))?;
+                    whole.take(crate::chat::StreamItem::Search(searched));
+                    messages
+                }
+            };
+            tracing::debug!(
+                round,
+                model = candidate.model.id,
+                "the answer takes another request"
+            );
+            request.messages.extend(messages);
+        }
+        let why = format!("the model searched more than {MOST_ROUNDS} times without an answer");
+        Err(Stop::Fault(Fault::new(FaultClass::Malformed, why), 0))
+    }
+
+    /// The wish as this model gets it. There always is an output ceiling.
+    fn request_for(&self, candidate: &Candidate) -> ChatRequest {
+        let mut request = self.wish.chat.clone();
+        request.model.clone_from(&candidate.model.id);
+        if let Some(most) = candidate.model.traits.output {
+            request.max_output = request.max_output.min(most);
+        }
+        request.max_output = request.max_output.max(1);
+        request
+    }
+
+    fn tell(self, candidate: Candidate, answered: Answered, failures: &[String]) -> Answer {
+        let Answered {
+            said,
+            applied,
+            request,
+        } = answered;
+        let search = SearchReport::of(&request, &applied, &said);
+        let chosen = failures
+            .iter()
+            .fold(candidate.reason.clone(), |mut why, failed| {
+                why.push_str("; ");
+                why.push_str(failed);
+                why
+            });
+        Answer {
+            spent: self.tally.spent(&candidate.model),
+            endpoint: candidate.model.endpoint.clone(),
+            model: candidate.model.id.clone(),
+            chosen,
+            reason: said.reason.unwrap_or(DoneReason::Stop),
+            turn: said.turn,
+            applied,
+            search,
+            warnings: self.tally.warnings,
+        }
+    }
+}
+
+/// Adds a round to the answer. Calls that were answered on the way are not the caller's.
+fn gather(whole: &mut Collector, round: Collector, more_follows: bool) {
+    whole.turn.text.push_str(&round.turn.text);
+    whole.turn.reasoning.push_str(&round.turn.reasoning);
+    whole.turn.carry = round.turn.carry;
+    if !more_follows {
+        whole.turn.tool_calls = round.turn.tool_calls;
+    }
+    if let Some(usage) = round.usage {
+        whole.usage.get_or_insert_default().add(&usage);
+    }
+    if let Some(searched) = round.searched {
+        whole.take(crate::chat::StreamItem::Search(searched));
+    }
+}
