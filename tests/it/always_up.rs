@@ -185,6 +185,65 @@ async fn a_call_in_flight_when_its_owner_stops_the_daemon_gets_its_answer() {
     assert_eq!(sandbox.processes("exai-daemon"), Vec::<u32>::new());
 }
 
+/// Asks the daemon to end as its user would, and waits until it takes no more calls.
+async fn ending(sandbox: &Sandbox, command: &str) -> exai_testkit::Process {
+    let mut ending = sandbox.command("exai-daemon");
+    ending.arg(command);
+    let ending = sandbox.spawn(ending);
+    let mut ws = sandbox.ws().await;
+    let asked = Instant::now();
+    loop {
+        ws.send(&json!({ "op": "health", "request_id": "h" })).await;
+        if ws.recv_op("health_res").await["health"]["state"] == "draining" {
+            return ending;
+        }
+        assert!(asked.elapsed() < LIMIT, "it does not drain");
+    }
+}
+
+#[tokio::test]
+async fn r25_a_call_made_while_a_stop_drains_is_told_who_stopped_the_daemon() {
+    let sandbox = Sandbox::new();
+    let mut shim = window(&sandbox).await;
+    let running = shim.call("test_sleep", json!({ "ms": 6000 })).await;
+    let busy = || sandbox.log("ws_daemon.log").contains("test_sleep");
+    eventually(LIMIT, "the call to run", busy).await;
+    let mut stop = ending(&sandbox, "stop").await;
+    let result = shim.call_tool("test_sleep", json!({ "ms": 1 })).await;
+    let (code, text) = failure(&result);
+    assert!(stop.is_running(), "it was no longer draining");
+    assert_eq!(code, "UNAVAILABLE", "{text}");
+    assert!(
+        text.contains("stopped by you; run exai-daemon start"),
+        "{text}"
+    );
+    assert_eq!(
+        ok_text(&shim.answer(running).await["result"]),
+        "slept 6000 ms"
+    );
+    assert_eq!(stop.wait(LIMIT).await.code(), Some(0), "{}", stop.said());
+}
+
+#[tokio::test]
+async fn r25_a_call_made_while_a_restart_drains_waits_for_the_next_daemon() {
+    let sandbox = Sandbox::new();
+    let mut shim = window(&sandbox).await;
+    let running = shim.call("test_sleep", json!({ "ms": 4000 })).await;
+    let busy = || sandbox.log("ws_daemon.log").contains("test_sleep");
+    eventually(LIMIT, "the call to run", busy).await;
+    let mut restart = ending(&sandbox, "restart").await;
+    let late = shim.call("test_sleep", json!({ "ms": 1 })).await;
+    let found = crate::editor::answers(&mut shim, &[running, late], LIMIT).await;
+    assert_eq!(ok_text(&found[&running]["result"]), "slept 4000 ms");
+    assert_eq!(ok_text(&found[&late]["result"]), "slept 1 ms");
+    assert_eq!(
+        restart.wait(LIMIT).await.code(),
+        Some(0),
+        "{}",
+        restart.said()
+    );
+}
+
 /// Killed again and again, with nobody but the shim to start it.
 #[tokio::test]
 async fn the_shim_brings_the_daemon_back_within_seconds() {

@@ -115,6 +115,55 @@ async fn a_request_of_an_unknown_revision_is_told_the_known_ones() {
     assert!(!names(&answer).is_empty());
 }
 
+/// Calls are the shim's own; they keep to the rules the library has for everything else.
+#[tokio::test]
+async fn a_call_says_its_revision_like_any_other_request() {
+    let (sandbox, _daemon, _) = connected().await;
+    let mut shim = sandbox.shim();
+    let call = |meta: Value| {
+        let params = json!({ "name": "version", "arguments": {}, "_meta": meta });
+        json!({ "jsonrpc": "2.0", "id": "m", "method": "tools/call", "params": params })
+    };
+    let whole = |version: &str| modern("tools/call", version)["params"]["_meta"].clone();
+    let answer = answer_to(&mut shim, &call(whole("2031-01-01"))).await;
+    assert_eq!(error_code(&answer), -32022, "{answer}");
+    assert_eq!(answer["error"]["data"]["requested"], "2031-01-01");
+    let version = "io.modelcontextprotocol/protocolVersion";
+    for (meta, missing) in [
+        (json!({}), version),
+        (json!({ version: MODERN }), "clientCapabilities"),
+        (json!({ version: 7 }), version),
+    ] {
+        let answer = answer_to(&mut shim, &call(meta)).await;
+        assert_eq!(error_code(&answer), -32602, "{answer}");
+        let words = answer["error"]["message"].as_str().unwrap();
+        assert!(words.contains(missing), "{words}");
+    }
+    let answer = answer_to(&mut shim, &call(whole(MODERN))).await;
+    assert_eq!(answer["result"]["resultType"], "complete", "{answer}");
+    // A call opens nothing: a handshake may still follow, and is the first.
+    shim.initialize("2025-06-18").await;
+    let answer = answer_to(&mut shim, &call(json!({}))).await;
+    assert!(answer["result"].get("resultType").is_none(), "{answer}");
+    ok_text(&answer["result"]);
+    let answer = answer_to(&mut shim, &call(whole("x"))).await;
+    assert_eq!(error_code(&answer), -32022, "{answer}");
+    let answer = answer_to(&mut shim, &call(json!({ version: MODERN }))).await;
+    assert_eq!(error_code(&answer), -32602, "{answer}");
+}
+
+#[tokio::test]
+async fn a_call_before_anything_else_is_answered_also_when_the_input_ends_with_it() {
+    let (sandbox, _daemon, _) = connected().await;
+    let mut shim = sandbox.shim();
+    let call = json!({ "name": "test_sleep", "arguments": { "ms": 300 } });
+    let id = shim.modern_request("tools/call", call).await;
+    shim.close_stdin();
+    let answer = shim.answer(id).await;
+    assert_eq!(ok_text(&answer["result"]), "slept 300 ms");
+    assert_eq!(shim.hear(Duration::from_secs(10)).await, Heard::End);
+}
+
 #[tokio::test]
 async fn a_client_that_asks_what_there_is_may_go_on_in_the_old_way() {
     let (sandbox, _daemon, _) = connected().await;
@@ -249,6 +298,10 @@ async fn undeclared_abilities_are_not_found_in_either_era() {
                 "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" },
             }),
         ),
+        ("completion/complete", json!({})),
+        ("prompts/get", json!({})),
+        ("resources/read", json!({ "uri": 7 })),
+        ("prompts/list", json!({ "cursor": 7 })),
         ("tasks/list", json!({})),
         ("tasks/get", json!({ "taskId": "x" })),
         ("elicitation/create", json!({})),
@@ -263,6 +316,7 @@ async fn undeclared_abilities_are_not_found_in_either_era() {
         ("resources/subscribe", json!({ "uri": "file:///x" })),
         ("resources/unsubscribe", json!({ "uri": "file:///x" })),
         ("logging/setLevel", json!({ "level": "info" })),
+        ("logging/setLevel", json!({ "level": 7 })),
     ] {
         let answer = shim.ask(method, params).await;
         assert_eq!(error_code(&answer), -32601, "{method}: {answer}");

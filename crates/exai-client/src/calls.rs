@@ -64,7 +64,7 @@ struct Entry {
     stopping: bool,
     repeats: u8,
     oversize: u8,
-    /// A draining daemon's refusal, told only if no other daemon comes in time.
+    /// What to tell of a draining daemon's refusal if no other daemon comes in time.
     held: Option<CallToolRes>,
 }
 
@@ -303,8 +303,14 @@ impl Calls {
         Some(entry)
     }
 
-    /// The terminal frame.
-    pub(crate) fn finished(&mut self, result: CallToolRes, turn: &Turn<'_>) {
+    /// The terminal frame. A draining daemon's refusal is not the end: the call waits for the
+    /// next daemon, and no longer than a restart takes where its owner wants none.
+    pub(crate) fn finished(
+        &mut self,
+        result: CallToolRes,
+        is_stopped: impl FnOnce() -> bool,
+        turn: &Turn<'_>,
+    ) {
         let Some(entry) = self.entries.get_mut(&result.request_id) else {
             tracing::debug!(id = %result.request_id, "an answer nobody waits for");
             return;
@@ -314,11 +320,17 @@ impl Calls {
             .as_ref()
             .is_some_and(|error| error.code == Code::ShuttingDown && error.ran == Some(Ran::No));
         if draining && entry.held.is_none() && entry.frame.is_some() && !entry.stopping {
-            // It never ran there: wait for the next daemon as if it had never been sent.
+            // It never ran there: it waits as if it had never been sent.
             entry.known = Known::NotSent;
             let id = result.request_id.clone();
-            entry.held = Some(result);
-            return self.place(&id, Place::Waiting, self.times.connect_wait, turn.now);
+            let (held, wait) = if is_stopped() {
+                let stopped = CallToolRes::failed(id.clone(), explain::stopped());
+                (stopped, self.times.stopped_wait)
+            } else {
+                (result, self.times.connect_wait)
+            };
+            entry.held = Some(held);
+            return self.place(&id, Place::Waiting, wait, turn.now);
         }
         if let Some(entry) = self.entries.remove(&result.request_id) {
             entry.pen.finish(result);

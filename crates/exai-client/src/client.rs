@@ -49,7 +49,8 @@ pub struct Client {
 struct Shared {
     link: watch::Receiver<LinkState>,
     news: broadcast::Sender<News>,
-    nonce: u64,
+    /// What all ids of this client begin with.
+    ours: String,
     minted: AtomicU64,
 }
 
@@ -84,7 +85,7 @@ impl Client {
         let shared = Shared {
             link: driver.link(),
             news,
-            nonce,
+            ours: format!("r-{nonce:016x}-"),
             minted: AtomicU64::new(0),
         };
         tracker.spawn(driver.run(dial, queue));
@@ -154,7 +155,7 @@ impl Client {
     #[must_use]
     pub fn mint(&self) -> RequestId {
         let count = self.shared.minted.fetch_add(1, Ordering::Relaxed);
-        RequestId::new(format!("r-{:016x}-{count}", self.shared.nonce))
+        RequestId::new(self.shared.ours.clone() + &count.to_string())
     }
 
     /// The link, to watch.

@@ -71,6 +71,12 @@ pub trait Dial: Send + 'static {
     fn changed(&mut self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }
+
+    /// Whether the daemon's owner wants none to run: one that goes away then is followed by
+    /// none until they say otherwise.
+    fn is_stopped(&mut self) -> bool {
+        false
+    }
 }
 
 /// One TCP connection to `target`, without Nagle's delay.
@@ -127,6 +133,11 @@ pub trait Rendezvous: Send + 'static {
     fn start(&mut self) -> impl Future<Output = Result<bool, Unreachable>> + Send {
         std::future::ready(Ok(false))
     }
+
+    /// Whether the daemon's owner stopped it and has not started it again.
+    fn is_stopped(&mut self) -> bool {
+        false
+    }
 }
 
 /// Dials where a [`Rendezvous`] points, and looks again when it points elsewhere.
@@ -177,6 +188,10 @@ impl<R: Rendezvous> Dial for WatchedDial<R> {
                 return;
             }
         }
+    }
+
+    fn is_stopped(&mut self) -> bool {
+        self.rendezvous.is_stopped()
     }
 }
 

@@ -88,7 +88,7 @@ impl Driver {
     pub(crate) async fn run<D: Dial>(mut self, mut dial: D, mut commands: mpsc::Receiver<Command>) {
         let closing = loop {
             match self.reach(&mut dial, &mut commands).await {
-                Ok(wire) => match self.serve(wire, &mut commands).await {
+                Ok(wire) => match self.serve(wire, &mut dial, &mut commands).await {
                     Ok(()) => {}
                     Err(closing) => break closing,
                 },
@@ -197,14 +197,12 @@ impl Driver {
     }
 
     /// With a link: serves it until it breaks, and tells everything pending.
-    async fn serve<S>(
+    async fn serve<D: Dial>(
         &mut self,
-        mut wire: Wire<S>,
+        mut wire: Wire<D::Stream>,
+        dial: &mut D,
         commands: &mut mpsc::Receiver<Command>,
-    ) -> Result<(), Closing>
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-    {
+    ) -> Result<(), Closing> {
         let now = Instant::now();
         let mut pulse = Pulse {
             heart: Heartbeat::new(self.config.times, now, (self.wall)()),
@@ -221,7 +219,7 @@ impl Driver {
                 timer.as_mut().reset(due);
             }
             let step = wire.step(commands, timer.as_mut()).await;
-            match self.take(step, &mut wire, &mut pulse) {
+            match self.take(step, &mut wire, dial, &mut pulse) {
                 Next::GoOn => {}
                 Next::Lost => return Ok(()),
                 Next::Close(done) => {
@@ -232,10 +230,13 @@ impl Driver {
         }
     }
 
-    fn take<S>(&mut self, step: Step, wire: &mut Wire<S>, pulse: &mut Pulse) -> Next
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-    {
+    fn take<D: Dial>(
+        &mut self,
+        step: Step,
+        wire: &mut Wire<D::Stream>,
+        dial: &mut D,
+        pulse: &mut Pulse,
+    ) -> Next {
         let now = Instant::now();
         if matches!(step, Step::Text(_) | Step::Noise) {
             pulse.heart.heard(now);
@@ -243,7 +244,7 @@ impl Driver {
         }
         let loss = match step {
             Step::Text(text) => {
-                self.heed(&text);
+                self.heed(&text, dial);
                 return Next::GoOn;
             }
             Step::Noise => return Next::GoOn,
@@ -310,7 +311,7 @@ impl Driver {
         });
     }
 
-    fn heed(&mut self, text: &Utf8Bytes) {
+    fn heed(&mut self, text: &Utf8Bytes, dial: &mut impl Dial) {
         let frame = match inbound::read(text) {
             Ok(frame) => frame,
             Err(error) => {
@@ -319,7 +320,9 @@ impl Driver {
             }
         };
         self.turn(|driver, turn| match frame {
-            Inbound::Finished(result) => driver.calls.finished(*result, turn),
+            Inbound::Finished(result) => {
+                driver.calls.finished(*result, || dial.is_stopped(), turn);
+            }
             Inbound::Progress(progress) => driver.calls.progress(progress, turn),
             Inbound::Acknowledged(ack) => driver.calls.acknowledged(&ack, turn),
             Inbound::Partial(partial) => driver.calls.partial(&partial, turn),

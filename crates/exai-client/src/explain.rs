@@ -42,10 +42,7 @@ impl Known {
 /// A call that never left.
 pub(crate) fn unavailable(link: &LinkState, waited: Duration) -> WireError {
     let advice = match link {
-        LinkState::Stopped(_) => {
-            "The exai daemon was stopped by you; run exai-daemon start. The call was not run."
-                .to_owned()
-        }
+        LinkState::Stopped(_) => return stopped(),
         LinkState::Refused(outage) => format!(
             "The exai daemon refused the connection: {}. The call was not run. It is tried \
              again as soon as that changes; `exai-daemon doctor` says more.",
@@ -60,6 +57,12 @@ pub(crate) fn unavailable(link: &LinkState, waited: Duration) -> WireError {
             seconds(waited)
         ),
     };
+    WireError::new(Code::Unavailable, advice).ran(Ran::No)
+}
+
+/// The same where the daemon's owner wants none to run.
+pub(crate) fn stopped() -> WireError {
+    let advice = "The exai daemon was stopped by you; run exai-daemon start. The call was not run.";
     WireError::new(Code::Unavailable, advice).ran(Ran::No)
 }
 

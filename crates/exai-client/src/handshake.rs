@@ -25,7 +25,7 @@ use tokio_tungstenite::{
 };
 
 /// The reader's chunk; most frames are smaller.
-const READ_BUFFER: usize = 8 * 1024;
+const READ_BUFFER: usize = 4 * 1024;
 /// Frames of one burst are written together up to this size.
 pub(crate) const WRITE_BUFFER: usize = 64 * 1024;
 /// What a daemon may send over the limit before we hang up: headers, rounding, goodwill.

@@ -114,6 +114,10 @@ impl Rendezvous for Places {
         }
         hasher.finish()
     }
+
+    fn is_stopped(&mut self) -> bool {
+        !self.by_address && rendezvous::stopped(&self.home).is_some()
+    }
 }
 
 /// The token; what is wrong with its file is said where somebody may read it, for the daemon

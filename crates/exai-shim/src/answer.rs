@@ -1,16 +1,22 @@
 //! What the client gets for a call: the daemon's blocks as they came, or an error a model can
-//! act on. Results travel through the MCP library as one ready piece of JSON, so they are
-//! neither parsed nor written a second time.
+//! act on. The answer to a call is written once, as the line that leaves; a list travels
+//! through the MCP library as one ready piece of JSON.
 
 use exai_protocol::{Code, RawValue, WireError, call::CallToolRes};
-use rmcp::model::{CallToolResult, ErrorData, ListToolsResult, MetaObject, ServerResult};
+use rmcp::model::{
+    ErrorData, ListToolsResult, MetaObject, RequestId, ServerJsonRpcMessage, ServerResult,
+};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Marks a result whose JSON is ready. Never leaves the process.
+/// Marks a list whose JSON is ready. Never leaves the process.
 const READY: &str = "exai-shim/ready";
 
 /// Where a result of the new era says who made it.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
+/// Room for everything but the payload.
+const ENVELOPE: usize = 512;
 
 /// Which shape of results the client's protocol revision wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,83 +30,127 @@ pub(crate) enum Era<'a> {
     },
 }
 
-/// The result of a call, or the protocol error for a request that makes no sense.
-pub(crate) fn of_call(result: CallToolRes, era: Era<'_>) -> Result<CallToolResult, ErrorData> {
+/// The line that answers a call: its result, or the protocol error for a request that makes no
+/// sense.
+pub(crate) fn of_call(id: &RequestId, result: &CallToolRes, era: Era<'_>) -> Vec<u8> {
     if let Some(error) = &result.error
         && error.code == Code::ToolNotFound
     {
         let data = json!({ "code": error.code.as_str() });
-        return Err(ErrorData::invalid_params(error.message.clone(), Some(data)));
+        let error = ErrorData::invalid_params(error.message.clone(), Some(data));
+        return line(&ServerJsonRpcMessage::error(error, Some(id.clone())));
     }
-    let mut body = Body::new(era);
-    body.raw("content", &content(&result));
-    if let Some(structured) = result
-        .structured
-        .as_deref()
-        .filter(|_| result.error.is_none())
-    {
-        body.raw("structuredContent", structured.get());
-    }
-    if result.error.is_some() {
-        body.raw("isError", "true");
-    }
-    body.raw("_meta", &meta(&result, era).to_string());
-    let mut ready = CallToolResult::default();
-    ready.meta = Some(body.finish());
-    Ok(ready)
+    let blocks = blocks(result);
+    let structured = result.structured.as_deref().map_or("", RawValue::get);
+    let room = blocks.len() + structured.len() + ENVELOPE;
+    result_line(id, room, |out| {
+        let mut body = body(out, era);
+        content(body.key("content"), result.error.as_ref(), blocks);
+        if result.error.is_some() {
+            body.value("isError", &true);
+        } else if !structured.is_empty() {
+            body.raw("structuredContent", structured);
+        }
+        meta(body.key("_meta"), result, era);
+        body.close();
+    })
 }
 
-/// An error of the shim's own.
-pub(crate) fn of_error(error: WireError, era: Era<'_>) -> Result<CallToolResult, ErrorData> {
-    of_call(CallToolRes::failed("".into(), error), era)
+/// The line of a message of the MCP library's.
+pub(crate) fn line(message: &impl Serialize) -> Vec<u8> {
+    let mut line = Vec::new();
+    write(&mut line, message);
+    line
+}
+
+/// The line of a list made by this module.
+pub(crate) fn of_ready(id: &RequestId, result: &str) -> Vec<u8> {
+    result_line(id, result.len() + ENVELOPE, |out| {
+        out.extend_from_slice(result.as_bytes());
+    })
 }
 
 /// The list of tools.
 pub(crate) fn of_list(tools: &RawValue, era: Era<'_>) -> ListToolsResult {
-    let mut body = Body::new(era);
+    let mut out = Vec::with_capacity(tools.get().len() + ENVELOPE);
+    let mut body = body(&mut out, era);
     body.raw("tools", tools.get());
     if let Era::Modern { server } = era {
-        body.raw("_meta", &json!({ SERVER_INFO: info(server) }).to_string());
-        body.raw("ttlMs", "60000");
-        body.raw("cacheScope", "\"private\"");
+        let mut meta = Object::open(body.key("_meta"));
+        meta.value(SERVER_INFO, &info(server));
+        meta.close();
+        body.value("ttlMs", &60_000);
+        body.value("cacheScope", &"private");
     }
+    body.close();
+    let mut meta = MetaObject::default();
+    let ready = String::from_utf8_lossy(&out).into_owned();
+    meta.insert(READY.to_owned(), Value::String(ready));
     ListToolsResult {
-        meta: Some(body.finish()),
+        meta: Some(meta),
         ..ListToolsResult::default()
     }
 }
 
-/// The JSON of a result made by this module.
+/// The JSON of a list made by this module.
 pub(crate) fn ready(result: &mut ServerResult) -> Option<String> {
-    let meta = match result {
-        ServerResult::CallToolResult(result) => result.meta.as_mut()?,
-        ServerResult::ListToolsResult(result) => result.meta.as_mut()?,
-        _ => return None,
+    let ServerResult::ListToolsResult(result) = result else {
+        return None;
     };
-    match meta.get_mut(READY)? {
+    match result.meta.as_mut()?.get_mut(READY)? {
         Value::String(text) => Some(std::mem::take(text)),
         _ => None,
     }
 }
 
-/// The blocks; an error's own words first.
-fn content(result: &CallToolRes) -> String {
-    let outputs = result.outputs.as_deref().map_or("[]", RawValue::get).trim();
+fn result_line(id: &RequestId, room: usize, write_result: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut line = Vec::with_capacity(room);
+    line.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    write(&mut line, id);
+    line.extend_from_slice(b",\"result\":");
+    let start = line.len();
+    write_result(&mut line);
+    // A result may come from pretty-printed JSON; between values a space means the same.
+    for byte in &mut line[start..] {
+        *byte = if matches!(*byte, b'\n' | b'\r') {
+            b' '
+        } else {
+            *byte
+        };
+    }
+    line.push(b'}');
+    line
+}
+
+/// A result of this era, so far without anything in it.
+fn body<'a>(out: &'a mut Vec<u8>, era: Era<'_>) -> Object<'a> {
+    let mut body = Object::open(out);
+    if era != Era::Legacy {
+        body.value("resultType", &"complete");
+    }
+    body
+}
+
+/// What stands between the brackets of the daemon's list of blocks.
+fn blocks(result: &CallToolRes) -> &str {
+    let outputs = result.outputs.as_deref().map_or("", RawValue::get).trim();
     let blocks = outputs
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
-    let blocks = blocks.map_or("", str::trim);
-    match &result.error {
-        None => format!("[{blocks}]"),
-        Some(error) => {
-            let text = json!({ "type": "text", "text": sentence(error) });
-            if blocks.is_empty() {
-                format!("[{text}]")
-            } else {
-                format!("[{text},{blocks}]")
-            }
+    blocks.map_or("", str::trim)
+}
+
+/// The blocks; an error's own words first.
+fn content(out: &mut Vec<u8>, error: Option<&WireError>, blocks: &str) {
+    out.push(b'[');
+    if let Some(error) = error {
+        write(out, &json!({ "type": "text", "text": sentence(error) }));
+        if !blocks.is_empty() {
+            out.push(b',');
         }
     }
+    out.extend_from_slice(blocks.as_bytes());
+    out.push(b']');
 }
 
 /// What happened, and what to do: the hint to wait is told in words, because models read words.
@@ -118,65 +168,81 @@ fn sentence(error: &WireError) -> String {
 }
 
 /// Facts for programs; models are not shown these.
-fn meta(result: &CallToolRes, era: Era<'_>) -> Value {
-    let mut meta = serde_json::Map::new();
-    let parsed = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).unwrap_or_default();
+fn meta(out: &mut Vec<u8>, result: &CallToolRes, era: Era<'_>) {
+    let mut meta = Object::open(out);
     if !result.request_id.as_str().is_empty() {
-        meta.insert("exai/request_id".to_owned(), json!(result.request_id));
+        meta.value("exai/request_id", &result.request_id);
     }
     if let Some(error) = &result.error {
-        meta.insert("exai/code".to_owned(), json!(error.code.as_str()));
+        meta.value("exai/code", &error.code.as_str());
         if let Some(ran) = error.ran {
-            meta.insert("exai/ran".to_owned(), json!(ran));
+            meta.value("exai/ran", &ran);
         }
         if let Some(seconds) = error.retry_after {
-            meta.insert("exai/retry_after".to_owned(), json!(seconds));
+            meta.value("exai/retry_after", &seconds);
         }
         if let Some(facts) = &error.metadata {
-            meta.insert("exai/error".to_owned(), parsed(facts));
+            meta.raw("exai/error", facts.get());
         }
     }
     if let Some(timing) = result.timing {
-        meta.insert("exai/timing".to_owned(), json!(timing));
+        meta.value("exai/timing", &timing);
     }
     if let Some(usage) = &result.usage {
-        meta.insert("exai/usage".to_owned(), parsed(usage));
+        meta.raw("exai/usage", usage.get());
     }
     if let Era::Modern { server } = era {
-        meta.insert(SERVER_INFO.to_owned(), info(server));
+        meta.value(SERVER_INFO, &info(server));
     }
-    Value::Object(meta)
+    meta.close();
 }
 
 fn info(server: &str) -> Value {
     json!({ "name": server, "version": env!("CARGO_PKG_VERSION") })
 }
 
-struct Body(String);
+/// An object being written. Its keys are our own and need no escapes.
+struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    next: u8,
+}
 
-impl Body {
-    fn new(era: Era<'_>) -> Self {
-        Self(match era {
-            Era::Legacy => "{".to_owned(),
-            Era::Modern { .. } => "{\"resultType\":\"complete\"".to_owned(),
-        })
+impl<'a> Object<'a> {
+    fn open(out: &'a mut Vec<u8>) -> Self {
+        Self { out, next: b'{' }
+    }
+
+    /// Where the value of this key is to be written.
+    fn key(&mut self, key: &str) -> &mut Vec<u8> {
+        self.out.push(std::mem::replace(&mut self.next, b','));
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.out
     }
 
     fn raw(&mut self, key: &str, json: &str) {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0.push('"');
-        self.0.push_str(key);
-        self.0.push_str("\":");
-        self.0.push_str(json);
+        self.key(key).extend_from_slice(json.as_bytes());
     }
 
-    fn finish(mut self) -> MetaObject {
-        self.0.push('}');
-        let mut meta = MetaObject::default();
-        meta.insert(READY.to_owned(), Value::String(self.0));
-        meta
+    fn value(&mut self, key: &str, value: &impl Serialize) {
+        write(self.key(key), value);
+    }
+
+    fn close(self) {
+        if self.next == b'{' {
+            self.out.push(b'{');
+        }
+        self.out.push(b'}');
+    }
+}
+
+fn write(out: &mut Vec<u8>, value: &impl Serialize) {
+    let start = out.len();
+    if let Err(error) = serde_json::to_writer(&mut *out, value) {
+        tracing::error!(%error, "a message that cannot be written");
+        out.truncate(start);
+        out.extend_from_slice(b"null");
     }
 }
 
@@ -184,9 +250,19 @@ impl Body {
 mod tests {
     use super::*;
 
+    fn answer(result: &CallToolRes, era: Era<'_>) -> Value {
+        let line = of_call(&RequestId::Number(7), result, era);
+        assert!(!line.contains(&b'\n'), "a line is one line");
+        let answer: Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(
+            (&answer["jsonrpc"], &answer["id"]),
+            (&json!("2.0"), &json!(7))
+        );
+        answer
+    }
+
     fn text(result: CallToolRes, era: Era<'_>) -> Value {
-        let mut server = ServerResult::CallToolResult(of_call(result, era).unwrap());
-        serde_json::from_str(&ready(&mut server).unwrap()).unwrap()
+        answer(&result, era)["result"].take()
     }
 
     fn ok(outputs: &str) -> CallToolRes {
@@ -241,9 +317,31 @@ mod tests {
     #[test]
     fn an_unknown_tool_is_a_protocol_error() {
         let error = WireError::new(Code::ToolNotFound, "no tool 'x'; closest: 'y'");
-        let error = of_call(CallToolRes::failed("r".into(), error), Era::Legacy).unwrap_err();
-        assert_eq!(error.code.0, -32602);
-        assert!(error.message.contains("closest"));
+        let answer = answer(&CallToolRes::failed("r".into(), error), Era::Legacy);
+        assert_eq!(answer["error"]["code"], -32602);
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains("closest") && answer.get("result").is_none());
+    }
+
+    #[test]
+    fn a_result_written_in_many_lines_leaves_in_one() {
+        let got = text(
+            ok("[\r\n {\"type\":\"text\",\n\"text\":\"a\\nb\"}\n]"),
+            Era::Legacy,
+        );
+        assert_eq!(got["content"], json!([{ "type": "text", "text": "a\nb" }]));
+    }
+
+    #[test]
+    fn a_list_travels_ready_made() {
+        let tools = RawValue::from_string(r#"[{"name":"a"}]"#.to_owned()).unwrap();
+        for era in [Era::Legacy, Era::Modern { server: "me" }] {
+            let mut result = ServerResult::ListToolsResult(of_list(&tools, era));
+            let line = of_ready(&RequestId::Number(1), &ready(&mut result).unwrap());
+            let answer: Value = serde_json::from_slice(&line).unwrap();
+            assert_eq!(answer["result"]["tools"], json!([{ "name": "a" }]));
+            assert_eq!(answer["result"].get("ttlMs").is_some(), era != Era::Legacy);
+        }
     }
 
     #[test]

@@ -109,6 +109,7 @@ impl Bridge {
         let features = [
             feature::PROGRESS,
             feature::RICH_RESULTS,
+            feature::BRIEF,
             feature::TOOLS_CHANGED,
         ];
         ClientConfig {

@@ -1,91 +1,158 @@
-//! One tool call, from the client's request to its answer. It ends with an answer whatever the
-//! daemon does, and without one when the client has let go.
+//! Tool calls, from the client's request to its answer. They are the shim's own: the MCP library
+//! never sees one. Each ends with an answer whatever the daemon does, and without one when the
+//! client has let go.
 
 use crate::{
-    answer,
-    handler::Shim,
+    answer::{self, Era},
+    bridge::Bridge,
+    catalog::Catalog,
+    envelope::Call,
+    pages,
     progress::{self, Reporter},
-    tickets::{LetGo, Ticket},
+    stdout::Output,
+    tickets::{LetGo, Ticket, Tickets},
 };
-use exai_client::{CallEvent, CallSpec, CallStream, Client, LinkState};
+use exai_client::{CallEvent, CallSpec, CallStream, LinkState};
 use exai_protocol::{Code, RequestId, WireError, call::CallToolRes, error::Ran};
 use futures_util::FutureExt as _;
-use rmcp::{
-    RoleServer,
-    model::{CallToolResult, ErrorData},
-    service::RequestContext,
-};
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use rmcp::model;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 use tokio::{sync::watch, time::sleep_until};
+use tokio_util::task::TaskTracker;
 
-/// Largest result put together from pages for a client.
-const MAX_COLLECTED: u64 = 32 * 1024 * 1024;
-/// Longest time for that.
-const COLLECT_WITHIN: Duration = Duration::from_secs(20);
-
-/// Runs a call so that not even a bug of ours leaves it without an answer.
-pub(crate) async fn guarded(
-    shim: &Shim,
-    name: &str,
-    context: &RequestContext<RoleServer>,
-) -> Result<CallToolResult, ErrorData> {
-    let run = AssertUnwindSafe(run(shim, name, context)).catch_unwind();
-    run.await.unwrap_or_else(|_| {
-        let id = &context.id;
-        tracing::error!(%id, tool = name, "a call of this shim panicked");
-        let message = format!(
-            "exai-shim failed internally during this call (reference: pid {}, id {id}; see \
-             ws_shim.log). Whether the tool ran is not known.",
-            std::process::id()
-        );
-        answer::of_error(
-            WireError::new(Code::Internal, message).ran(Ran::Unknown),
-            shim.era(context),
-        )
-    })
+/// What all calls need, and the calls that run.
+pub(crate) struct Calling {
+    /// The name we go by.
+    name: String,
+    bridge: Arc<Bridge>,
+    catalog: Arc<Catalog>,
+    output: Output,
+    tickets: Tickets,
+    running: TaskTracker,
 }
 
-async fn run(
-    shim: &Shim,
-    name: &str,
-    context: &RequestContext<RoleServer>,
-) -> Result<CallToolResult, ErrorData> {
-    let Some(ticket) = context.extensions.get::<Arc<Ticket>>().cloned() else {
-        return Err(ErrorData::internal_error(
-            "the call lost its arguments",
-            None,
-        ));
-    };
-    let client = shim.bridge.client(|| context.client_info());
-    let token = context.meta.get_progress_token();
-    let mut reporter = token.map(|token| Reporter::new(token, shim.output.clone()));
-    let mut link = client.link();
-    if let Some(reporter) = &mut reporter {
-        reporter.say(words(&link.borrow_and_update()));
+/// The client already waits for a call under this id.
+#[derive(Debug)]
+pub(crate) struct Twice;
+
+impl Calling {
+    pub(crate) fn new(
+        name: String,
+        bridge: Arc<Bridge>,
+        catalog: Arc<Catalog>,
+        output: Output,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            bridge,
+            catalog,
+            output,
+            tickets: Tickets::default(),
+            running: TaskTracker::new(),
+        })
     }
-    let spec = CallSpec {
-        request_id: client.mint(),
-        name: name.to_owned(),
-        arguments: ticket.take_arguments(),
-        timeout_ms: shim.bridge.call_budget_ms(),
-        roots: shim.bridge.roots(),
-        repeatable: shim.catalog.list().is_repeatable(name),
-    };
-    let mut stream = client.call(spec).await;
-    match follow(&mut stream, &ticket, &mut link, reporter.as_mut()).await {
-        Ok(result) => answer::of_call(whole(client, stream.id(), result).await, shim.era(context)),
-        Err(LetGo { mode, reason }) => {
-            stream.cancel(mode, &reason).await;
-            // The library drops the answer of a request that was cancelled.
-            Ok(CallToolResult::default())
+
+    /// Begins a call of a client that speaks this revision.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        call: Call,
+        version: &model::ProtocolVersion,
+    ) -> Result<(), Twice> {
+        let ticket = self.tickets.open(&call.id).ok_or(Twice)?;
+        let (calling, is_modern) = (Arc::clone(self), !version.has_initialize());
+        self.running.spawn(async move {
+            let server = &calling.name;
+            let era = if is_modern {
+                Era::Modern { server }
+            } else {
+                Era::Legacy
+            };
+            calling.guarded(call, ticket, era).await;
+        });
+        Ok(())
+    }
+
+    /// The way to the daemon.
+    pub(crate) fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
+    /// The client lets go of a request; `false` when that is no call.
+    pub(crate) fn let_go(&self, id: &model::RequestId, reason: &str) -> bool {
+        self.tickets.let_go(id, reason)
+    }
+
+    /// Waits for the end of every call; no more may begin.
+    pub(crate) async fn ended(&self) {
+        self.running.close();
+        self.running.wait().await;
+    }
+
+    /// How many calls the client waits for.
+    pub(crate) fn open(&self) -> usize {
+        self.tickets.len()
+    }
+
+    /// Runs a call so that not even a bug of ours leaves it without an answer.
+    async fn guarded(&self, call: Call, mut ticket: Ticket, era: Era<'_>) {
+        let id = call.id.clone();
+        let run = AssertUnwindSafe(self.run(call, &mut ticket)).catch_unwind();
+        let result = run.await.unwrap_or_else(|_| Some(panicked(&id)));
+        if let Some(result) = result
+            && self.tickets.close(&id, &mut ticket)
+        {
+            // A closed stdout ends the process elsewhere.
+            let _ = self.output.send(answer::of_call(&id, &result, era)).await;
         }
     }
+
+    /// The result; `None` once the client has let go.
+    async fn run(&self, call: Call, ticket: &mut Ticket) -> Option<CallToolRes> {
+        let client = self.bridge.client(|| call.meta.client_info());
+        let token = call.meta.get_progress_token();
+        let mut reporter = token.map(|token| Reporter::new(token, self.output.clone()));
+        let mut link = client.link();
+        if let Some(reporter) = &mut reporter {
+            reporter.say(words(&link.borrow_and_update()));
+        }
+        let spec = CallSpec {
+            request_id: client.mint(),
+            repeatable: self.catalog.list().is_repeatable(&call.name),
+            name: call.name,
+            arguments: call.arguments,
+            timeout_ms: self.bridge.call_budget_ms(),
+            roots: self.bridge.roots(),
+        };
+        let mut stream = client.call(spec).await;
+        match follow(&mut stream, ticket, &mut link, reporter.as_mut()).await {
+            // Seldom, and large: a future of its own keeps that of every call small.
+            Ok(result) if pages::are_due(&result) => {
+                Some(Box::pin(pages::put_together(client, stream.id(), result)).await)
+            }
+            Ok(result) => Some(result),
+            Err(LetGo { mode, reason }) => {
+                stream.cancel(mode, &reason).await;
+                None
+            }
+        }
+    }
+}
+
+fn panicked(id: &model::RequestId) -> CallToolRes {
+    tracing::error!(%id, "a call of this shim panicked");
+    let message = format!(
+        "exai-shim failed internally during this call (reference: pid {}, id {id}; see \
+         ws_shim.log). Whether the tool ran is not known.",
+        std::process::id()
+    );
+    let error = WireError::new(Code::Internal, message).ran(Ran::Unknown);
+    CallToolRes::failed("".into(), error)
 }
 
 /// Waits for the end, and says meanwhile how far the call is.
 async fn follow(
     stream: &mut CallStream,
-    ticket: &Ticket,
+    ticket: &mut Ticket,
     link: &mut watch::Receiver<LinkState>,
     mut reporter: Option<&mut Reporter>,
 ) -> Result<CallToolRes, LetGo> {
@@ -134,43 +201,4 @@ fn lost(id: &RequestId) -> CallToolRes {
         id.clone(),
         WireError::new(Code::Internal, message).ran(Ran::Unknown),
     )
-}
-
-/// A result over the daemon's frame limit is fetched in pages, if it is not absurd.
-async fn whole(client: &Client, id: &RequestId, result: CallToolRes) -> CallToolRes {
-    let paged = result
-        .error
-        .as_ref()
-        .is_some_and(|error| error.code == Code::TooLarge && error.ran == Some(Ran::Yes));
-    if !paged {
-        return result;
-    }
-    let collected = tokio::time::timeout(COLLECT_WITHIN, client.collect(id, MAX_COLLECTED)).await;
-    match collected {
-        Ok(Ok(collected)) => match exai_protocol::RawValue::from_string(collected.outputs) {
-            Ok(outputs) => CallToolRes {
-                outputs: Some(outputs),
-                error: collected.error.filter(|error| error.code != Code::TooLarge),
-                ..result
-            },
-            Err(_) => result,
-        },
-        Ok(Err(error)) => {
-            tracing::info!(%id, %error, "a large result was not fetched");
-            absurd(result)
-        }
-        Err(_) => absurd(result),
-    }
-}
-
-/// The daemon's words are for programs that can page; a model can only ask for less.
-fn absurd(mut result: CallToolRes) -> CallToolRes {
-    if let Some(error) = &mut result.error {
-        error.message = format!(
-            "The tool ran, and its result is too large to be passed on (more than {} MiB). Ask \
-             for less: a narrower filter, fewer lines, a smaller range.",
-            MAX_COLLECTED / (1024 * 1024)
-        );
-    }
-    result
 }

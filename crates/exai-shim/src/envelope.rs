@@ -10,7 +10,7 @@ use rmcp::model::{
 
 /// What a line turned out to be.
 #[derive(Debug)]
-pub(crate) enum Incoming {
+pub enum Incoming {
     /// For the MCP library.
     Message(Box<ClientJsonRpcMessage>),
     /// A tool call, taken apart.
@@ -30,48 +30,40 @@ pub(crate) enum Incoming {
 
 /// An error answer.
 #[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) id: Option<RequestId>,
-    pub(crate) code: ErrorCode,
-    pub(crate) message: String,
+pub struct Refusal {
+    /// The request's id, where it can be told.
+    pub id: Option<RequestId>,
+    /// The code of JSON-RPC.
+    pub code: ErrorCode,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// `tools/call`.
 #[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) id: RequestId,
-    pub(crate) name: String,
-    pub(crate) arguments: Option<Box<RawValue>>,
-    pub(crate) meta: RequestMetaObject,
+pub struct Call {
+    /// What the client knows it by.
+    pub id: RequestId,
+    /// The tool, as the client decorates it.
+    pub name: String,
+    /// An object, as the client wrote it.
+    pub arguments: Option<Box<RawValue>>,
+    /// `_meta`.
+    pub meta: RequestMetaObject,
 }
 
-/// Methods whose parameters the library knows; what it cannot read of them is a fault of the
-/// parameters, not of the method.
-const KNOWN: [&str; 20] = [
+/// Methods that are served; what the library cannot read of their parameters is a fault of the
+/// parameters. Of any other method it is told that there is none, whatever its parameters.
+const SERVED: [&str; 5] = [
     "initialize",
     "server/discover",
     "ping",
     "tools/list",
-    "tools/call",
-    "prompts/list",
-    "prompts/get",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "resources/subscribe",
-    "resources/unsubscribe",
     "subscriptions/listen",
-    "completion/complete",
-    "logging/setLevel",
-    "tasks/get",
-    "tasks/update",
-    "tasks/cancel",
-    "skills/list",
-    "skills/get",
 ];
 
 /// The answer to a line over the limit.
-pub(crate) fn oversize(id: Option<RequestId>, limit: usize) -> Refusal {
+pub fn oversize(id: Option<RequestId>, limit: usize) -> Refusal {
     let message = format!(
         "the message is longer than {limit} bytes and was discarded; pass large content as a \
          file path"
@@ -79,7 +71,8 @@ pub(crate) fn oversize(id: Option<RequestId>, limit: usize) -> Refusal {
     invalid_request(id, message)
 }
 
-pub(crate) fn read(line: &[u8]) -> Incoming {
+/// What a line is; it never fails, for a bad line has its answer too.
+pub fn read(line: &[u8]) -> Incoming {
     match parse(line) {
         Ok(incoming) => incoming,
         Err(refusal) => Incoming::Refused(refusal),
@@ -171,7 +164,7 @@ fn request(
         ));
     }
     // The library takes a cursor that is no text for none, and the client for told.
-    let paged = method.ends_with("/list").then(|| RawObject::parse(params));
+    let paged = (method == "tools/list").then(|| RawObject::parse(params));
     if paged.is_some_and(|params| params.is_ok_and(|params| params.string("cursor").is_err())) {
         let message = format!("params.cursor of {method} must be a string");
         return Err(invalid_params(id, message));
@@ -179,7 +172,7 @@ fn request(
     match serde_json::from_str::<ClientJsonRpcMessage>(text) {
         Ok(JsonRpcMessage::Request(request))
             if matches!(request.request, ClientRequest::CustomRequest(_))
-                && KNOWN.contains(&method) =>
+                && SERVED.contains(&method) =>
         {
             Err(invalid_params(
                 id,

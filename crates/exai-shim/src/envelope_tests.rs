@@ -98,7 +98,7 @@ fn r07_every_kind_of_garbage_gets_its_error_and_its_id_back() {
             number(9),
         ),
         (
-            r#"{"jsonrpc":"2.0","id":9,"method":"prompts/get","params":{"name":1}}"#,
+            r#"{"jsonrpc":"2.0","id":9,"method":"subscriptions/listen","params":{"notifications":1}}"#,
             -32602,
             number(9),
         ),

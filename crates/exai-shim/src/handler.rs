@@ -1,22 +1,19 @@
-//! What the MCP library asks of a server. Everything but a tool call is answered here, at once,
-//! whether or not a daemon exists.
+//! What the MCP library asks of a server: everything but tool calls, answered at once whether or
+//! not a daemon exists.
 
 use crate::{
     answer::{self, Era},
     bridge::Bridge,
-    calling,
     catalog::Catalog,
     listeners::Listeners,
-    stdout::Output,
     transport::Signals,
 };
 use rmcp::{
     RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
-        CompleteResult, DiscoverResult, ErrorData, Implementation, InitializeRequestParams,
-        InitializeResult, ListPromptsRequestMethod, ListPromptsResult,
-        ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
+        CompleteRequestMethod, CompleteRequestParams, CompleteResult, DiscoverResult, ErrorData,
+        Implementation, InitializeRequestParams, InitializeResult, ListPromptsRequestMethod,
+        ListPromptsResult, ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
         ListResourcesRequestMethod, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
         ServerCapabilities, ServerConfig, SubscriptionFilter,
     },
@@ -34,9 +31,8 @@ const ROOTS_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Shim {
     name: String,
     title: String,
-    pub(crate) bridge: Arc<Bridge>,
-    pub(crate) catalog: Arc<Catalog>,
-    pub(crate) output: Output,
+    bridge: Arc<Bridge>,
+    catalog: Arc<Catalog>,
     listeners: Arc<Listeners>,
     signals: Arc<Signals>,
 }
@@ -46,7 +42,6 @@ impl Shim {
         (name, title): (String, String),
         bridge: Arc<Bridge>,
         catalog: Arc<Catalog>,
-        output: Output,
         listeners: Arc<Listeners>,
         signals: Arc<Signals>,
     ) -> Self {
@@ -55,14 +50,13 @@ impl Shim {
             title,
             bridge,
             catalog,
-            output,
             listeners,
             signals,
         }
     }
 
     /// Requests name their revision, or belong to a session that did.
-    pub(crate) fn era(&self, context: &RequestContext<RoleServer>) -> Era<'_> {
+    fn era(&self, context: &RequestContext<RoleServer>) -> Era<'_> {
         match context.protocol_version() {
             Some(version) if !version.has_initialize() => Era::Modern { server: &self.name },
             _ => Era::Legacy,
@@ -149,16 +143,6 @@ impl ServerHandler for Shim {
             self.listeners.listed(list.version);
         }
         Ok(answer::of_list(list.tools(), era))
-    }
-
-    async fn call_tool(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        calling::guarded(self, &request.name, &context)
-            .await
-            .map(Into::into)
     }
 
     fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {

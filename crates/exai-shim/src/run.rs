@@ -3,6 +3,7 @@
 
 use crate::{
     bridge::Bridge,
+    calling::Calling,
     catalog::Catalog,
     flags::{self, Flags},
     handler::Shim,
@@ -11,7 +12,6 @@ use crate::{
     pipes,
     setup::Setup,
     stdout::{self, Output},
-    tickets::Tickets,
     transport::{Signals, Stdio},
 };
 use rmcp::service::serve_server;
@@ -28,7 +28,8 @@ const DRAIN: Duration = Duration::from_millis(1500);
 /// The last lines may take this long to be read.
 const SETTLE: Duration = Duration::from_millis(200);
 
-pub(crate) fn run() -> ExitCode {
+/// The whole program, from its arguments to its exit code.
+pub fn run() -> ExitCode {
     match flags::parse(std::env::args_os().skip(1)) {
         Flags::Serve => serve_stdio(),
         Flags::Print(text) => {
@@ -71,17 +72,11 @@ async fn serve(setup: Setup) -> End {
     let (input, out) = pipes::open();
     let (output, queue) = stdout::queue();
     let writer = tracker.spawn(stdout::write(out, queue));
-    let (tickets, signals) = (Arc::<Tickets>::default(), Arc::<Signals>::default());
+    let signals = Arc::<Signals>::default();
     let limit = setup.settings.network.max_frame_bytes;
-    let transport = Stdio::new(
-        input,
-        limit,
-        output.clone(),
-        Arc::clone(&tickets),
-        Arc::clone(&signals),
-    );
-    let shim = compose(setup, &output, &signals, tracker);
-    let bridge = Arc::clone(&shim.bridge);
+    let (shim, calling) = compose(setup, &output, &signals, tracker);
+    let (calls, signalled) = (Arc::clone(&calling), Arc::clone(&signals));
+    let transport = Stdio::new(input, limit, output.clone(), calls, signalled);
     let service = async {
         match serve_server(shim, transport).await {
             Ok(running) => {
@@ -91,6 +86,7 @@ async fn serve(setup: Setup) -> End {
             }
             Err(error) => tracing::info!(%error, "the client left before it began"),
         }
+        calling.ended().await;
     };
     let drained = async {
         signals.closing.cancelled().await;
@@ -104,30 +100,39 @@ async fn serve(setup: Setup) -> End {
         () = pipes::reader_gone() => return End::StdoutClosed,
         () = service => End::StdinEnded,
         () = drained => {
-            tracing::warn!(calls = tickets.len(), "calls were left to the daemon");
+            tracing::warn!(calls = calling.open(), "calls were left to the daemon");
             End::StdinEnded
         }
     };
     output.settle(SETTLE).await;
-    bridge.close(SETTLE).await;
+    calling.bridge().close(SETTLE).await;
     end
 }
 
-fn compose(setup: Setup, output: &Output, signals: &Arc<Signals>, tracker: TaskTracker) -> Shim {
+fn compose(
+    setup: Setup,
+    output: &Output,
+    signals: &Arc<Signals>,
+    tracker: TaskTracker,
+) -> (Shim, Arc<Calling>) {
     let catalog = Arc::new(Catalog::open(setup.tools_file()));
     let listeners = Listeners::new(Arc::clone(&catalog), output.clone());
     tracker.spawn(Arc::clone(&listeners).announce());
-    let info = (
-        setup.settings.shim.server_id.clone(),
-        setup.settings.shim.server_name.clone(),
-    );
+    let names = &setup.settings.shim;
+    let (name, title) = (names.server_id.clone(), names.server_name.clone());
     let bridge = Arc::new(Bridge::new(setup, Arc::clone(&catalog), tracker));
-    Shim::new(
-        info,
+    let calling = Calling::new(
+        name.clone(),
+        Arc::clone(&bridge),
+        Arc::clone(&catalog),
+        output.clone(),
+    );
+    let shim = Shim::new(
+        (name, title),
         bridge,
         catalog,
-        output.clone(),
         listeners,
         Arc::clone(signals),
-    )
+    );
+    (shim, calling)
 }

@@ -14,14 +14,15 @@ const KEEP: usize = 64 * 1024;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub enum Line {
     /// Without its end, never empty.
     Text(Bytes),
     /// Longer than the limit, with its id where it had one.
     Oversize(Option<RequestId>),
 }
 
-pub(crate) struct Lines<R> {
+/// The lines of an input.
+pub struct Lines<R> {
     input: R,
     buffer: BytesMut,
     /// Bytes of the buffer that hold no line end.
@@ -33,7 +34,8 @@ pub(crate) struct Lines<R> {
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    pub(crate) fn new(input: R, limit: usize) -> Self {
+    /// Lines of at most `limit` bytes.
+    pub fn new(input: R, limit: usize) -> Self {
         let buffer = BytesMut::new();
         Self {
             input,
@@ -46,7 +48,10 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// The next line; `None` at the end of the input. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> io::Result<Option<Line>> {
+    ///
+    /// # Errors
+    /// What reading says.
+    pub async fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             if let Some(line) = self.take() {
                 return Ok(Some(line));

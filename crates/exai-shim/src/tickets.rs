@@ -2,52 +2,32 @@
 //! is answered or let go of, so that a cancellation reaches the call whatever it is doing, and
 //! a torn call is never answered.
 
-use exai_protocol::{RawValue, request::CancelMode};
+use exai_protocol::request::CancelMode;
 use rmcp::model::RequestId;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::Notify;
+use tokio::sync::oneshot;
 
-/// One call the client waits for.
+/// One call the client waits for, as the call sees it.
 #[derive(Debug)]
-pub(crate) struct Ticket {
-    arguments: Mutex<Option<Box<RawValue>>>,
-    let_go: Mutex<Option<LetGo>>,
-    changed: Notify,
-}
+pub(crate) struct Ticket(oneshot::Receiver<LetGo>);
 
 /// How and why the client let go.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct LetGo {
     pub(crate) mode: CancelMode,
     pub(crate) reason: String,
 }
 
 impl Ticket {
-    pub(crate) fn new(arguments: Option<Box<RawValue>>) -> Arc<Self> {
-        let arguments = Mutex::new(arguments);
-        Arc::new(Self {
-            arguments,
-            let_go: Mutex::default(),
-            changed: Notify::new(),
-        })
-    }
-
-    /// The call's arguments; there once.
-    pub(crate) fn take_arguments(&self) -> Option<Box<RawValue>> {
-        lock(&self.arguments).take()
-    }
-
-    /// Waits until the client lets go.
-    pub(crate) async fn let_go(&self) -> LetGo {
-        loop {
-            let changed = self.changed.notified();
-            if let Some(let_go) = lock(&self.let_go).clone() {
-                return let_go;
-            }
-            changed.await;
+    /// Waits until the client lets go; it is told once.
+    pub(crate) async fn let_go(&mut self) -> LetGo {
+        match (&mut self.0).await {
+            Ok(let_go) => let_go,
+            // Nobody can let go any more.
+            Err(_) => std::future::pending().await,
         }
     }
 }
@@ -55,45 +35,55 @@ impl Ticket {
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Tickets {
-    open: Mutex<HashMap<RequestId, Arc<Ticket>>>,
+    open: Mutex<HashMap<RequestId, oneshot::Sender<LetGo>>>,
 }
 
 impl Tickets {
     /// Opens a ticket; `None` when the client already waits under that id.
-    pub(crate) fn open(
-        &self,
-        id: &RequestId,
-        arguments: Option<Box<RawValue>>,
-    ) -> Option<Arc<Ticket>> {
-        let mut open = lock(&self.open);
+    pub(crate) fn open(&self, id: &RequestId) -> Option<Ticket> {
+        let mut open = self.lock();
         if open.contains_key(id) {
             return None;
         }
-        let ticket = Ticket::new(arguments);
-        open.insert(id.clone(), Arc::clone(&ticket));
-        Some(ticket)
+        let (tear, torn) = oneshot::channel();
+        open.insert(id.clone(), tear);
+        Some(Ticket(torn))
     }
 
-    /// The call was answered.
-    pub(crate) fn close(&self, id: &RequestId) {
-        lock(&self.open).remove(id);
-    }
-
-    /// The client lets go of a call; other requests have no ticket.
-    pub(crate) fn let_go(&self, id: &RequestId, reason: &str) {
-        let ticket = lock(&self.open).remove(id);
-        if let Some(ticket) = ticket {
-            let let_go = LetGo {
-                mode: mode_of(reason),
-                reason: reason.to_owned(),
-            };
-            *lock(&ticket.let_go) = Some(let_go);
-            ticket.changed.notify_waiters();
+    /// The call is about to be answered; `false` when the client has let go of it, and its id
+    /// may already be another's.
+    pub(crate) fn close(&self, id: &RequestId, ticket: &mut Ticket) -> bool {
+        let mut open = self.lock();
+        let waits = matches!(
+            ticket.0.try_recv(),
+            Err(oneshot::error::TryRecvError::Empty)
+        );
+        if waits {
+            open.remove(id);
         }
+        waits
+    }
+
+    /// The client lets go of a request; `false` when it has no ticket.
+    pub(crate) fn let_go(&self, id: &RequestId, reason: &str) -> bool {
+        let mut open = self.lock();
+        let Some(tear) = open.remove(id) else {
+            return false;
+        };
+        // A call that is gone has nothing left to stop.
+        let _ = tear.send(LetGo {
+            mode: mode_of(reason),
+            reason: reason.to_owned(),
+        });
+        true
     }
 
     pub(crate) fn len(&self) -> usize {
-        lock(&self.open).len()
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<LetGo>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,10 +103,6 @@ fn mode_of(reason: &str) -> CancelMode {
     } else {
         CancelMode::Stop
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -141,12 +127,31 @@ mod tests {
     async fn a_ticket_hears_of_it_whether_it_waits_already_or_not() {
         let tickets = Tickets::default();
         let id = RequestId::Number(1);
-        let ticket = tickets.open(&id, None).unwrap();
-        assert!(tickets.open(&id, None).is_none());
-        let (let_go, ()) = tokio::join!(ticket.let_go(), async { tickets.let_go(&id, "esc") });
-        assert_eq!(let_go.reason, "esc");
-        assert_eq!(ticket.let_go().await.reason, "esc");
+        for early in [true, false] {
+            let mut ticket = tickets.open(&id).unwrap();
+            assert!(tickets.open(&id).is_none());
+            let tear = async { assert!(tickets.let_go(&id, "esc")) };
+            let let_go = if early {
+                tear.await;
+                ticket.let_go().await
+            } else {
+                tokio::join!(ticket.let_go(), tear).0
+            };
+            assert_eq!(let_go.reason, "esc");
+            assert_eq!(tickets.len(), 0);
+        }
+        assert!(!tickets.let_go(&id, "esc"));
+    }
+
+    #[test]
+    fn r09_what_was_let_go_of_is_not_answered_even_when_its_id_is_used_again() {
+        let tickets = Tickets::default();
+        let id = RequestId::Number(1);
+        let mut first = tickets.open(&id).unwrap();
+        tickets.let_go(&id, "");
+        let mut second = tickets.open(&id).unwrap();
+        assert!(!tickets.close(&id, &mut first));
+        assert!(tickets.close(&id, &mut second));
         assert_eq!(tickets.len(), 0);
-        assert!(tickets.open(&id, None).is_some());
     }
 }

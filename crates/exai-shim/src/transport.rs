@@ -1,24 +1,22 @@
 //! stdio as the MCP library's transport. Stands between the two so that every bad line gets
-//! its answer, nothing the library would die of reaches it, and arguments and results pass by
-//! it as bytes.
+//! its answer, nothing the library would die of reaches it, and tool calls pass it by.
 
 use crate::{
     answer,
+    calling::{Calling, Twice},
     envelope::{self, Call, Incoming, Refusal},
     stdin::{Line, Lines},
     stdout::{Broken, Output},
-    tickets::Tickets,
 };
 use rmcp::{
     RoleServer,
     model::{
-        CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientJsonRpcMessage,
-        ClientRequest, ErrorCode, ErrorData, GetExtensions, GetMeta, JsonRpcMessage,
-        ProtocolVersion, RequestId, RequestMetaObject, ServerJsonRpcMessage, ServerResult,
+        ClientCapabilities, ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, GetMeta,
+        JsonRpcMessage, ProtocolVersion, RequestId, RequestMetaObject, ServerJsonRpcMessage,
+        ServerResult,
     },
     transport::Transport,
 };
-use serde::Serialize;
 use std::{
     future::Future,
     sync::{
@@ -42,12 +40,12 @@ pub(crate) struct Stdio<R> {
     lines: Lines<R>,
     limit: usize,
     output: Output,
-    tickets: Arc<Tickets>,
+    calling: Arc<Calling>,
     signals: Arc<Signals>,
     /// An error answer that waits for room, kept here because receiving may be interrupted.
     owed: Option<Vec<u8>>,
-    /// The revision of a handshake on a pipe that was opened without one.
-    late_handshake: Option<ProtocolVersion>,
+    /// The revision of the last handshake.
+    handshake: Option<ProtocolVersion>,
 }
 
 impl<R: AsyncRead + Unpin> Stdio<R> {
@@ -55,17 +53,17 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
         input: R,
         limit: usize,
         output: Output,
-        tickets: Arc<Tickets>,
+        calling: Arc<Calling>,
         signals: Arc<Signals>,
     ) -> Self {
         Self {
             lines: Lines::new(input, limit),
             limit,
             output,
-            tickets,
+            calling,
             signals,
             owed: None,
-            late_handshake: None,
+            handshake: None,
         }
     }
 
@@ -95,13 +93,19 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
     fn sort(&mut self, incoming: Incoming) -> Option<ClientJsonRpcMessage> {
         match incoming {
             Incoming::Message(message) => self.pass(*message),
-            Incoming::Call(call) => self.call(*call),
-            Incoming::Cancelled { params, message } => {
-                if let Some(id) = &params.request_id {
-                    self.tickets
-                        .let_go(id, params.reason.as_deref().unwrap_or_default());
+            Incoming::Call(call) => {
+                let id = call.id.clone();
+                if let Err(error) = self.call(*call) {
+                    self.owe(error, Some(id));
                 }
-                self.pass(*message)
+                None
+            }
+            Incoming::Cancelled { params, message } => {
+                let reason = params.reason.as_deref().unwrap_or_default();
+                match &params.request_id {
+                    Some(id) if self.calling.let_go(id, reason) => None,
+                    _ => self.pass(*message),
+                }
             }
             Incoming::Refused(Refusal { id, code, message }) => {
                 tracing::warn!(code = code.0, why = message, "a bad line");
@@ -115,22 +119,43 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
         }
     }
 
-    fn call(&mut self, call: Call) -> Option<ClientJsonRpcMessage> {
-        let Some(ticket) = self.tickets.open(&call.id, call.arguments) else {
+    fn call(&self, call: Call) -> Result<(), ErrorData> {
+        let version = self.version_of(&call.meta)?;
+        self.calling.begin(call, &version).map_err(|Twice| {
             let message = "a call with this id is already in flight";
-            let error = ErrorData::new(ErrorCode::INVALID_REQUEST, message, None);
-            self.owe(error, Some(call.id));
-            return None;
-        };
-        let mut request = CallToolRequest::new(CallToolRequestParams::new(call.name));
-        let mut meta = call.meta;
-        self.remember_handshake(&mut meta);
-        request.extensions_mut().insert(meta);
-        request.extensions_mut().insert(ticket);
-        Some(JsonRpcMessage::request(
-            ClientRequest::CallToolRequest(request),
-            call.id,
-        ))
+            ErrorData::new(ErrorCode::INVALID_REQUEST, message, None)
+        })
+    }
+
+    /// The revision of a call, by the library's own rules: it is the handshake's, or the call
+    /// says everything a request without one has to say.
+    fn version_of(&self, meta: &RequestMetaObject) -> Result<ProtocolVersion, ErrorData> {
+        let named = meta.protocol_version();
+        if let Some(version) = &named
+            && !ProtocolVersion::KNOWN_VERSIONS.contains(version)
+        {
+            let known = ProtocolVersion::KNOWN_VERSIONS;
+            return Err(ErrorData::unsupported_protocol_version(
+                version.clone(),
+                known,
+            ));
+        }
+        let version = named.or_else(|| self.handshake.clone());
+        if let (Some(version), Some(_)) = (&version, &self.handshake)
+            && version.has_initialize()
+        {
+            return Ok(version.clone());
+        }
+        let missing = meta.missing_required_keys(&ProtocolVersion::NO_INITIALIZE);
+        match version {
+            Some(version) if missing.is_empty() => Ok(version),
+            _ => {
+                let missing = missing.join(", ");
+                let message =
+                    format!("request _meta is missing or has malformed required fields: {missing}");
+                Err(ErrorData::invalid_params(message, None))
+            }
+        }
     }
 
     /// Before the library serves, it takes a message that is no request for the end.
@@ -153,9 +178,9 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
     }
 
     /// The library takes the first request of a pipe for the era of all. A client that shook
-    /// hands later need not say its revision again, so it is said here.
+    /// hands need not say its revision again, so it is said here.
     fn remember_handshake(&self, meta: &mut RequestMetaObject) {
-        if let Some(version) = &self.late_handshake
+        if let Some(version) = &self.handshake
             && meta.protocol_version().is_none()
         {
             meta.set_protocol_version(version.clone());
@@ -164,7 +189,7 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
     }
 
     fn owe(&mut self, error: ErrorData, id: Option<RequestId>) {
-        let mut line = line_of(&ServerJsonRpcMessage::error(error, id.clone()));
+        let mut line = answer::line(&ServerJsonRpcMessage::error(error, id.clone()));
         if id.is_none() {
             // JSON-RPC wants the id of an unreadable request to be null, not absent.
             line.pop();
@@ -190,27 +215,15 @@ impl<R: AsyncRead + Unpin + Send + 'static> Transport<RoleServer> for Stdio<R> {
         &mut self,
         mut message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), Broken>> + Send + 'static {
-        let line = match &mut message {
-            JsonRpcMessage::Response(response) => {
-                self.tickets.close(&response.id);
-                if let ServerResult::InitializeResult(result) = &response.result
-                    && self.signals.serving.load(Ordering::Relaxed)
-                {
-                    self.late_handshake = Some(result.protocol_version.clone());
-                }
-                match answer::ready(&mut response.result) {
-                    Some(result) => ready_line(&response.id, &result),
-                    None => line_of(&message),
-                }
+        let mut ready = None;
+        if let JsonRpcMessage::Response(response) = &mut message {
+            if let ServerResult::InitializeResult(result) = &response.result {
+                self.handshake = Some(result.protocol_version.clone());
             }
-            JsonRpcMessage::Error(error) => {
-                if let Some(id) = &error.id {
-                    self.tickets.close(id);
-                }
-                line_of(&message)
-            }
-            _ => line_of(&message),
-        };
+            let list = answer::ready(&mut response.result);
+            ready = list.map(|list| answer::of_ready(&response.id, &list));
+        }
+        let line = ready.unwrap_or_else(|| answer::line(&message));
         let output = self.output.clone();
         async move { output.send(line).await }
     }
@@ -226,32 +239,4 @@ impl<R: AsyncRead + Unpin + Send + 'static> Transport<RoleServer> for Stdio<R> {
     async fn close(&mut self) -> Result<(), Broken> {
         Ok(())
     }
-}
-
-fn ready_line(id: &RequestId, result: &str) -> Vec<u8> {
-    let mut line = Vec::with_capacity(result.len() + 64);
-    line.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    line.extend_from_slice(&json(id));
-    line.extend_from_slice(b",\"result\":");
-    let start = line.len();
-    line.extend_from_slice(result.as_bytes());
-    // A result may come from pretty-printed JSON; between values a space means the same.
-    for byte in &mut line[start..] {
-        if *byte == b'\n' || *byte == b'\r' {
-            *byte = b' ';
-        }
-    }
-    line.push(b'}');
-    line
-}
-
-fn line_of(message: &ServerJsonRpcMessage) -> Vec<u8> {
-    json(message)
-}
-
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_else(|error| {
-        tracing::error!(%error, "a message that cannot be written");
-        b"null".to_vec()
-    })
 }

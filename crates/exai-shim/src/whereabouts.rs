@@ -138,6 +138,11 @@ impl Rendezvous for Whereabouts {
         }
         self.autostart.start(&home).await
     }
+
+    fn is_stopped(&mut self) -> bool {
+        let home = self.home.as_ref();
+        home.is_some_and(|home| rendezvous::stopped(home).is_some())
+    }
 }
 
 fn target(host: &str, port: u16, token: Secret) -> Target {

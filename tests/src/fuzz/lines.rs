@@ -2,11 +2,11 @@
 //! pieces: the same lines, none longer than the limit, each with one verdict, and a refusal
 //! under the id that the client would recognise.
 
-use crate::{
+use exai_protocol::object::RawObject;
+use exai_shim::{
     envelope::{self, Incoming},
     stdin::{Line, Lines},
 };
-use exai_protocol::object::RawObject;
 use serde_json::Value;
 use std::{
     io,

@@ -228,6 +228,23 @@ async fn a_draining_daemons_refusal_is_ridden_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn r25_a_refusal_of_a_daemon_its_owner_stopped_says_whose_will_it_was() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.daemon("b1").await;
+    let mut call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    world.weather(Weather::Stopped);
+    peer.send(json!({"op": "call_tool_res", "request_id": "a", "error": {
+        "code": "SHUTTING_DOWN", "message": "draining", "retry_after": 5, "ran": "no"}}))
+        .await;
+    let start = Instant::now();
+    let (code, message) = failure(&mut call).await;
+    assert_eq!(code, Code::Unavailable);
+    assert!(message.contains("stopped by you"), "{message}");
+    assert_eq!(start.elapsed().as_secs(), 2, "long enough for a restart");
+}
+
+#[tokio::test(start_paused = true)]
 async fn r25_what_crossed_with_a_farewell_was_never_taken_and_goes_to_the_next_daemon() {
     let mut world = World::new(Weather::Accepting);
     let mut peer = world.daemon("one").await;

@@ -95,6 +95,10 @@ impl Dial for TestDial {
     async fn changed(&mut self) {
         self.changed.notified().await;
     }
+
+    fn is_stopped(&mut self) -> bool {
+        *self.weather.lock().unwrap() == Weather::Stopped
+    }
 }
 
 impl World {

@@ -35,7 +35,7 @@ pub(super) async fn measure(
         return;
     };
     match path(&shim, daemon, calls).await {
-        Ok((bare, ours)) => {
+        Ok(Way { bare, ours, cpu }) => {
             let at = |percent| (percentile(&bare, percent), percentile(&ours, percent));
             report.push(
                 Measure::pair(&format!("{PATH}, p50"), "µs", at(50.0))
@@ -43,6 +43,8 @@ pub(super) async fn measure(
             );
             report.push(Measure::pair(&format!("{PATH}, p99"), "µs", at(99.0)));
             report.push(share(report, at(50.0)));
+            let name = "shim: processor time of a call";
+            report.push(Measure::alone(name, "µs", cpu, process::UNKNOWN));
         }
         Err(error) => {
             report.errors += 1;
@@ -81,12 +83,17 @@ fn share(report: &Report, p50: (Option<f64>, Option<f64>)) -> Measure {
     .aiming(Goal::AtMost(150.0))
 }
 
-/// Samples of the bare responder and of the shim, in turns.
-async fn path(
-    shim: &Path,
-    daemon: &BenchDaemon,
-    calls: usize,
-) -> Result<(Vec<Duration>, Vec<Duration>)> {
+/// The same way with a bare responder and with the shim at its end.
+struct Way {
+    bare: Vec<Duration>,
+    ours: Vec<Duration>,
+    /// What the shim computed for a call, in microseconds: where the system puts the processes
+    /// changes the times above, and hardly this.
+    cpu: Option<f64>,
+}
+
+/// Measures both, in turns.
+async fn path(shim: &Path, daemon: &BenchDaemon, calls: usize) -> Result<Way> {
     // Many short turns: where the system puts three processes changes from moment to moment.
     const ROUNDS: usize = 20;
     let home = daemon.context.home.root();
@@ -106,6 +113,8 @@ async fn path(
     responder.args(["bench-stdio-responder", "--bytes", &(bytes + 1).to_string()]);
     let mut bare = StdioPeer::start(responder)?;
     let (mut of_bare, mut of_ours) = (Vec::new(), Vec::new());
+    let load = |peer: &StdioPeer| Some(process::load(peer.pid()?)?.cpu_secs);
+    let before = load(&ours);
     for round in 0..ROUNDS {
         let from = 2_000_000 + round * calls;
         of_bare.extend(
@@ -119,13 +128,23 @@ async fn path(
                 .context("the shim")?,
         );
     }
+    let spent = load(&ours)
+        .zip(before)
+        .map(|(after, before)| after - before);
     ours.close(PATIENCE).await?;
     bare.close(PATIENCE).await?;
-    Ok((of_bare, of_ours))
+    let made = ROUNDS * (calls / ROUNDS + warm_up(calls / ROUNDS));
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand calls")]
+    let cpu = spent.map(|seconds| seconds * 1e6 / made as f64);
+    Ok(Way {
+        bare: of_bare,
+        ours: of_ours,
+        cpu,
+    })
 }
 
 async fn series(peer: &mut StdioPeer, from: usize, calls: usize) -> Result<Vec<Duration>> {
-    let warm_up = calls / 10;
+    let warm_up = warm_up(calls);
     let mut samples = Vec::with_capacity(calls);
     for call in 0..warm_up + calls {
         let line = request(from + call);
@@ -138,6 +157,11 @@ async fn series(peer: &mut StdioPeer, from: usize, calls: usize) -> Result<Vec<D
         }
     }
     Ok(samples)
+}
+
+/// Calls before those that count.
+fn warm_up(calls: usize) -> usize {
+    calls / 10
 }
 
 fn request(id: usize) -> String {

@@ -53,7 +53,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 14] = [
     ("exai-testkit", &["exai-protocol"], &[]),
     (
         "exai-tests",
-        &["exai-protocol", "exai-llm"],
+        &["exai-protocol", "exai-llm", "exai-shim"],
         &["exai-client", "exai-testkit"],
     ),
     ("xtask", &["exai-protocol", "exai-tools"], &[]),

@@ -1,0 +1,26 @@
+//! The MCP stdio server every editor window launches, as a library: the program is [`run`], and
+//! the readers of what any client may send are here to be fuzzed as they are shipped.
+
+mod answer;
+mod autostart;
+mod bridge;
+mod calling;
+mod catalog;
+pub mod envelope;
+mod flags;
+mod handler;
+mod id_scan;
+mod lifecycle;
+mod listeners;
+mod pages;
+mod pipes;
+mod progress;
+mod run;
+mod setup;
+pub mod stdin;
+mod stdout;
+mod tickets;
+mod transport;
+mod whereabouts;
+
+pub use run::run;
