@@ -58,6 +58,7 @@ impl Models for FakeModels {
     fn listing(&self) -> Arc<Listing> {
         let small = ModelRow {
             id: "small".to_owned(),
+            endpoint: "nest".to_owned(),
             aliases: vec!["tiny".to_owned()],
             context: Some(1000),
             ..ModelRow::default()
@@ -399,16 +400,15 @@ async fn p24_files_stand_before_the_request_and_each_is_accounted_for() {
 
     // A model with little room gets what fits into it.
     write("long", "0123456789\n".repeat(1000).as_bytes());
-    let arguments = r#"{"prompt":"p","files":["long"],"model":"TINY"}"#;
-    let output = tool(&models, "chat")
-        .run(with_roots(arguments))
-        .await
-        .unwrap();
-    assert!(
-        told(&output).contains("File long: CUT"),
-        "{}",
-        told(&output)
-    );
+    for model in ["TINY", "small@nest"] {
+        let arguments = format!(r#"{{"prompt":"p","files":["long"],"model":"{model}"}}"#);
+        let output = tool(&models, "chat").run(with_roots(&arguments));
+        let words = told(&output.await.unwrap());
+        assert!(words.contains("File long: CUT"), "{words}");
+    }
+    let arguments = r#"{"prompt":"p","files":["long"],"model":"small@elsewhere"}"#;
+    let output = tool(&models, "chat").run(with_roots(arguments));
+    assert!(told(&output.await.unwrap()).contains("File long: whole"));
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use crate::{
 };
 use exai_engine::{
     ports::models::{
-        Category, ChatRequest, DEFAULT_MAX_OUTPUT, Effort, Image, Message, Models, Part, WebSearch,
-        Wish,
+        Category, ChatRequest, DEFAULT_MAX_OUTPUT, Effort, Image, Message, ModelRow, Models, Part,
+        WebSearch, Wish,
     },
     tool::{ToolCall, ToolError},
 };
@@ -88,14 +88,21 @@ pub(super) fn files(
 
 fn room(models: &dyn Models, name: &str) -> u64 {
     let listing = models.listing();
-    let means = |known: &str| known.eq_ignore_ascii_case(name);
-    let model = listing
+    let means = |known: &str, name: &str| known.eq_ignore_ascii_case(name);
+    let named = |model: &ModelRow, name: &str| {
+        means(&model.id, name) || model.aliases.iter().any(|alias| means(alias, name))
+    };
+    let there = |model: &ModelRow| {
+        let (id, endpoint) = name.rsplit_once('@').unwrap_or((name, ""));
+        means(&model.endpoint, endpoint) && named(model, id)
+    };
+    let context = listing
         .models
         .iter()
-        .find(|model| means(&model.id) || model.aliases.iter().any(|alias| means(alias)));
-    model
-        .and_then(|model| model.context)
-        .map_or(FILE_TOKENS, |context| context / FILE_SHARE.1 * FILE_SHARE.0)
+        .filter(|model| named(model, name) || there(model))
+        .filter_map(|model| model.context)
+        .min();
+    context.map_or(FILE_TOKENS, |context| context / FILE_SHARE.1 * FILE_SHARE.0)
 }
 
 /// The last turn: the question, after the files it is about.

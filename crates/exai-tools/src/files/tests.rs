@@ -306,7 +306,11 @@ fn a_document_travels_whole_and_is_what_its_name_says() {
     assert_eq!(document.media_type, "application/pdf");
     assert_eq!(&*document.bytes, b"%PDF-1.7 ...");
     assert_eq!(gathered.entries[0].fate, Fate::Document(12));
-    assert!(gathered.entries[0].to_string().contains("read by the provider"));
+    assert!(
+        gathered.entries[0]
+            .to_string()
+            .contains("read by the provider")
+    );
     let Fate::Refused(why) = &gathered.entries[1].fate else {
         panic!("{:?}", gathered.entries[1]);
     };
