@@ -1,6 +1,7 @@
 //! Text that grows: to whoever announced that it takes it, on a terminal as it comes, in a
 //! pipe exactly once.
 
+use crate::editor::connected;
 use exai_testkit::{Must as _, PATIENCE, Sandbox};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -102,4 +103,33 @@ async fn ctrl_c_stops_a_text_that_grows() {
     let screen = terminal.screen();
     assert!(screen.contains("stopping the call"), "{screen:?}");
     assert!(screen.contains("CANCELLED"), "{screen:?}");
+}
+
+/// An editor that shows progress shows the text as it grows; one that does not hears nothing.
+#[tokio::test]
+async fn r10_through_the_shim_a_text_grows_as_progress() {
+    let (_sandbox, _daemon, mut shim) = connected().await;
+    let id = shim
+        .call_with_progress("test_stream", order(300), json!("t"))
+        .await;
+    let mut grown: Vec<String> = Vec::new();
+    let answer = loop {
+        let message = shim.recv().await;
+        if message["id"] == id {
+            break message;
+        }
+        let words = message["params"]["message"].as_str().must("read words");
+        if words.starts_with("one") {
+            grown.push(words.to_owned());
+        }
+    };
+    assert_eq!(answer["result"]["content"][0]["text"], TEXT);
+    // 2.4 s of text, told at most every 250 ms.
+    assert!((4..=11).contains(&grown.len()), "{grown:?}");
+    assert!(
+        grown.windows(2).all(|pair| pair[1].starts_with(&pair[0])),
+        "{grown:?}"
+    );
+    let silent = shim.call("test_stream", order(50)).await;
+    assert_eq!(shim.recv().await["id"], silent, "nothing but the answer");
 }

@@ -108,6 +108,7 @@ impl Bridge {
         };
         let features = [
             feature::PROGRESS,
+            feature::PARTIAL,
             feature::RICH_RESULTS,
             feature::BRIEF,
             feature::TOOLS_CHANGED,

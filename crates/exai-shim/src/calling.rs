@@ -8,7 +8,7 @@ use crate::{
     catalog::Catalog,
     envelope::Call,
     pages,
-    progress::{self, Reporter},
+    progress::Reporter,
     stdout::Output,
     tickets::{LetGo, Ticket, Tickets},
 };
@@ -163,9 +163,17 @@ async fn follow(
             let_go = ticket.let_go() => return Err(let_go),
             event = stream.next() => match event {
                 Some(CallEvent::Finished(result)) => return Ok(result),
-                Some(CallEvent::Progress(progress)) => say(&mut reporter, || progress::words(&progress)),
+                Some(CallEvent::Progress(progress)) => {
+                    if let Some(reporter) = &mut reporter {
+                        reporter.hears(&progress);
+                    }
+                }
                 Some(CallEvent::Acknowledged { .. }) => say(&mut reporter, || "accepted".to_owned()),
-                Some(CallEvent::Partial(_)) => {}
+                Some(CallEvent::Partial(text)) => {
+                    if let Some(reporter) = &mut reporter {
+                        reporter.reads(&text);
+                    }
+                }
                 None => return Ok(lost(stream.id())),
             },
             Ok(()) = link.changed(), if reporter.is_some() => {

@@ -11,6 +11,9 @@ use tokio::time::Instant;
 
 const SPACING: Duration = Duration::from_millis(PROGRESS_SPACING_MS);
 
+/// Most characters of a growing text that are told: clients show one line.
+const MOST_SHOWN: usize = 240;
+
 pub(crate) struct Reporter {
     token: ProgressToken,
     output: Output,
@@ -18,6 +21,15 @@ pub(crate) struct Reporter {
     told: f64,
     told_at: Option<Instant>,
     waiting: Option<String>,
+    /// The end of the text that streams, where one does.
+    tail: Tail,
+}
+
+/// The end of a text that grows, as one line.
+#[derive(Default)]
+struct Tail {
+    text: String,
+    is_cut: bool,
 }
 
 impl Reporter {
@@ -30,6 +42,25 @@ impl Reporter {
             told: -1.0,
             told_at: None,
             waiting: None,
+            tail: Tail::default(),
+        }
+    }
+
+    /// The daemon says how far it is. A bare sign of life says less than the text so far.
+    pub(crate) fn hears(&mut self, progress: &Progress) {
+        let is_bare = progress.message.as_deref().is_none_or(str::is_empty);
+        if is_bare && !self.tail.text.is_empty() {
+            self.say(self.tail.shown());
+        } else {
+            self.say(words(progress));
+        }
+    }
+
+    /// More of a text that grows: its end is told, so that a person sees it grow.
+    pub(crate) fn reads(&mut self, text: &str) {
+        self.tail.grow(text);
+        if !self.tail.text.is_empty() {
+            self.say(self.tail.shown());
         }
     }
 
@@ -71,8 +102,33 @@ impl Reporter {
     }
 }
 
+impl Tail {
+    fn grow(&mut self, more: &str) {
+        for c in more.chars() {
+            let is_space = c.is_whitespace() || c.is_control();
+            if !is_space {
+                self.text.push(c);
+            } else if !self.text.is_empty() && !self.text.ends_with(' ') {
+                self.text.push(' ');
+            }
+        }
+        let excess = self.text.chars().count().saturating_sub(MOST_SHOWN);
+        if let Some((at, _)) = self.text.char_indices().nth(excess)
+            && excess > 0
+        {
+            self.text.drain(..at);
+            self.is_cut = true;
+        }
+    }
+
+    fn shown(&self) -> String {
+        let mark = if self.is_cut { "…" } else { "" };
+        format!("{mark}{}", self.text)
+    }
+}
+
 /// The daemon's progress in words.
-pub(crate) fn words(progress: &Progress) -> String {
+fn words(progress: &Progress) -> String {
     let stage = progress
         .stage
         .as_deref()
@@ -130,5 +186,44 @@ mod tests {
             "{values:?}"
         );
         assert_eq!(lines[0]["params"]["progressToken"], 7);
+    }
+
+    fn news(message: Option<&str>) -> Progress {
+        Progress {
+            request_id: "r".into(),
+            name: "chat".to_owned(),
+            t: 0.0,
+            note: None,
+            seq: None,
+            stage: Some("running".to_owned()),
+            message: message.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_growing_text_is_told_by_its_end_on_one_line() {
+        let mut tail = Tail::default();
+        tail.grow(" \nOne\n\n two\u{1b}");
+        tail.grow(" three");
+        assert_eq!(tail.shown(), "One two three");
+        tail.grow(&"ö".repeat(1000));
+        assert_eq!(tail.shown().chars().count(), MOST_SHOWN + 1);
+        assert!(tail.shown().starts_with('…') && tail.shown().ends_with('ö'));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bare_sign_of_life_does_not_hide_the_text() {
+        let (output, _queue) = stdout::queue();
+        let mut reporter = Reporter::new(ProgressToken(NumberOrString::Number(7)), output);
+        reporter.hears(&news(None));
+        reporter.hears(&news(None));
+        assert_eq!(reporter.waiting.as_deref(), Some("running"));
+        reporter.reads("Once upon");
+        reporter.hears(&news(None));
+        assert_eq!(reporter.waiting.as_deref(), Some("Once upon"));
+        reporter.hears(&news(Some("2nd attempt")));
+        assert_eq!(reporter.waiting.as_deref(), Some("running: 2nd attempt"));
+        reporter.reads(" a time");
+        assert_eq!(reporter.waiting.as_deref(), Some("Once upon a time"));
     }
 }
