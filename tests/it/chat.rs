@@ -275,7 +275,7 @@ async fn on_a_terminal_an_answer_is_stopped_and_the_conversation_goes_on() {
     terminal
         .shows("not part of the conversation", PATIENCE)
         .await;
-    provider.until_hung_up(0).await;
+    provider.until_hung_up(last(&provider).index).await;
     terminal.types("second?\n").await;
     terminal.shows("Second answer.", PATIENCE).await;
     assert!(
