@@ -14,6 +14,7 @@ use exai_engine::{
     calls::RetentionLimits,
     ports::{ledger::MemoryLedger, recorder::Recorder, vitals::Identity},
 };
+use exai_llm::ollama::Manager;
 use exai_protocol::{BootId, UnixMillis, WallClock, hello::ServerInfo, version::PROTOCOL};
 use std::{
     collections::HashMap,
@@ -63,8 +64,16 @@ pub(crate) fn fresh_boot_id() -> Result<BootId> {
     Ok(BootId::new(format!("{bits:016x}")))
 }
 
+/// What the composition gives.
+pub(crate) struct Composed {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) daemon: Arc<Daemon>,
+    /// To be watched while somebody follows it.
+    pub(crate) ollama: Arc<Manager>,
+}
+
 /// Builds the daemon, with its tools, on the current runtime.
-pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daemon>)> {
+pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
     let settings = materials.settings;
     let mut warnings = materials.warnings.clone();
     let (keyring, store) = tokens(&materials, &mut warnings)?;
@@ -96,6 +105,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
     daemon.set_engine(&engine);
     crier.join(&engine);
     daemon.set_models(&models);
+    let ollama = Manager::new(models.endpoints().values(), &crier.herald());
     let tools = exai_tools::Ports {
         vitals: Arc::clone(&daemon) as _,
         logs: Arc::new(HomeLogs {
@@ -103,12 +113,17 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<(Arc<Engine>, Arc<Daem
             warnings,
         }),
         models,
+        ollama: Some(Arc::clone(&ollama) as _),
     };
     engine.replace_tools("builtin", exai_tools::builtin(&tools));
     if materials.test_tools {
         engine.replace_tools("test", exai_tools::test_tools());
     }
-    Ok((engine, daemon))
+    Ok(Composed {
+        engine,
+        daemon,
+        ollama,
+    })
 }
 
 fn tokens(

@@ -45,6 +45,12 @@ impl Crier {
         let _ = self.0.set(Arc::downgrade(engine));
     }
 
+    /// The way in.
+    pub(crate) fn herald(self: &Arc<Self>) -> Herald {
+        let crier = Arc::clone(self);
+        Arc::new(move |body| crier.cry(body))
+    }
+
     fn cry(&self, body: EventBody) {
         if let Some(engine) = self.0.get().and_then(Weak::upgrade) {
             engine.publish(body);
@@ -64,8 +70,7 @@ pub(crate) fn open(materials: &Materials<'_>, warnings: &mut Vec<String>) -> Res
         materials.home.root().to_owned(),
         Arc::clone(&env),
     ));
-    let crier = Arc::clone(&materials.crier);
-    let herald: Herald = Arc::new(move |body| crier.cry(body));
+    let herald = materials.crier.herald();
     let resolved = providers.resolve(&*env);
     let runner = Runner::new(materials.home.run_dir().join("cli"), environment());
     let live = resolved.into_iter().map(|resolved| {

@@ -2,7 +2,7 @@
 //! withdraw. Reads top to bottom; every step that can fail says what it was doing.
 
 use crate::{
-    compose::{self, Materials},
+    compose::{self, Composed, Materials},
     context::Context as Place,
     control::{Daemon, Ending},
     dial::Places,
@@ -108,7 +108,11 @@ async fn live(
     let boot = boot_line(&boot_id);
     let files = RecordFiles::open(&home.logs(), file, rotation(&loaded));
     let writer = RecordWriter::spawn(records, files, boot, compose::system_clock())?;
-    let (engine, daemon) = compose::compose(Materials {
+    let Composed {
+        engine,
+        daemon,
+        ollama,
+    } = compose::compose(Materials {
         home: &home,
         settings: &loaded.settings,
         warnings: loaded.warnings.clone(),
@@ -154,6 +158,8 @@ async fn live(
         endpoint.clone(),
     );
     chores.spawn(until(idle.clone(), sample));
+    let watch = exai_llm::ollama::watch(ollama, Arc::clone(engine.bus()));
+    chores.spawn(until(idle.clone(), watch));
     let edge = compose::edge(&loaded.settings, port);
     serve(listener, &engine, &daemon, edge, signals).await;
 

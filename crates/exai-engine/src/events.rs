@@ -11,7 +11,7 @@ use exai_protocol::{
     record::{CallFacts, FinishedRecord, ProgressRecord},
 };
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::Notify;
@@ -51,10 +51,12 @@ pub enum Happening {
 }
 
 /// What a state event is about; a newer one of the same subject replaces it.
-#[derive(PartialEq, Eq, Hash, Clone, Copy)]
+#[derive(PartialEq, Eq, Hash, Clone)]
 enum Subject {
     Call(u64),
     System,
+    /// Of a topic, in its own words.
+    Told(Topic, String),
 }
 
 /// The owner of the ring.
@@ -62,6 +64,8 @@ pub struct Bus {
     boot_id: BootId,
     state: Mutex<State>,
     published: Notify,
+    /// Somebody began to follow.
+    followed: Notify,
 }
 
 struct State {
@@ -73,6 +77,8 @@ struct State {
     evicted: u64,
     ring: VecDeque<Arc<Event>>,
     latest: HashMap<Subject, Arc<Event>>,
+    /// How many follow a topic.
+    followers: HashMap<Topic, usize>,
 }
 
 impl Bus {
@@ -86,11 +92,13 @@ impl Bus {
             evicted: 0,
             ring: VecDeque::new(),
             latest: HashMap::new(),
+            followers: HashMap::new(),
         };
         Arc::new(Self {
             boot_id,
             state: Mutex::new(state),
             published: Notify::new(),
+            followed: Notify::new(),
         })
     }
 
@@ -123,14 +131,18 @@ impl Bus {
         since: Option<u64>,
         boot: Option<&str>,
     ) -> (Subscription, bool) {
-        let state = self.lock();
+        let mut state = self.lock();
         let same_boot = boot.is_none_or(|boot| boot == self.boot_id.as_str());
         let replay = since
             .filter(|since| same_boot && (state.evicted_through..=state.newest).contains(since));
         let resync = since.is_some() && replay.is_none();
         let cursor = replay.unwrap_or(state.newest);
         let passed = state.ordered_through(cursor);
+        for topic in &topics {
+            *state.followers.entry(*topic).or_default() += 1;
+        }
         drop(state);
+        self.followed.notify_waiters();
         (
             Subscription {
                 bus: Arc::clone(self),
@@ -142,6 +154,28 @@ impl Bus {
         )
     }
 
+    /// Whether anybody follows one of these topics: what costs work is not done for nobody.
+    #[must_use]
+    pub fn is_followed(&self, topics: &[Topic]) -> bool {
+        let state = self.lock();
+        topics
+            .iter()
+            .any(|topic| state.followers.contains_key(topic))
+    }
+
+    /// Waits until somebody follows one of these topics; cancel-safe.
+    pub async fn followed(&self, topics: &[Topic]) {
+        loop {
+            let followed = self.followed.notified();
+            tokio::pin!(followed);
+            followed.as_mut().enable();
+            if self.is_followed(topics) {
+                return;
+            }
+            followed.await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -151,10 +185,12 @@ impl State {
     /// Adds an event; returns the one that made room for it.
     fn push(&mut self, at: UnixMillis, what: Happening) -> Option<Arc<Event>> {
         self.newest += 1;
-        if let Happening::Finished(end) = &what {
-            self.latest.remove(&Subject::Call(end.call.number));
-        }
         let subject = what.subject();
+        if subject.is_none()
+            && let Some(ended) = what.ends()
+        {
+            self.latest.remove(&ended);
+        }
         self.ordered += u64::from(subject.is_none());
         let event = Arc::new(Event {
             seq: self.newest,
@@ -209,6 +245,20 @@ pub struct Subscription {
     cursor: u64,
     /// Ordered events up to the cursor.
     passed: u64,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut state = self.bus.lock();
+        for topic in &self.topics {
+            if let Entry::Occupied(mut count) = state.followers.entry(*topic) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
+    }
 }
 
 /// What a reader gets.
@@ -292,8 +342,22 @@ impl Happening {
         match self {
             Self::Progress(progress) => Some(Subject::Call(progress.call.number)),
             Self::Metrics(_) => Some(Subject::System),
+            Self::Told(body) if body.is_state() => Self::told(body),
             _ => None,
         }
+    }
+
+    /// The state that an ordered event has the last word on.
+    fn ends(&self) -> Option<Subject> {
+        match self {
+            Self::Finished(end) => Some(Subject::Call(end.call.number)),
+            Self::Told(body) => Self::told(body),
+            _ => None,
+        }
+    }
+
+    fn told(body: &EventBody) -> Option<Subject> {
+        Some(Subject::Told(body.topic(), body.subject()?))
     }
 
     fn body(&self) -> EventBody {

@@ -4,6 +4,7 @@
 pub mod ledger;
 pub mod logs;
 pub mod models;
+pub mod ollama;
 pub mod purse;
 pub mod recorder;
 pub mod vitals;

@@ -22,6 +22,7 @@ pub use cli::answer::{AnswerFormat, AnswerKind, AnswerRule, UsagePaths};
 pub(crate) use cli::stream::{Reader as CommandReader, class as class_of_words};
 pub use effort::efforts;
 pub use errors::{Response, fault};
+pub(crate) use ollama::request::context as ollama_context;
 pub use quirks::{
     CacheStyle, MaxTokensField, Quirks, Replay, SchemaStyle, SearchStyle, ToolChoiceStyle,
 };

@@ -18,6 +18,7 @@ pub mod http;
 pub mod keys;
 pub mod limits;
 pub mod listing;
+pub mod ollama;
 pub mod price;
 pub mod provider;
 pub mod refresh;

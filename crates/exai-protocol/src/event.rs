@@ -1,5 +1,12 @@
 //! The topics people and programs can follow, and what each event says.
 
+mod ollama;
+
+pub use ollama::{
+    OllamaError, OllamaLoaded, OllamaMetrics, OllamaModel, OllamaModelUpdate, OllamaPull,
+    OllamaStatus,
+};
+
 use crate::{Outcome, RequestId, SessionId};
 use serde::{Deserialize, Serialize};
 
@@ -20,11 +27,19 @@ pub enum Topic {
     SystemMetrics,
     /// An endpoint's breaker opened, lets one request try, or closed. Ordered.
     ProviderStatus,
+    /// An Ollama server answers, or stopped. Ordered.
+    OllamaStatus,
+    /// Models of an Ollama server came, went or changed. Ordered; how far a pull is, is state.
+    OllamaModelUpdate,
+    /// What answers of an Ollama model take. Coalesced.
+    OllamaMetrics,
+    /// Something failed at an Ollama server. Ordered.
+    OllamaError,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::ConnectionStatus,
         Self::ToolCallStarted,
         Self::ToolCallProgress,
@@ -32,6 +47,18 @@ impl Topic {
         Self::ToolDiscovered,
         Self::SystemMetrics,
         Self::ProviderStatus,
+        Self::OllamaStatus,
+        Self::OllamaModelUpdate,
+        Self::OllamaMetrics,
+        Self::OllamaError,
+    ];
+
+    /// Those about Ollama servers, which are asked only while somebody follows one of them.
+    pub const OLLAMA: [Self; 4] = [
+        Self::OllamaStatus,
+        Self::OllamaModelUpdate,
+        Self::OllamaMetrics,
+        Self::OllamaError,
     ];
 
     /// The topic's name on the wire.
@@ -45,6 +72,10 @@ impl Topic {
             Self::ToolDiscovered => "tool_discovered",
             Self::SystemMetrics => "system_metrics",
             Self::ProviderStatus => "provider_status",
+            Self::OllamaStatus => "ollama_status",
+            Self::OllamaModelUpdate => "ollama_model_update",
+            Self::OllamaMetrics => "ollama_metrics",
+            Self::OllamaError => "ollama_error",
         }
     }
 
@@ -57,7 +88,10 @@ impl Topic {
     /// State: a newer event of the same subject replaces an undelivered older one.
     #[must_use]
     pub fn is_state(self) -> bool {
-        matches!(self, Self::ToolCallProgress | Self::SystemMetrics)
+        matches!(
+            self,
+            Self::ToolCallProgress | Self::SystemMetrics | Self::OllamaMetrics
+        )
     }
 }
 
@@ -80,6 +114,14 @@ pub enum EventBody {
     SystemMetrics(SystemMetrics),
     /// See [`Topic::ProviderStatus`].
     ProviderStatus(ProviderStatus),
+    /// See [`Topic::OllamaStatus`].
+    OllamaStatus(OllamaStatus),
+    /// See [`Topic::OllamaModelUpdate`].
+    OllamaModelUpdate(OllamaModelUpdate),
+    /// See [`Topic::OllamaMetrics`].
+    OllamaMetrics(OllamaMetrics),
+    /// See [`Topic::OllamaError`].
+    OllamaError(OllamaError),
 }
 
 impl EventBody {
@@ -94,6 +136,33 @@ impl EventBody {
             Self::ToolDiscovered(_) => Topic::ToolDiscovered,
             Self::SystemMetrics(_) => Topic::SystemMetrics,
             Self::ProviderStatus(_) => Topic::ProviderStatus,
+            Self::OllamaStatus(_) => Topic::OllamaStatus,
+            Self::OllamaModelUpdate(_) => Topic::OllamaModelUpdate,
+            Self::OllamaMetrics(_) => Topic::OllamaMetrics,
+            Self::OllamaError(_) => Topic::OllamaError,
+        }
+    }
+
+    /// What this event is the state of, where it comes from outside the engine: a newer one of
+    /// the same subject replaces it, an [ordered](Self::is_state) one ends it.
+    #[must_use]
+    pub fn subject(&self) -> Option<String> {
+        match self {
+            Self::OllamaMetrics(metrics) => Some(format!("{} {}", metrics.endpoint, metrics.model)),
+            Self::OllamaModelUpdate(update) => {
+                let pull = update.pull.as_ref()?;
+                Some(format!("pull {} {}", update.endpoint, pull.model))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether only the newest of its subject is delivered.
+    #[must_use]
+    pub fn is_state(&self) -> bool {
+        match self {
+            Self::OllamaModelUpdate(update) => update.under_way(),
+            other => other.topic().is_state(),
         }
     }
 }

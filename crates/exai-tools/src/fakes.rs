@@ -185,6 +185,7 @@ pub(crate) fn ports(logs: FakeLogs) -> Ports {
         })),
         logs: Arc::new(logs),
         models: Arc::new(FakeList(listing())),
+        ollama: None,
     }
 }
 

@@ -13,6 +13,7 @@ mod listmodels;
 mod log_lines;
 mod models_refresh;
 pub mod moment;
+mod ollama;
 mod provider_capabilities;
 mod self_check;
 mod spec;
@@ -27,7 +28,7 @@ mod fakes;
 mod tests;
 
 use exai_engine::{
-    ports::{logs::Logs, models::Models, vitals::Vitals},
+    ports::{logs::Logs, models::Models, ollama::Ollama, vitals::Vitals},
     tool::Tool,
 };
 use exai_protocol::tool::ToolEntry;
@@ -42,6 +43,8 @@ pub struct Ports {
     pub logs: Arc<dyn Logs>,
     /// The models that are known, and can be asked.
     pub models: Arc<dyn Models>,
+    /// The Ollama servers, for whoever runs the daemon.
+    pub ollama: Option<Arc<dyn Ollama>>,
 }
 
 /// The built-in tools, sorted by name.
@@ -63,6 +66,9 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
         toolcall_log_tail::tool(ports),
         version::tool(ports),
     ];
+    if let Some(servers) = &ports.ollama {
+        tools.extend(ollama::tools(servers));
+    }
     tools.sort_by(|a, b| a.spec().name().cmp(b.spec().name()));
     tools
 }

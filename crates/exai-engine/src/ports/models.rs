@@ -20,7 +20,7 @@ pub use request::{
     UnknownEffort, WebSearch,
 };
 pub use search::SearchReport;
-pub use stream::{Collector, Done, DoneReason, Searched, Source, StreamItem, Usage};
+pub use stream::{Collector, Done, DoneReason, Searched, Source, StreamItem, Timing, Usage};
 pub use wish::{Category, Document, Watch, Wish};
 
 use crate::tool::{self, ToolError};

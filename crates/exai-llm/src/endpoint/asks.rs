@@ -6,7 +6,7 @@ use crate::{
     choice::{BreakerState, EndpointState},
     dialect::{self, Response},
     fault::{Fault, FaultClass},
-    http::{Ask, Headers, Whole},
+    http::{Ask, Flow, Headers, Whole},
     limits::breaker::Position,
 };
 use serde_json::Value;
@@ -70,6 +70,16 @@ impl Live {
         let base = self.resolved.base_url.as_ref();
         base.map(|base| format!("{base}{path}"))
             .ok_or_else(|| Fault::unsupported("the endpoint has no address"))
+    }
+
+    /// Sends a request with the endpoint's headers and key, and gives its answer as it comes,
+    /// whatever its status and however long it takes.
+    pub(crate) async fn flow(&self, ask: Ask) -> Result<Flow, Fault> {
+        let mut ask = ask.headers(self.resolved.headers.clone());
+        if let Some(key) = self.keys.read(&self.resolved.key).await? {
+            ask = ask.key(self.resolved.endpoint.dialect.key_header(), key);
+        }
+        self.http.send(ask).await.map_err(|lost| lost.fault)
     }
 
     /// Sends a short request with the endpoint's headers and key, and waits for its answer.

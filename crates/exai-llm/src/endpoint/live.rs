@@ -14,6 +14,7 @@ use crate::{
         breaker::{Position, Verdict},
         gate::Gate,
     },
+    ollama::Meter,
     provider::Resolved,
 };
 use exai_protocol::{Secret, WallClock, event::EventBody};
@@ -35,6 +36,8 @@ pub struct Live {
     runner: OnceLock<Runner>,
     /// The fingerprint of the key that was refused last.
     refused: Mutex<Option<[u8; 32]>>,
+    /// For an Ollama server, which measures nothing itself.
+    meter: Option<Meter>,
 }
 
 /// A request that was answered to the end.
@@ -90,6 +93,8 @@ impl Live {
         herald: Herald,
     ) -> Arc<Self> {
         let (name, now) = (resolved.name.clone(), Arc::clone(&clock));
+        let meter = (resolved.endpoint.dialect == Dialect::Ollama)
+            .then(|| Meter::new(&name, Arc::clone(&herald)));
         let gate = Gate::new(&resolved.name, &resolved.endpoint.limits, move |standing| {
             let health = EndpointHealth::of(standing.clone(), now());
             herald(EventBody::ProviderStatus(health.told(&name)));
@@ -102,6 +107,7 @@ impl Live {
             gate,
             runner: OnceLock::new(),
             refused: Mutex::default(),
+            meter,
         })
     }
 
@@ -110,6 +116,12 @@ impl Live {
     pub fn run_with(&self, runner: &Runner) {
         // Said twice, the first one counts.
         let _ = self.runner.set(runner.clone());
+    }
+
+    /// What measures an Ollama server.
+    #[must_use]
+    pub fn meter(&self) -> Option<&Meter> {
+        self.meter.as_ref()
     }
 
     /// What it is.
@@ -192,10 +204,14 @@ impl Live {
             clock: &self.clock,
         };
         place.begin();
+        let _busy = self.meter.as_ref().map(Meter::begin);
         let mut on_head = |headers: &Headers| place.learn(headers, (self.clock)().0);
         let mut on_life = || place.judge(&Verdict::Lives);
         let ended = attempt::read(sending, &mut on_head, &mut on_life, sink).await;
         self.judge(place, &ended, key.as_ref());
+        if let Some(meter) = &self.meter {
+            meter.note(&request.model, place.waited(), &ended);
+        }
         finished(ended, applied)
     }
 

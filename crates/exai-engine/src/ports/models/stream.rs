@@ -40,6 +40,21 @@ pub struct Usage {
     pub searches: Option<u64>,
     /// What the provider itself says it cost, in millionths of a dollar (OpenRouter).
     pub stated_micros: Option<u64>,
+    /// What it took there, where the provider says so (Ollama).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
+}
+
+/// What an answer took at its provider, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Timing {
+    /// Loading the model.
+    pub load_us: Option<u64>,
+    /// Reading the prompt.
+    pub read_us: Option<u64>,
+    /// Writing the answer.
+    pub write_us: Option<u64>,
 }
 
 impl Usage {
@@ -57,6 +72,12 @@ impl Usage {
         sum(&mut self.reasoning, more.reasoning);
         sum(&mut self.searches, more.searches);
         sum(&mut self.stated_micros, more.stated_micros);
+        if let Some(more) = more.timing {
+            let mine = self.timing.get_or_insert_default();
+            sum(&mut mine.load_us, more.load_us);
+            sum(&mut mine.read_us, more.read_us);
+            sum(&mut mine.write_us, more.write_us);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! server without a word, and a changing one reloads the model.
 
 use super::super::{
-    SchemaStyle, Target, ToolChoiceStyle, WireRequest, effort,
+    Quirks, SchemaStyle, Target, ToolChoiceStyle, WireRequest, effort,
     ending::carried,
     json::object,
     plan::{Plan, instructions, replays},
@@ -50,8 +50,13 @@ pub(in crate::dialect) fn write(
     })
 }
 
+/// The context every request to an endpoint has: a server loads a model again for another.
+pub(crate) fn context(quirks: &Quirks) -> u64 {
+    quirks.num_ctx.unwrap_or(NUM_CTX)
+}
+
 fn options(target: &Target<'_>, plan: &mut Plan) -> Value {
-    let pinned = target.quirks.num_ctx.unwrap_or(NUM_CTX);
+    let pinned = context(target.quirks);
     let context = target
         .traits
         .context

@@ -1,7 +1,7 @@
 //! Reads `/api/chat`: whole objects, one a line, the last with the counts.
 
 use crate::{
-    chat::{CallKind, ChatRequest, DoneReason, StreamItem, ToolCall, Usage},
+    chat::{CallKind, ChatRequest, DoneReason, StreamItem, Timing, ToolCall, Usage},
     dialect::{
         Replay, Target,
         ending::{Ending, Origin},
@@ -50,6 +50,17 @@ impl Reader {
     }
 }
 
+/// The last line says in nanoseconds what loading, reading and writing took.
+fn timing(event: &Value) -> Option<Timing> {
+    let micros = |field| Some(count(event, field)? / 1000);
+    let timing = Timing {
+        load_us: micros("load_duration"),
+        read_us: micros("prompt_eval_duration"),
+        write_us: micros("eval_duration"),
+    };
+    (timing != Timing::default()).then_some(timing)
+}
+
 impl Events for Reader {
     fn event(&mut self, event: &Value, out: &mut Vec<StreamItem>) -> Result<(), Fault> {
         self.ending.any = true;
@@ -75,6 +86,7 @@ impl Events for Reader {
         self.ending.usage = (input.is_some() || output.is_some()).then(|| Usage {
             input,
             output,
+            timing: timing(event),
             ..Usage::default()
         });
         let calls = self.calls > 0 || self.inline.any_calls();

@@ -42,5 +42,6 @@ fn read(usage: &Value) -> Usage {
         searches: under("server_tool_use", "web_search_requests")
             .or_else(|| count(usage, "num_server_side_tools_used")),
         stated_micros: cost.map(|cost| (cost * 1e6).round() as u64),
+        timing: None,
     }
 }
