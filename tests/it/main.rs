@@ -19,6 +19,7 @@ mod frames;
 mod invariants;
 mod model_list;
 mod money;
+mod ollama;
 mod restarts;
 mod scripts;
 mod security;

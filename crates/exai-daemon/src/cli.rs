@@ -1,8 +1,10 @@
 //! The command line as a type: every word a person can type, and the sentence that explains it.
 
 mod models;
+mod ollama;
 
 pub(crate) use models::{Chat, Models, ModelsAction};
+pub(crate) use ollama::{Ollama, OllamaAction};
 
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Chat(Chat),
     /// List the models, bring the list up to date, or try one
     Models(Models),
+    /// Look after Ollama servers: models, downloads, memory
+    Ollama(Ollama),
     /// Show what models used and cost, and what budgets have left
     Usage(Usage),
     /// List who is connected
@@ -349,6 +353,10 @@ mod tests {
             &[
                 "call", "version", "--arg", "a=1", "--arg", "b=x=y", "--json", "{}",
             ],
+            &["ollama", "status"],
+            &["ollama", "ps", "--json", "--endpoint", "workstation"],
+            &["ollama", "pull", "qwen3:32b"],
+            &["ollama", "--json", "show", "hf.co/x/y:Q4_K_M"],
             &["usage"],
             &[
                 "usage",
@@ -418,6 +426,8 @@ mod tests {
             &["mcp-config", "vscode", "--write", "--undo"],
             &["bench", "--sessions", "0"],
             &["usage", "--by", "moon"],
+            &["ollama"],
+            &["ollama", "pull"],
             &[],
         ] {
             assert!(parsed(words).is_err(), "{words:?}");

@@ -10,6 +10,7 @@ mod events;
 mod logs;
 mod mcp_config;
 mod models;
+mod ollama;
 mod restart;
 mod run;
 mod sessions;
@@ -57,6 +58,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Some(LogsAction::Check(check)) => logs::check(&lenient()?, check.json),
             None => wait(logs::run(&lenient()?, options)),
         },
+        Command::Ollama(options) => wait(ollama::run(&lenient()?, options)),
         Command::Usage(options) => usage::run(&lenient()?, options),
         Command::Sessions(options) => wait(sessions::run(&lenient()?, options.json)),
         Command::Events(options) => wait(events::run(&lenient()?, options)),

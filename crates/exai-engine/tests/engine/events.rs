@@ -5,7 +5,7 @@ use crate::world::{World, settle};
 use exai_engine::events::{Bus, Delivery, Happening, RING, Subscription};
 use exai_protocol::{
     BootId, UnixMillis,
-    event::{ConnectionStatus, EventBody, SystemMetrics, Topic},
+    event::{ConnectionStatus, EventBody, OllamaModelUpdate, OllamaPull, SystemMetrics, Topic},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -193,4 +193,55 @@ async fn a_call_is_told_from_start_to_end_and_leaves_no_state() {
         "a refusal is a result, an instant call is started too: {rest:?}"
     );
     world.audit().await;
+}
+
+fn pulls(bus: &Bus, completed: u64, done: bool) {
+    let update = OllamaModelUpdate {
+        endpoint: "ollama".to_owned(),
+        pull: Some(OllamaPull {
+            model: "m".to_owned(),
+            completed,
+            done,
+            ..OllamaPull::default()
+        }),
+        ..OllamaModelUpdate::default()
+    };
+    bus.publish(
+        UnixMillis(0),
+        Happening::Told(Arc::new(EventBody::OllamaModelUpdate(update))),
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_download_under_way_only_the_newest_is_delivered_and_its_end_always() {
+    let bus = bus();
+    let (mut events, _) = all(&bus, None);
+    (1..=5).for_each(|bytes| pulls(&bus, bytes, false));
+    assert_eq!(drain(&mut events).await, ["5 ollama_model_update"]);
+    pulls(&bus, 6, false);
+    pulls(&bus, 6, true);
+    assert_eq!(
+        drain(&mut events).await,
+        ["7 ollama_model_update"],
+        "the end took its state along"
+    );
+    // Who comes back later hears of the end, and not of what was under way.
+    let (mut late, _) = all(&bus, Some(0));
+    assert_eq!(drain(&mut late).await, ["7 ollama_model_update"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bus_knows_whether_anybody_follows_a_topic() {
+    let bus = bus();
+    assert!(!bus.is_followed(&Topic::OLLAMA));
+    let (other, _) = bus.subscribe(vec![Topic::SystemMetrics], None, None);
+    let waiting = tokio::time::timeout(Duration::from_secs(5), bus.followed(&Topic::OLLAMA));
+    assert!(waiting.await.is_err(), "another topic is none of these");
+    let (one, _) = all(&bus, None);
+    let (two, _) = bus.subscribe(vec![Topic::OllamaError], None, None);
+    bus.followed(&Topic::OLLAMA).await;
+    drop((other, one));
+    assert!(bus.is_followed(&Topic::OLLAMA));
+    drop(two);
+    assert!(!bus.is_followed(&Topic::OLLAMA));
 }

@@ -93,7 +93,7 @@ impl Progress {
             "{picture} {} {:.1}s {}",
             self.tool,
             self.elapsed(),
-            self.stage
+            with_bar(&self.stage)
         ));
         if !output::watched() && self.told.elapsed() > REMINDER {
             self.told = Instant::now();
@@ -114,6 +114,25 @@ impl Progress {
     fn elapsed(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
     }
+}
+
+/// A share of a whole, said in words, as a picture too.
+fn with_bar(stage: &str) -> String {
+    const CELLS: usize = 20;
+    let bar = || {
+        let (before, after) = stage.split_once(" % of ")?;
+        let from = before
+            .rfind(|c: char| !c.is_ascii_digit())
+            .map_or(0, |at| at + 1);
+        let percent: usize = before.get(from..)?.parse().ok().filter(|n| *n <= 100)?;
+        let full = percent * CELLS / 100;
+        let (drawn, open) = ("█".repeat(full), "░".repeat(CELLS - full));
+        Some(format!(
+            "{}{drawn}{open} {percent} % of {after}",
+            &before[..from]
+        ))
+    };
+    bar().unwrap_or_else(|| stage.to_owned())
 }
 
 fn words(news: &News) -> String {
@@ -162,6 +181,17 @@ mod tests {
         );
         assert_eq!(text("[]"), "");
         assert_eq!(text("not json"), "not json");
+    }
+
+    #[test]
+    fn a_share_is_drawn() {
+        assert_eq!(
+            with_bar("pulling: 50 % of 4.0 GB"),
+            "pulling: ██████████░░░░░░░░░░ 50 % of 4.0 GB"
+        );
+        for stage in ["pulling", "x % of y", "101 % of y", "é % of y"] {
+            assert_eq!(with_bar(stage), stage);
+        }
     }
 
     #[test]
