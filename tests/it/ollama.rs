@@ -304,7 +304,8 @@ async fn servers_are_looked_at_only_while_somebody_follows() {
     for _ in 0..3 {
         ws.call_and_wait("test_sleep", json!({"ms": 200})).await;
     }
-    assert_eq!(place.server.requests().len(), 0, "nobody follows it");
+    let looks = place.asked(Route::Version) + place.asked(Route::Ps);
+    assert_eq!(looks, 0, "nobody follows it");
 
     let mut follower = place.follower().await;
     let status = told(&mut follower, "ollama_status", |_| true).await;
