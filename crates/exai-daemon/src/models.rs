@@ -127,7 +127,8 @@ pub(crate) fn trouble(at: &ProviderHealth) -> Option<String> {
     })
 }
 
-fn providers(home: &Home, warnings: &mut Vec<String>) -> Result<Providers> {
+/// The home's providers over the shipped ones.
+pub(crate) fn providers(home: &Home, warnings: &mut Vec<String>) -> Result<Providers> {
     let path = home.root().join("config").join("providers.toml");
     let shipped = || {
         Providers::shipped().context("the shipped providers.toml is broken; this is a bug in exai")

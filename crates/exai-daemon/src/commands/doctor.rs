@@ -2,6 +2,7 @@
 //! repair it. It repairs nothing itself.
 
 mod checks;
+mod models;
 
 use crate::{
     cli::Cli,
@@ -87,11 +88,15 @@ fn words(check: &Check) -> Vec<String> {
         check.name,
         output::tame(&check.found)
     )];
+    let label = match check.verdict {
+        Verdict::Ok => "to use it",
+        Verdict::Warn | Verdict::Fail => "fix",
+    };
     lines.extend(
         check
             .fix
             .iter()
-            .map(|fix| format!("                fix: {}", output::tame(fix))),
+            .map(|fix| format!("                {label}: {}", output::tame(fix))),
     );
     lines
 }

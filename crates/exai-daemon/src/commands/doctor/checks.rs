@@ -27,6 +27,7 @@ pub(super) async fn all(home: &Home, flags: &[(String, String)]) -> Vec<Check> {
     checks.push(shim().await);
     checks.push(log(home));
     checks.extend(database(home));
+    checks.extend(super::models::checks(&context).await);
     checks.push(descriptors());
     checks
 }
