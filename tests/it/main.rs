@@ -1,5 +1,7 @@
 //! Every test here goes through a front door: the real binaries, in a home of their own.
 
+#[cfg(unix)]
+mod agents;
 mod always_up;
 mod chat;
 mod command_line;
