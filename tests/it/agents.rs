@@ -119,7 +119,7 @@ async fn its_answer_is_streamed_counted_and_recorded_and_our_keys_stay_here() {
     let sandbox = enabled();
     let _daemon = sandbox.daemon().await;
     let answer = sandbox
-        .cli(&["chat", "--json", "-m", "claude-code", "why"])
+        .cli(&["chat", "--json", "-m", "claude-cli", "why"])
         .await
         .ok()
         .json();
@@ -130,7 +130,7 @@ async fn its_answer_is_streamed_counted_and_recorded_and_our_keys_stay_here() {
         all.contains("\"input\":11") && all.contains("\"output\":7"),
         "{all}"
     );
-    let failed = sandbox.cli(&["chat", "-m", "claude-code", "log out"]).await;
+    let failed = sandbox.cli(&["chat", "-m", "claude-cli", "log out"]).await;
     assert_ne!(failed.code, Some(0));
     assert!(
         failed.stderr.contains("claude auth login"),
@@ -150,7 +150,7 @@ async fn a_cancelled_call_takes_the_agent_and_its_children_with_it() {
     let sandbox = enabled();
     let _daemon = sandbox.daemon().await;
     let mut asking = sandbox.command("exai-daemon");
-    asking.args(["chat", "-m", "claude-code", "hang"]);
+    asking.args(["chat", "-m", "claude-cli", "hang"]);
     let mut asking = asking.spawn().must("ask");
     let child = sandbox.user().join("child");
     eventually(PATIENCE, "the agent has a child", || {
