@@ -1,14 +1,13 @@
 //! A newcomer without a key: an agent's command line is found, offered, enabled with the line
 //! that `doctor` prints, answers, and leaves nothing behind. The agents are small scripts.
 
-use exai_testkit::{Must as _, PATIENCE, Sandbox, eventually, provider::Provider};
+use exai_testkit::{Must as _, PATIENCE, Sandbox, eventually, is_alive, provider::Provider};
 use serde_json::Value;
 use std::{
     fs,
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 /// Says what it was asked, unless it was given a key of ours, tools or a directory with files.
@@ -151,7 +150,7 @@ async fn a_cancelled_call_takes_the_agent_and_its_children_with_it() {
     let _daemon = sandbox.daemon().await;
     let mut asking = sandbox.command("exai-daemon");
     asking.args(["chat", "-m", "claude-cli", "hang"]);
-    let mut asking = asking.spawn().must("ask");
+    let mut asking = sandbox.spawn(asking);
     let child = sandbox.user().join("child");
     eventually(PATIENCE, "the agent has a child", || {
         number(&child).is_some()
@@ -159,14 +158,10 @@ async fn a_cancelled_call_takes_the_agent_and_its_children_with_it() {
     .await;
     let child = number(&child).must("know the child");
     assert!(is_alive(child));
-    // An interrupt at the terminal is a person's word.
-    let person = i32::try_from(asking.id().must("have a number")).must("fit");
-    std::process::Command::new("kill")
-        .args(["-INT", &person.to_string()])
-        .status()
-        .must("interrupt it");
+    // A person's word at the terminal.
+    asking.interrupt();
     eventually(PATIENCE, "its child is gone", || !is_alive(child)).await;
-    let _ = tokio::time::timeout(Duration::from_secs(20), asking.wait()).await;
+    asking.wait(PATIENCE).await;
     let place: PathBuf = sandbox.home().join(".exai/run/cli");
     eventually(PATIENCE, "its directory is gone", || {
         fs::read_dir(&place).map_or(0, |entries| entries.count()) == 0
@@ -174,22 +169,8 @@ async fn a_cancelled_call_takes_the_agent_and_its_children_with_it() {
     .await;
 }
 
-fn number(path: &Path) -> Option<i32> {
+fn number(path: &Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
-fn is_alive(number: i32) -> bool {
-    let probe = std::process::Command::new("kill")
-        .args(["-0", &number.to_string()])
-        .stderr(std::process::Stdio::null())
-        .status()
-        .must("look for a process");
-    let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-    probe.success()
-        && !stat
-            .rsplit(") ")
-            .next()
-            .is_some_and(|rest| rest.starts_with('Z'))
 }
 
 #[tokio::test]
