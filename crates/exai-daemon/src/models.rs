@@ -89,6 +89,7 @@ pub(crate) fn open(materials: &Materials<'_>, warnings: &mut Vec<String>) -> Res
             materials.home.data_dir().join("files"),
             Arc::clone(&materials.clock),
         ),
+        runner,
         default_model: materials.variables.get("DEFAULT_MODEL"),
         keep: Box::new(move |fetched| keep(&lists, fetched)),
         clock: Arc::clone(&materials.clock),

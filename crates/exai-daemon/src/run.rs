@@ -166,6 +166,11 @@ async fn live(
     idle.cancel();
     chores.close();
     chores.wait().await;
+    if let Some(desk) = daemon.models()
+        && timeout(FAREWELL, desk.settle()).await.is_err()
+    {
+        tracing::warn!("some providers were left before they had cleaned up");
+    }
     pulse::last(&daemon, &home.health_file());
     engine.registry().clear();
     drop((engine, daemon));

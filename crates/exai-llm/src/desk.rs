@@ -16,6 +16,7 @@ mod told;
 use crate::{
     catalogue::{Catalogue, Fetched, Model},
     choice::{self, Candidate, EndpointState, Moment},
+    cli::Runner,
     endpoint::Live,
     files::Files,
     listing,
@@ -49,6 +50,8 @@ pub struct Setup {
     pub purse: Arc<dyn Purse>,
     /// Has documents read by providers that do that.
     pub files: Files,
+    /// Runs the command lines that serve as endpoints.
+    pub runner: Runner,
     /// The model for calls that name none (`DEFAULT_MODEL`).
     pub default_model: Option<String>,
     /// Keeps what a provider's list says.
@@ -89,6 +92,12 @@ impl Models {
     pub fn found(&self, endpoint: &str, there: bool) {
         let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
         found.insert(endpoint.to_owned(), there);
+    }
+
+    /// Waits for what goes on after the last answer: programs that are told to end, copies
+    /// that are deleted at their providers.
+    pub async fn settle(&self) {
+        tokio::join!(self.setup.runner.settle(), self.setup.files.settle());
     }
 
     /// Whether nobody has asked this endpoint for its list yet.
