@@ -153,6 +153,9 @@ pub struct Fault {
     /// How long the provider asked us to wait.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub retry_after_ms: Option<u64>,
+    /// Nobody was asked: the endpoint rests after failures of this class.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub resting: bool,
 }
 
 /// Where a fault happened and what would mend it.
@@ -177,6 +180,16 @@ impl Fault {
             provider_code: None,
             detail: scrub(detail.as_ref(), &[]),
             retry_after_ms: None,
+            resting: false,
+        }
+    }
+
+    /// The code of the answer. Who was not asked has neither failed nor been too slow.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self.resting {
+            true => Code::Unavailable,
+            false => self.class.code(),
         }
     }
 
@@ -220,7 +233,7 @@ impl Fault {
         };
         let next = self.next_step(place);
         let message = format!("model '{model}' at '{endpoint}': {happened}{said}. {next}");
-        let error = WireError::new(self.class.code(), message);
+        let error = WireError::new(self.code(), message);
         match self.retry_after_secs() {
             Some(seconds) => error.retry_after(seconds),
             None => error,
@@ -228,6 +241,9 @@ impl Fault {
     }
 
     fn happened(&self) -> String {
+        if self.resting {
+            return "it is not asked now".to_owned();
+        }
         let what = match self.class {
             FaultClass::RateLimited => "too many requests at once",
             FaultClass::QuotaExhausted => "the account's credit or quota is used up",

@@ -58,6 +58,7 @@ pub fn fault(dialect: Dialect, response: &Response<'_>, keys: &[&str]) -> Fault 
         provider_code: said.code.map(|code| scrub(&code, keys)),
         detail: scrub(&said.message, keys),
         retry_after_ms: waits,
+        resting: false,
     }
 }
 
@@ -70,6 +71,7 @@ pub(super) fn in_stream(dialect: Dialect, event: &Value) -> Fault {
         provider_code: said.code.map(|code| scrub(&code, &[])),
         detail: scrub(&said.message, &[]),
         retry_after_ms: said.retry_after_ms,
+        resting: false,
     }
 }
 

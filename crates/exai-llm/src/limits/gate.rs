@@ -189,13 +189,14 @@ impl Gate {
         let mut fault = Fault::new(
             cause.class,
             format!(
-                "not asked: it failed before, and is tried again in {} s; then it said: {}",
+                "it failed before, and is tried again in {} s; then it said: {}",
                 opens_in.as_secs_f64().ceil(),
                 cause.detail
             ),
         );
         fault.status = cause.status;
         fault.provider_code = cause.provider_code;
+        fault.resting = true;
         fault.retry_after_ms = Some(u64::try_from(opens_in.as_millis()).unwrap_or(u64::MAX));
         fault
     }

@@ -224,15 +224,14 @@ impl Resolved {
             return format!("run `{}`", command.login());
         }
         match &self.key {
-            KeyState::NotNeeded => "its settings".to_owned(),
             KeyState::Env(variable) => variable.clone(),
             KeyState::Missing(variables) => variables.join(" or "),
-            KeyState::File(_) | KeyState::Command(_) => self
+            // One that needs no key may want one all the same: a proxy before a local server.
+            KeyState::NotNeeded | KeyState::File(_) | KeyState::Command(_) => self
                 .endpoint
                 .key
                 .as_ref()
-                .map(KeyRef::told)
-                .unwrap_or_default(),
+                .map_or_else(|| "its settings".to_owned(), KeyRef::told),
         }
     }
 }
