@@ -6,13 +6,14 @@ mod daemon;
 mod drive;
 pub(crate) mod echo;
 mod measure;
+pub(crate) mod models;
 mod process;
 mod report;
 pub(crate) mod responder;
 mod stdio;
 
 use crate::{
-    cli::Bench,
+    cli::{Bench, BenchPart},
     exit::{self, Code},
     os, output,
 };
@@ -84,7 +85,7 @@ pub(crate) fn run(options: &Bench) -> Result<Code> {
         .context("cannot start the runtime")?;
     let report = runtime.block_on(async {
         tokio::select! {
-            report = measure_all(Plan::of(options), descriptors) => report,
+            report = measure(options, descriptors) => report,
             _ = tokio::signal::ctrl_c() => Err(exit::CANCELLED.because("stopped; nothing is left running")),
         }
     })?;
@@ -100,6 +101,13 @@ pub(crate) fn run(options: &Bench) -> Result<Code> {
     } else {
         exit::FAILURE
     })
+}
+
+async fn measure(options: &Bench, descriptors: Option<u64>) -> Result<Report> {
+    match options.part {
+        None => measure_all(Plan::of(options), descriptors).await,
+        Some(BenchPart::Models) => models::measure(models::Plan::of(options.quick)).await,
+    }
 }
 
 async fn measure_all(plan: Plan, descriptors: Option<u64>) -> Result<Report> {

@@ -86,6 +86,9 @@ pub(crate) enum Command {
     /// Answers WebSocket messages with a canned one; the bare twin that `bench` compares with
     #[command(hide = true)]
     BenchEcho,
+    /// Streams chat completions to the clock; the server that `bench models` asks
+    #[command(hide = true)]
+    BenchModels,
     /// Answers JSON-RPC lines with a canned result; the bare twin of the shim
     #[command(hide = true)]
     BenchStdioResponder {
@@ -239,6 +242,9 @@ pub(crate) struct Events {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Bench {
+    /// Only this
+    #[command(subcommand)]
+    pub(crate) part: Option<BenchPart>,
     /// Sessions of the throughput run
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5000))]
     pub(crate) sessions: u32,
@@ -251,6 +257,12 @@ pub(crate) struct Bench {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum BenchPart {
+    /// What the daemon costs between a model and its reader
+    Models,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

@@ -70,6 +70,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Completions { shell } => completions::run(*shell),
         Command::Bench(options) => bench::run(options),
         Command::BenchEcho => bench::echo(),
+        Command::BenchModels => bench::models(),
         Command::BenchStdioResponder { bytes } => bench::respond(*bytes),
     };
     Ok(code?.into())

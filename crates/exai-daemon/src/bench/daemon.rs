@@ -34,8 +34,21 @@ pub(super) struct BenchDaemon {
 
 impl BenchDaemon {
     pub(super) async fn start() -> Result<Self> {
+        Self::start_with(&[], &[]).await
+    }
+
+    /// The same with settings (key, value) and files of the home (path, text).
+    pub(super) async fn start_with(
+        settings: &[(&str, &str)],
+        files: &[(&str, &str)],
+    ) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("exai-bench-").tempdir()?;
         let home = Home::at(std::fs::canonicalize(dir.path())?);
+        for (path, text) in files {
+            let file = home.root().join(path);
+            std::fs::create_dir_all(file.parent().unwrap_or(home.root()))?;
+            exai_config::atomic::write(&file, text.as_bytes(), 0o600)?;
+        }
         let port = [("network.port".to_owned(), "0".to_owned())];
         let loaded = exai_config::load(&home, &fixed([]), &port)?;
         let context = Context {
@@ -47,7 +60,11 @@ impl BenchDaemon {
             spawn::command(std::env::current_exe()?),
             context.home.root(),
         );
-        command.args(["--set", "network.port=0", "run"]);
+        command.args(["--set", "network.port=0"]);
+        for (key, value) in settings {
+            command.arg("--set").arg(format!("{key}={value}"));
+        }
+        command.arg("run");
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

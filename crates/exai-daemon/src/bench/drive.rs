@@ -191,12 +191,12 @@ pub(super) async fn sample(peer: &Peer) -> Result<String> {
     Ok(line.result().await?.to_string())
 }
 
-struct Line {
+pub(super) struct Line {
     socket: WebSocketStream<TcpStream>,
 }
 
 impl Line {
-    async fn open(peer: &Peer, number: usize) -> Result<Self> {
+    pub(super) async fn open(peer: &Peer, number: usize) -> Result<Self> {
         let stream = connect_tcp(&peer.target).await?;
         let url = format!("ws://{}/", peer.target.authority());
         let (socket, _) = timeout(
@@ -244,7 +244,7 @@ impl Line {
         Ok(took)
     }
 
-    async fn send(&mut self, text: Utf8Bytes) -> Result<()> {
+    pub(super) async fn send(&mut self, text: Utf8Bytes) -> Result<()> {
         Ok(self.socket.send(Message::Text(text)).await?)
     }
 
@@ -262,7 +262,7 @@ impl Line {
         }
     }
 
-    async fn text(&mut self) -> Result<Utf8Bytes> {
+    pub(super) async fn text(&mut self) -> Result<Utf8Bytes> {
         loop {
             let message = self.socket.next().await;
             match message.context("the connection was closed")?? {

@@ -53,6 +53,11 @@ impl Report {
             .ours
     }
 
+    pub(super) fn fail(&mut self, whose: &str, error: &anyhow::Error) {
+        self.errors += 1;
+        self.notes.push(format!("{whose}: {error:#}"));
+    }
+
     pub(super) fn note_errors(&mut self, whose: &str, run: &Run) {
         self.errors += run.errors;
         if let Some(first) = &run.first_error {

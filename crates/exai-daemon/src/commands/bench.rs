@@ -17,6 +17,11 @@ pub(super) fn echo() -> Result<Code> {
     Ok(exit::OK)
 }
 
+pub(super) fn models() -> Result<Code> {
+    bench::models::server::serve_until_killed(|port| Ok(output::line(port)?))?;
+    Ok(exit::OK)
+}
+
 pub(super) fn respond(bytes: usize) -> Result<Code> {
     bench::responder::respond(bytes)?;
     Ok(exit::OK)
