@@ -20,6 +20,7 @@ mod events;
 mod frames;
 mod invariants;
 mod model_list;
+mod models;
 mod money;
 mod ollama;
 mod restarts;

@@ -1,0 +1,61 @@
+//! Calls beside each other: they take as long as one, and nobody else notices them.
+
+use super::{Stage, ask, at, ms, said};
+use exai_testkit::provider::{At, Reply, Stall};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+#[tokio::test]
+async fn three_calls_of_a_second_take_about_a_second() {
+    let stage = Stage::new().await;
+    stage
+        .provider
+        .otherwise(Reply::text("done").after(ms(1000)));
+    let _daemon = stage.daemon().await;
+    let mut ws = stage.caller().await;
+    let began = Instant::now();
+    for id in ["a", "b", "c"] {
+        ask(&mut ws, id, "parrot@custom").await;
+    }
+    for id in ["a", "b", "c"] {
+        assert_eq!(said(&ws.result(id).await), "done");
+    }
+    let took = began.elapsed();
+    assert!((ms(1000)..ms(2000)).contains(&took), "{took:?}");
+    assert_eq!(stage.provider.most_at_once(at("custom")), 3);
+}
+
+#[tokio::test]
+async fn health_answers_in_under_a_tenth_of_a_second_while_24_calls_stall() {
+    let stage = Stage::new().await;
+    stage.providers("[providers.custom]\nlimits = { concurrency = 24 }\n");
+    stage
+        .provider
+        .otherwise(Reply::text("").stall(At::FirstEvent, Stall::Forever));
+    let _daemon = stage.daemon().await;
+    let mut ws = stage.caller().await;
+    for id in 0..24 {
+        ask(&mut ws, &format!("s-{id}"), "parrot@custom").await;
+    }
+    stage.asked(24).await;
+    let mut watcher = stage.sandbox.ws().await;
+    let mut times: Vec<Duration> = Vec::new();
+    for _ in 0..21 {
+        let began = Instant::now();
+        watcher.send(&json!({ "op": "health" })).await;
+        let health = watcher.recv_op("health_res").await;
+        times.push(began.elapsed());
+        assert_eq!(health["health"]["global_inflight"], 24, "{health}");
+    }
+    times.sort();
+    // One may meet another test's moment on the same core; the promise is about each of ours.
+    assert!(times[18] < ms(100), "{times:?}");
+    for id in 0..24 {
+        ws.send(&json!({ "op": "cancel", "request_id": format!("s-{id}") }))
+            .await;
+    }
+    for id in 0..24 {
+        let ended = ws.result(&format!("s-{id}")).await;
+        assert_eq!(ended["error"]["code"], "CANCELLED", "{ended}");
+    }
+}
