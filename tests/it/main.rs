@@ -25,6 +25,7 @@ mod money;
 mod ollama;
 mod restarts;
 mod scripts;
+mod searches_paid;
 mod security;
 mod shim_absent;
 mod shim_backoff;

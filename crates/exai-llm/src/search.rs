@@ -9,7 +9,7 @@ mod tests;
 
 pub(crate) use glm::glm_tool;
 pub use glm::{GlmSearch, glm_answer, glm_search};
-pub(crate) use kimi::kimi_tool;
+pub(crate) use kimi::{found_tokens, kimi_tool};
 pub use kimi::{Echo, KIMI_SEARCH, MOST_ECHO_ROUNDS, echo};
 
 use crate::chat::WebSearch;

@@ -133,8 +133,7 @@ impl<'a> Asking<'a> {
                 Next::Again(messages) => messages,
                 Next::Search(search) => {
                     self.screen.say("searching", "searching the web".to_owned());
-                    let found = search.run(live, self.deadline).await;
-                    let (searched, messages) = found.map_err(|fault| Stop::Fault(fault, 0))?;
+                    let (searched, messages) = self.search(live, candidate, *search).await?;
                     whole.take(crate::chat::StreamItem::Search(searched));
                     messages
                 }

@@ -1,14 +1,15 @@
 //! One request and its repetitions at one endpoint: wait for a place, hold the money, send,
 //! count what it used. It is repeated only while nothing of its answer has reached the caller.
 
-use super::{asking::Asking, tally::Trip, told};
+use super::{asking::Asking, next::WrittenSearch, tally::Trip, told};
 use crate::{
-    chat::{Applied, ChatRequest, Collector, Usage},
+    chat::{Applied, ChatRequest, Collector, Message, Searched, Usage},
     choice::Candidate,
     endpoint::{Failed, Live, Sent},
     fault::Fault,
     limits,
     price::{self, Cost, Estimate, Price, Size},
+    search,
 };
 use exai_engine::{
     ports::purse::{Amount, Ask, Held, Used, Who},
@@ -64,7 +65,11 @@ impl Asking<'_> {
         request: &ChatRequest,
     ) -> Result<Result<Sent, Box<Failed>>, Stop> {
         let size = Size::of(request);
-        let guess = self.desk.estimates.guess(&candidate.model.pin(), &size);
+        let mut guess = self.desk.estimates.guess(&candidate.model.pin(), &size);
+        // What a search found is not in the request, but is read and billed with it.
+        let found = search::found_tokens(&request.messages);
+        guess.tokens = guess.tokens.saturating_add(found);
+        guess.at_most = guess.at_most.saturating_add(found);
         let since = Instant::now();
         let screen = &self.screen;
         let mut on_wait = |why: &str| screen.say("waiting", why.to_owned());
@@ -137,6 +142,17 @@ impl Asking<'_> {
         };
         let price = price_of(candidate, guess.tokens);
         let ceiling = price::ceiling(guess.at_most, request.max_output, searches, price);
+        let tokens = (guess.at_most, request.max_output);
+        self.reserve(live, candidate, tokens, &ceiling).await
+    }
+
+    async fn reserve(
+        &mut self,
+        live: &Live,
+        candidate: &Candidate,
+        (input, output): (u64, u64),
+        ceiling: &Cost,
+    ) -> Result<Box<dyn Held>, Stop> {
         let ask = Ask {
             who: Who::of(self.call),
             thread: self.wish.thread.clone(),
@@ -144,9 +160,9 @@ impl Asking<'_> {
             endpoint: Arc::from(&*candidate.model.endpoint),
             key_ref: live.resolved().key_name().map(|name| Arc::from(&*name)),
             model: Arc::from(&*candidate.model.id),
-            input: guess.at_most,
-            output: request.max_output,
-            cost: amount(&ceiling),
+            input,
+            output,
+            cost: amount(ceiling),
             confirmed: self.wish.confirmed,
         };
         match self.desk.setup.purse.reserve(ask).await {
@@ -174,20 +190,47 @@ impl Asking<'_> {
         let reported = said
             .usage
             .filter(|usage| usage.input.is_some() && usage.output.is_some());
-        let estimated = reported.is_none();
-        let usage = reported.unwrap_or_else(|| seen(said, request, guess));
+        let mut estimated = reported.is_none();
+        let mut usage = reported.unwrap_or_else(|| seen(said, request, guess));
+        // Kimi, GLM and Gemini bill searches that their usage does not count.
+        if usage.searches.is_none() {
+            usage.searches = searches_seen(said);
+            estimated |= usage.searches.is_some();
+        }
         let price = price_of(candidate, usage.input.unwrap_or(0));
         let cost = price::cost(Some(&usage), price);
         self.tally.used(Some(&usage), &cost, estimated);
-        held.settle(Used {
-            input: usage.input.unwrap_or(0),
-            output: usage.output.unwrap_or(0),
-            cached: usage.cached.unwrap_or(0),
-            reasoning: usage.reasoning.unwrap_or(0),
-            searches: usage.searches.unwrap_or(0),
-            cost: amount(&cost),
-            estimated,
-        });
+        held.settle(used(&usage, &cost, estimated));
+    }
+
+    /// Runs a search at the provider's own door, which is paid for like any other.
+    pub(super) async fn search(
+        &mut self,
+        live: &Live,
+        candidate: &Candidate,
+        search: WrittenSearch,
+    ) -> Result<(Searched, Vec<Message>), Stop> {
+        let one = Usage {
+            input: Some(0),
+            output: Some(0),
+            searches: Some(1),
+            ..Usage::default()
+        };
+        let cost = price::cost(Some(&one), candidate.model.price.as_ref());
+        let held = self.reserve(live, candidate, (0, 0), &cost).await?;
+        match search.run(live, self.deadline).await {
+            Ok(found) => {
+                self.tally.used(Some(&one), &cost, false);
+                held.settle(used(&one, &cost, false));
+                Ok(found)
+            }
+            Err(fault) => {
+                if fault.status.is_some_and(|status| status >= 400) {
+                    held.release();
+                }
+                Err(Stop::Fault(fault, 0))
+            }
+        }
     }
 
     pub(super) fn note(
@@ -231,6 +274,24 @@ fn seen(said: &Collector, request: &ChatRequest, guess: Estimate) -> Usage {
         input: Some(guess.tokens),
         output: Some(output),
         ..said.usage.unwrap_or_default()
+    }
+}
+
+/// Searches that ran, as far as the answer shows; each query is one.
+fn searches_seen(said: &Collector) -> Option<u64> {
+    let searched = said.searched.as_ref()?;
+    Some((searched.queries.len() as u64).max(1))
+}
+
+fn used(usage: &Usage, cost: &Cost, estimated: bool) -> Used {
+    Used {
+        input: usage.input.unwrap_or(0),
+        output: usage.output.unwrap_or(0),
+        cached: usage.cached.unwrap_or(0),
+        reasoning: usage.reasoning.unwrap_or(0),
+        searches: usage.searches.unwrap_or(0),
+        cost: amount(cost),
+        estimated,
     }
 }
 

@@ -14,6 +14,20 @@ pub(crate) fn kimi_tool() -> Value {
     json!({"type": "builtin_function", "function": {"name": KIMI_SEARCH}})
 }
 
+/// Tokens of what the searches in these messages found: Kimi says how many when it asks for the
+/// echo, and reads them with the next request.
+pub(crate) fn found_tokens(messages: &[Message]) -> u64 {
+    let found = |message: &Message| match message {
+        Message::Tool(result) if result.name == KIMI_SEARCH => {
+            let said: Value = serde_json::from_str(&result.content).ok()?;
+            said.pointer("/usage/total_tokens")?.as_u64()
+        }
+        _ => None,
+    };
+    let sum = |sum: u64, more: u64| sum.saturating_add(more);
+    messages.iter().filter_map(found).fold(0, sum)
+}
+
 /// What to do after a turn that asked for the built-in.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Echo {
