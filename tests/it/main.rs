@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod agents;
 mod always_up;
+mod cached_beginnings;
 mod chat;
 mod command_line;
 mod configuration;

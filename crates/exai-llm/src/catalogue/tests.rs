@@ -101,6 +101,20 @@ fn every_shipped_price_has_a_date_and_both_halves() {
     }
 }
 
+/// https://platform.kimi.ai/docs/guide/use-reasoning-effort and Z.ai's chat completion: these
+/// answer 400 to the switch of the models before them.
+#[test]
+fn models_that_always_think_are_never_told_not_to() {
+    let catalogue = shipped();
+    for name in ["kimi-k3", "glm-5.3"] {
+        let traits = &catalogue.matches(name).rows[0].traits;
+        let style = traits.thinking_style;
+        assert_eq!(style, Some(ThinkingStyle::ReasoningEffort), "{name}");
+        let words = traits.efforts.as_deref().unwrap_or_default();
+        assert_eq!(words, ["low", "high", "max"], "{name}");
+    }
+}
+
 #[test]
 fn an_entry_changes_the_fields_it_names() {
     let catalogue = with(

@@ -10,7 +10,7 @@ use super::{
     told,
 };
 use crate::{
-    chat::{Applied, ChatRequest, Collector},
+    chat::{Applied, ChatRequest, Collector, Message},
     choice::Candidate,
     endpoint::Live,
     fault::{Fault, FaultClass},
@@ -157,6 +157,10 @@ impl<'a> Asking<'a> {
             request.max_output = request.max_output.min(most);
         }
         request.max_output = request.max_output.max(1);
+        if request.cache.stable_messages > 0 && request.cache.key.is_none() {
+            let thread = self.wish.thread.as_deref().map(str::to_owned);
+            request.cache.key = thread.or_else(|| beginning(&request.messages));
+        }
         request
     }
 
@@ -186,6 +190,14 @@ impl<'a> Asking<'a> {
             warnings: self.tally.warnings,
         }
     }
+}
+
+/// What tells a conversation from others where nobody named it: how it began. The dialects send
+/// a digest of it.
+fn beginning(messages: &[Message]) -> Option<String> {
+    let first = |message: &Message| matches!(message, Message::User(_));
+    let at = messages.iter().position(first)?;
+    serde_json::to_string(&messages[..=at]).ok()
 }
 
 /// Adds a round to the answer. Calls that were answered on the way are not the caller's.
