@@ -4,6 +4,9 @@
 //! window's burst delays another window by one call, not by the burst.
 
 mod queue;
+mod seat;
+
+pub use seat::Seat;
 
 use queue::FairQueue;
 use std::{
@@ -86,6 +89,14 @@ impl Admission {
 
     /// Asks for the permits of one call.
     pub fn claim(self: &Arc<Self>, claim: Claim) -> Admitted {
+        self.claim_within(
+            claim,
+            Some((self.limits.queue_calls, self.limits.queue_bytes)),
+        )
+    }
+
+    /// The same, with the bounds of the queue that hold for this claim.
+    fn claim_within(self: &Arc<Self>, claim: Claim, bounds: Option<(usize, usize)>) -> Admitted {
         let mut state = self.lock();
         if !state.queue.has_waiting(&claim) && state.fits(&claim, &self.limits) {
             state.take(&claim);
@@ -95,8 +106,8 @@ impl Admission {
                 claim,
             });
         }
-        let over_bytes = state.queue.bytes() + claim.bytes > self.limits.queue_bytes;
-        if state.queue.len() >= self.limits.queue_calls || over_bytes {
+        let (calls, bytes) = (state.queue.len(), state.queue.bytes() + claim.bytes);
+        if bounds.is_some_and(|(most, most_bytes)| calls >= most || bytes > most_bytes) {
             return Admitted::Full(state.depth());
         }
         let (sender, granted) = oneshot::channel();

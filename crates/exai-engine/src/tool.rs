@@ -1,7 +1,7 @@
 //! What a tool is to the engine: a spec that is true, and a function from a call to a future.
 //! Tools are stateless values; what a call needs travels in [`ToolCall`].
 
-use crate::progress::ProgressHandle;
+use crate::{admission::Seat, progress::ProgressHandle};
 use exai_protocol::{
     ClientId, Code, Principal, RawValue, RequestId, SessionId, object, tool::ToolEntry,
 };
@@ -35,6 +35,9 @@ pub struct ToolSpec {
     pub provider: Option<Arc<str>>,
     /// Its own limit, where it differs from the default.
     pub deadline: Option<Duration>,
+    /// Its future waits and never blocks a thread: it runs on the event loop, so that many of
+    /// them cost nothing but memory.
+    pub waits: bool,
     /// For whoever runs the daemon: not listed, and found only by the op `operate`, which the
     /// command line sends and a model's client does not.
     pub operator: bool,
@@ -50,6 +53,7 @@ impl ToolSpec {
             coalesce: false,
             provider: None,
             deadline: None,
+            waits: false,
             operator: false,
         }
     }
@@ -97,6 +101,8 @@ pub struct ToolCall {
     pub cancelled: CancellationToken,
     /// When the engine ends the call by itself.
     pub deadline: Instant,
+    /// Its permit, to be laid down while the tool waits for somebody else's capacity.
+    pub seat: Seat,
 }
 
 impl ToolCall {

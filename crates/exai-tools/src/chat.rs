@@ -48,8 +48,9 @@ pub(crate) fn operator_tool(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
     asking(spec, models, true)
 }
 
-fn asking(spec: ToolSpec, models: &Arc<dyn Models>, turns: bool) -> Arc<dyn Tool> {
+fn asking(mut spec: ToolSpec, models: &Arc<dyn Models>, turns: bool) -> Arc<dyn Tool> {
     let models = Arc::clone(models);
+    spec.waits = true;
     kind::from_future(spec, move |call| -> ToolFuture {
         let models = Arc::clone(&models);
         Box::pin(async move { answer(&*models, &call, turns).await })

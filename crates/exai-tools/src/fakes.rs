@@ -192,6 +192,7 @@ pub(crate) fn ports(logs: FakeLogs) -> Ports {
 /// A call with these arguments.
 pub(crate) fn call(arguments: &str) -> ToolCall {
     ToolCall {
+        seat: Default::default(),
         principal: Principal::new("owner"),
         session_id: SessionId::new("s"),
         client_id: None,

@@ -74,7 +74,6 @@ async fn a_429_storm_holds_the_limits_and_every_call_ends_typed() {
 
 /// All places at one provider are taken by calls that never end, and more wait for them.
 #[tokio::test]
-#[ignore = "known: calls that wait for a place at one endpoint hold the daemon's own permits"]
 async fn a_provider_that_stands_still_keeps_nobody_elses_calls_waiting() {
     let stage = Stage::new().await;
     let endless = Reply::text("").stall(At::FirstEvent, Stall::Forever);

@@ -135,3 +135,33 @@ fn a_waiter_that_leaves_after_being_served_passes_the_permit_on() {
     assert!(is_served(&mut heir).is_some());
     assert_eq!(admission.depth().running, 0);
 }
+
+#[tokio::test]
+async fn a_permit_that_is_laid_down_serves_another_and_comes_back_in_turn() {
+    let admission = Admission::new(limits(1, 1));
+    let Admitted::Now(permit) = admission.claim(claim("a")) else {
+        panic!("a free permit");
+    };
+    let seat = Seat::new(permit);
+    assert_eq!(seat.without(async { 7 }).await, 7);
+    assert_eq!(admission.depth().running, 1, "nothing was waited for");
+    let (open, opened) = oneshot::channel::<()>();
+    let waits = seat.without(async { opened.await.is_ok() });
+    tokio::pin!(waits);
+    assert!(futures_pending(waits.as_mut()).await);
+    let Admitted::Now(other) = admission.claim(claim("b")) else {
+        panic!("the permit was laid down");
+    };
+    open.send(()).unwrap();
+    assert!(futures_pending(waits.as_mut()).await, "the other has it");
+    drop(other);
+    assert!(waits.await);
+    assert_eq!(admission.depth().running, 1);
+    seat.leave();
+    assert_eq!(admission.depth().running, 0);
+}
+
+/// Whether a future is still waiting after one look.
+async fn futures_pending<F: std::future::Future>(mut future: std::pin::Pin<&mut F>) -> bool {
+    std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+}

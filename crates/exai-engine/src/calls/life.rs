@@ -11,7 +11,7 @@ use super::{
     run,
 };
 use crate::{
-    admission::{Admitted, Claim, Permit},
+    admission::{Admitted, Claim, Permit, Seat},
     engine::Engine,
     events::Happening,
     ports::recorder::Reserved,
@@ -104,8 +104,13 @@ async fn through(
     }
     guard.started();
     announce_start(engine, call);
-    let end = run::run(engine, call, tool, tool_call(call, arguments)).await;
-    drop(permit);
+    let seat = Seat::new(permit);
+    let input = ToolCall {
+        seat: seat.clone(),
+        ..tool_call(call, arguments)
+    };
+    let end = run::run(engine, call, tool, input).await;
+    seat.leave();
     end
 }
 
@@ -239,6 +244,7 @@ pub(super) fn tool_call(call: &Call, arguments: Arc<RawValue>) -> ToolCall {
         progress: call.progress.clone(),
         cancelled: CancellationToken::new(),
         deadline: call.deadline(),
+        seat: Seat::default(),
     }
 }
 

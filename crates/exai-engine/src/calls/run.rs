@@ -42,17 +42,23 @@ const MAX_PANIC_BYTES: usize = 1024;
 
 pub(super) async fn run(engine: &Engine, call: &Call, tool: Arc<dyn Tool>, input: ToolCall) -> End {
     let cancelled = input.cancelled.clone();
+    let waits = tool.spec().waits;
     let contained = contain(tool, input);
     // Dropped with this future: whatever ends the call ends the tool's work.
     let _stop_tool = cancelled.clone().drop_guard();
     let (sender, mut returned) = oneshot::channel();
-    engine.run_tool(Box::pin(async move {
+    let running = async move {
         tokio::select! {
             biased;
             end = contained => { let _ = sender.send(end); }
             () = cancelled.cancelled() => {}
         }
-    }));
+    };
+    if waits {
+        engine.spawn(running);
+    } else {
+        engine.run_tool(Box::pin(running));
+    }
     watch(engine, call, &mut returned).await
 }
 

@@ -74,7 +74,9 @@ impl Asking<'_> {
         let screen = &self.screen;
         let mut on_wait = |why: &str| screen.say("waiting", why.to_owned());
         let tokens = guess.tokens.saturating_add(request.max_output);
-        let place = live.place(tokens, self.deadline, &mut on_wait).await;
+        let wait = live.place(tokens, self.deadline, &mut on_wait);
+        // Whoever waits for a provider keeps nobody from asking another.
+        let place = self.call.seat.without(wait).await;
         self.tally.waited(since.elapsed());
         let place = place.map_err(|fault| {
             self.note(candidate, Duration::ZERO, None, Some(&fault));
