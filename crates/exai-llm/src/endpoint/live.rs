@@ -75,10 +75,13 @@ pub struct Failed {
 }
 
 impl Failed {
-    /// Whether the provider may bill it: it read the request, and did not refuse it.
+    /// Whether the provider may bill it: it read the request, and did not refuse it. What does
+    /// not even begin like an answer (a hotel's login page) comes from nobody who bills.
     #[must_use]
     pub fn may_be_billed(&self) -> bool {
-        self.bytes_sent && self.fault.status.is_none_or(|status| status < 400)
+        let refused = self.fault.status.is_some_and(|status| status >= 400);
+        let no_answer = self.fault.class == FaultClass::Malformed && self.first_delta.is_none();
+        self.bytes_sent && !refused && !no_answer
     }
 }
 
