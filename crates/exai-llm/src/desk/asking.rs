@@ -68,26 +68,24 @@ impl<'a> Asking<'a> {
         let mut chain = candidates.into_iter().peekable();
         while let Some(candidate) = chain.next() {
             let live = self.desk.live(&candidate.model)?;
-            match self.answer(&live, &candidate).await {
+            let (fault, received, worth) = match self.answer(&live, &candidate).await {
                 Ok(answered) => return Ok(self.tell(candidate, answered, &failures)),
                 Err(Stop::Refused(error)) => return Err(error),
+                Err(Stop::Unread(fault)) => (fault, 0, true),
                 Err(Stop::Fault(fault, received)) => {
-                    let last = chain.peek().is_none()
-                        || self.screen.reached()
-                        || !told::worth_another(fault.class)
-                        || Instant::now() >= self.deadline;
-                    if last {
-                        return Err(told::fault(
-                            &live,
-                            &candidate,
-                            &fault,
-                            received,
-                            &self.tally,
-                        ));
-                    }
-                    failures.push(self.falls_back(&candidate, &fault));
+                    let worth = told::worth_another(fault.class);
+                    (fault, received, worth)
                 }
+            };
+            let last = chain.peek().is_none()
+                || self.screen.reached()
+                || !worth
+                || Instant::now() >= self.deadline;
+            if last {
+                let tally = &self.tally;
+                return Err(told::fault(&live, &candidate, &fault, received, tally));
             }
+            failures.push(self.falls_back(&candidate, &fault));
         }
         Err(ToolError::new(
             Code::Internal,
@@ -110,7 +108,7 @@ impl<'a> Asking<'a> {
         let mut request = self.request_for(candidate);
         self.read_documents(live, &mut request)
             .await
-            .map_err(|fault| Stop::Fault(fault, 0))?;
+            .map_err(Stop::Unread)?;
         let mut whole = Collector::default();
         let mut applied: Option<Applied> = None;
         for round in 0..=MOST_ROUNDS {

@@ -25,6 +25,8 @@ const MOST_SEARCHES: u64 = 5;
 pub(super) enum Stop {
     /// The endpoint's fault; so many characters had come.
     Fault(Fault, usize),
+    /// The endpoint did not read a document, which says nothing of the next one.
+    Unread(Fault),
     /// The purse's no.
     Refused(ToolError),
 }
