@@ -49,3 +49,4 @@ mod streamed;
 mod tokens;
 mod told;
 mod wire_v1;
+mod without_responses;

@@ -4,6 +4,7 @@
 use super::tally::Tally;
 use crate::{
     choice::Candidate,
+    dialect::Dialect,
     endpoint::Live,
     fault::{Fault, FaultClass, Place},
 };
@@ -44,6 +45,16 @@ pub(super) fn fault(
     if received > 0 {
         message.push_str(&format!(
             " {received} characters of the answer had come before it broke off."
+        ));
+    }
+    let resolved = live.resolved();
+    let no_responses = fault.class == FaultClass::NotFound
+        && resolved.endpoint.dialect == Dialect::OpenaiResponses
+        && resolved.base_url_from.is_some();
+    if no_responses {
+        let model = &candidate.model.id;
+        message.push_str(&format!(
+            " If that server speaks chat completions only, ask '{model}@openai-chat'."
         ));
     }
     let requests = tally.requests();
