@@ -9,8 +9,8 @@ mod tests;
 
 pub(crate) use glm::glm_tool;
 pub use glm::{GlmSearch, glm_answer, glm_search};
-pub(crate) use kimi::{found_tokens, kimi_tool};
 pub use kimi::{Echo, KIMI_SEARCH, MOST_ECHO_ROUNDS, echo};
+pub(crate) use kimi::{found_tokens, kimi_tool};
 
 use crate::chat::WebSearch;
 use serde_json::{Value, json};
