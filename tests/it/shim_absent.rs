@@ -152,3 +152,83 @@ async fn r01_a_page_that_does_not_exist_is_refused() {
     let answer = shim.ask("tools/list", json!({ "cursor": "2" })).await;
     assert_eq!(error_code(&answer), -32602);
 }
+
+/// An agent that exai runs as a model must not come back through the door: the daemon would wait
+/// for a model that waits for the daemon.
+#[tokio::test]
+async fn r01_inside_a_command_line_that_exai_runs_there_are_no_tools() {
+    for daemon_runs in [false, true] {
+        // Were it not for the guard, the shim would start a daemon, or call the one there is.
+        let mut sandbox = Sandbox::new();
+        let daemon = if daemon_runs {
+            Some(sandbox.daemon().await)
+        } else {
+            None
+        };
+        sandbox.set("EXAI_CLI_DEPTH", "1");
+        let mut shim = sandbox.shim();
+        shim.initialize("2025-11-25").await;
+        let list = shim.ask("tools/list", json!({})).await;
+        assert_eq!(list["result"]["tools"], json!([]), "{list}");
+        let list = shim.modern_ask("tools/list", json!({})).await;
+        assert_eq!(list["result"]["tools"], json!([]), "{list}");
+        for tool in ["version", "chat", "no_such_tool"] {
+            let result = shim.call_tool(tool, json!({})).await;
+            let (code, text) = failure(&result);
+            assert_eq!(code, "UNAVAILABLE", "{result}");
+            assert!(
+                text.contains("EXAI_CLI_DEPTH") && text.contains("not run"),
+                "{text}"
+            );
+            assert_eq!(result["_meta"]["exai/ran"], "no", "{result}");
+        }
+        shim.close_stdin();
+        shim.wait(Duration::from_secs(5)).await;
+        match daemon {
+            Some(_daemon) => {
+                let calls = sandbox.home().join("logs/tool_calls_all.jsonl");
+                let calls = std::fs::read_to_string(calls).unwrap_or_default();
+                assert_eq!(calls, "", "the daemon was called");
+            }
+            None => {
+                let started = sandbox.processes("exai-daemon");
+                assert_eq!(started, Vec::<u32>::new(), "a daemon was started");
+            }
+        }
+    }
+}
+
+/// Agents clean the environment of what they start; what they were started with themselves stays.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn r01_an_agent_that_hides_its_environment_is_known_all_the_same() {
+    let sandbox = by_hand();
+    let mut agent = sandbox.command_at("sh");
+    let shim = exai_testkit::binary("exai-shim");
+    agent.env("EXAI_CLI_DEPTH", "1");
+    agent.arg("-c").arg(format!(
+        "env -u EXAI_CLI_DEPTH sh -c '\"{}\"; exit 0'; exit 0",
+        shim.display()
+    ));
+    let mut shim = sandbox.shim_of(agent);
+    shim.initialize("2025-11-25").await;
+    let list = shim.ask("tools/list", json!({})).await;
+    assert_eq!(list["result"]["tools"], json!([]), "{list}");
+}
+
+#[tokio::test]
+async fn r01_a_depth_of_nought_is_no_depth() {
+    for depth in ["0", ""] {
+        let mut sandbox = lonely();
+        sandbox.set("EXAI_CLI_DEPTH", depth);
+        let mut shim = window_without_daemon(&sandbox).await;
+        let list = shim.ask("tools/list", json!({})).await;
+        assert!(!names(&list).is_empty(), "{depth:?}");
+    }
+}
+
+async fn window_without_daemon(sandbox: &Sandbox) -> exai_testkit::Shim {
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-11-25").await;
+    shim
+}

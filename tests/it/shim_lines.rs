@@ -101,7 +101,7 @@ async fn r07_garbage_is_answered_with_its_code_and_its_id() {
             Value::Null,
         ),
         (
-            br#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#.to_vec(),
+            br#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#.to_vec(),
             -32600,
             Value::Null,
         ),
@@ -117,6 +117,82 @@ async fn r07_garbage_is_answered_with_its_code_and_its_id() {
         assert!(words.len() > 10, "{shown}: {answer}");
         still_there(&mut shim).await;
     }
+}
+
+/// Whatever a client counts with, it must find its own id again.
+#[tokio::test]
+async fn r07_a_number_comes_back_as_it_was_written() {
+    let (_sandbox, _daemon, mut shim) = connected().await;
+    for id in [
+        "9223372036854775808",
+        "-9223372036854775809",
+        "123456789012345678901234567890",
+        "1.5",
+        "1.0",
+        "-0",
+        "1e3",
+        "1E+400",
+        r#""\u0001exai/id:9""#,
+    ] {
+        for request in [
+            r#""method":"ping""#,
+            r#""method":"tools/list""#,
+            r#""method":"no/such""#,
+            r#""method":7"#,
+            r#""method":"tools/call","params":{"name":"version"}"#,
+            r#""method":"tools/call","params":{"name":"nobody knows it"}"#,
+            r#""method":"tools/call","params":[]"#,
+            r#""method":"ping"#,
+        ] {
+            shim.send_line(&format!(r#"{{"jsonrpc":"2.0","id":{id},{request}}}"#))
+                .await;
+            let line = shim.recv_line().await;
+            let written = [format!(r#""id":{id},"#), format!(r#""id":{id}}}"#)];
+            assert!(
+                written.iter().any(|written| line.contains(written)),
+                "{id} {request}: {line}"
+            );
+        }
+    }
+    still_there(&mut shim).await;
+}
+
+#[tokio::test]
+async fn r07_a_call_with_such_an_id_has_progress_and_can_be_cancelled() {
+    let (_sandbox, _daemon, mut shim) = connected().await;
+    let id = "18446744073709551616.0";
+    shim.send_line(
+        &format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"test_sleep",
+            "arguments":{{"ms":60000}},"_meta":{{"progressToken":{id}}}}}}}"#
+        )
+        .replace('\n', ""),
+    )
+    .await;
+    let line = shim.recv_line().await;
+    let token = format!(r#""progressToken":{id},"#);
+    assert!(line.contains(&token), "{line}");
+    shim.send_line(&format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+    ))
+    .await;
+    // Under an id that still waits this would be refused.
+    shim.send_line(&format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"version"}}}}"#
+    ))
+    .await;
+    loop {
+        let line = shim.recv_line().await;
+        if line.contains("notifications/progress") {
+            continue;
+        }
+        assert!(
+            line.contains("exai-daemon") && !line.contains("in flight"),
+            "{line}"
+        );
+        break;
+    }
+    still_there(&mut shim).await;
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ async fn r10_waiting_for_a_daemon_is_progress_too() {
 #[tokio::test]
 async fn r10_a_token_that_is_none_is_no_wish_and_the_call_runs() {
     let (_sandbox, _daemon, mut shim) = connected().await;
-    for token in [json!(null), json!({}), json!([1]), json!(1.5), json!(true)] {
+    for token in [json!(null), json!({}), json!([1]), json!(true)] {
         let id = shim
             .call_with_progress("test_flood", json!({ "count": 3, "ms": 10 }), token)
             .await;

@@ -2,6 +2,7 @@
 //! act on. The answer to a call is written once, as the line that leaves; a list travels
 //! through the MCP library as one ready piece of JSON.
 
+use crate::ids;
 use exai_protocol::{Code, RawValue, WireError, call::CallToolRes};
 use rmcp::model::{
     ErrorData, ListToolsResult, MetaObject, RequestId, ServerJsonRpcMessage, ServerResult,
@@ -60,7 +61,7 @@ pub(crate) fn of_call(id: &RequestId, result: &CallToolRes, era: Era<'_>) -> Vec
 pub(crate) fn line(message: &impl Serialize) -> Vec<u8> {
     let mut line = Vec::new();
     write(&mut line, message);
-    line
+    ids::restore(line)
 }
 
 /// The line of a list made by this module.
@@ -106,7 +107,10 @@ pub(crate) fn ready(result: &mut ServerResult) -> Option<String> {
 fn result_line(id: &RequestId, room: usize, write_result: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut line = Vec::with_capacity(room);
     line.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    write(&mut line, id);
+    match id {
+        RequestId::Number(id) => write(&mut line, id),
+        RequestId::String(id) => line.append(&mut self::line(id)),
+    }
     line.extend_from_slice(b",\"result\":");
     let start = line.len();
     write_result(&mut line);

@@ -38,9 +38,13 @@ impl Bridge {
         }
     }
 
-    /// The client; the first to ask says for whom.
-    pub(crate) fn client(&self, who: impl FnOnce() -> Option<Implementation>) -> &Client {
-        self.client.get_or_init(|| {
+    /// The client; the first to ask says for whom. `None` where there may be none, because the
+    /// daemon waits for whoever started us.
+    pub(crate) fn client(&self, who: impl FnOnce() -> Option<Implementation>) -> Option<&Client> {
+        if self.setup.is_inside {
+            return None;
+        }
+        Some(self.client.get_or_init(|| {
             let Setup {
                 env,
                 home,
@@ -53,7 +57,7 @@ impl Bridge {
             self.tracker
                 .spawn(keep_fresh(client.clone(), Arc::clone(&self.catalog)));
             client
-        })
+        }))
     }
 
     /// The folders the client's user has open, where it said so.

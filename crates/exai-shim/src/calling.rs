@@ -7,7 +7,7 @@ use crate::{
     bridge::Bridge,
     catalog::Catalog,
     envelope::Call,
-    pages,
+    inside, pages,
     progress::Reporter,
     stdout::Output,
     tickets::{LetGo, Ticket, Tickets},
@@ -101,16 +101,22 @@ impl Calling {
         if let Some(result) = result
             && self.tickets.close(&id, &mut ticket)
         {
+            let line = answer::of_call(&id, &result, era);
+            // While the client does not read it is kept once.
+            drop(result);
             // A closed stdout ends the process elsewhere.
-            let _ = self.output.send(answer::of_call(&id, &result, era)).await;
+            let _ = self.output.send(line).await;
         }
     }
 
     /// The result; `None` once the client has let go.
     async fn run(&self, call: Call, ticket: &mut Ticket) -> Option<CallToolRes> {
-        let client = self.bridge.client(|| call.meta.client_info());
-        let token = call.meta.get_progress_token();
-        let mut reporter = token.map(|token| Reporter::new(token, self.output.clone()));
+        let Some(client) = self.bridge.client(|| call.meta.client_info()) else {
+            return Some(inside::refused(&call.name));
+        };
+        let mut reporter = call
+            .progress
+            .map(|token| Reporter::new(token, self.output.clone()));
         let mut link = client.link();
         if let Some(reporter) = &mut reporter {
             reporter.say(words(&link.borrow_and_update()));

@@ -128,6 +128,15 @@ impl Catalog {
         }
     }
 
+    /// A list without tools that stays so.
+    pub(crate) fn none() -> Self {
+        Self {
+            list: RwLock::new(Arc::new(empty())),
+            file: None,
+            version: watch::Sender::new(1),
+        }
+    }
+
     pub(crate) fn list(&self) -> Arc<List> {
         Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner))
     }

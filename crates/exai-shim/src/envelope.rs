@@ -1,7 +1,7 @@
 //! One line as a JSON-RPC message, or the answer it gets instead. The arguments of a call are
 //! cut out before the MCP library sees the message, and stay the client's bytes.
 
-use crate::id_scan::IdScan;
+use crate::{answer, id_scan::IdScan, ids};
 use exai_protocol::{RawValue, limits::MAX_DEPTH, object::RawObject, scan};
 use rmcp::model::{
     CancelledNotificationParam, ClientJsonRpcMessage, ClientRequest, ErrorCode, JsonObject,
@@ -39,6 +39,13 @@ pub struct Refusal {
     pub message: String,
 }
 
+impl Refusal {
+    /// The id as it leaves: the JSON the client wrote.
+    pub fn id_json(&self) -> Option<Vec<u8>> {
+        self.id.as_ref().map(answer::line)
+    }
+}
+
 /// `tools/call`.
 #[derive(Debug)]
 pub struct Call {
@@ -50,6 +57,8 @@ pub struct Call {
     pub arguments: Option<Box<RawValue>>,
     /// `_meta`.
     pub meta: RequestMetaObject,
+    /// The token for progress, as the client wrote it.
+    pub progress: Option<Box<RawValue>>,
 }
 
 /// Methods that are served; what the library cannot read of their parameters is a fault of the
@@ -86,7 +95,8 @@ fn parse(line: &[u8]) -> Result<Incoming, Refusal> {
         scan::ScanError::ZeroByte { .. } => parse_error(line, &fault.to_string()),
     })?;
     let object = RawObject::parse(text).map_err(|error| not_an_object(line, &error))?;
-    let id = id_of(&object)?;
+    let raw_id = object.any("id");
+    let id = raw_id.map(id_of).transpose()?;
     let refuse = |message: &str| invalid_request(id.clone(), message.to_owned());
     if !matches!(object.string("jsonrpc"), Ok(Some(version)) if version == "2.0") {
         return Err(refuse("\"jsonrpc\" must be \"2.0\""));
@@ -104,20 +114,21 @@ fn parse(line: &[u8]) -> Result<Incoming, Refusal> {
     };
     match (id, method.as_ref()) {
         (Some(id), "tools/call") => call(&object, id),
-        (Some(id), method) => request(text, &object, id, method),
+        (Some(id), method) => {
+            let text = raw_id.map_or(text.into(), |raw| ids::readable(text, raw, &id));
+            request(&text, &object, id, method)
+        }
         (None, "notifications/cancelled") => Ok(cancelled(text, &object)),
         (None, _) => Ok(library(text)),
     }
 }
 
-/// The id, if the message has one; a message whose id cannot be read cannot be answered by id.
-fn id_of(object: &RawObject<'_>) -> Result<Option<RequestId>, Refusal> {
-    let Some(raw) = object.any("id") else {
-        return Ok(None);
-    };
-    serde_json::from_str(raw.get())
-        .map(Some)
-        .map_err(|_| invalid_request(None, "\"id\" must be a string or a whole number".to_owned()))
+/// A message whose id cannot be read cannot be answered by id.
+fn id_of(raw: &RawValue) -> Result<RequestId, Refusal> {
+    ids::read(raw.get()).ok_or_else(|| {
+        let message = "\"id\" must be a string of text or a number";
+        invalid_request(None, message.to_owned())
+    })
 }
 
 fn call(object: &RawObject<'_>, id: RequestId) -> Result<Incoming, Refusal> {
@@ -142,12 +153,21 @@ fn call(object: &RawObject<'_>, id: RequestId) -> Result<Incoming, Refusal> {
     let meta: Option<JsonObject> = params
         .typed("_meta")
         .map_err(|_| refuse("params._meta must be an object".to_owned()))?;
+    let progress = params.raw("_meta").and_then(progress_token);
     Ok(Incoming::Call(Box::new(Call {
         id,
         name,
         arguments: arguments.map(RawValue::to_owned),
         meta: RequestMetaObject(MetaObject(meta.unwrap_or_default())),
+        progress,
     })))
+}
+
+/// A token is what an id may be; of anything else nobody could say whose progress it is.
+fn progress_token(meta: &RawValue) -> Option<Box<RawValue>> {
+    let meta = RawObject::parse(meta.get()).ok()?;
+    let token = meta.raw("progressToken")?;
+    ids::read(token.get()).map(|_| token.to_owned())
 }
 
 fn request(
@@ -188,11 +208,18 @@ fn request(
 }
 
 fn cancelled(text: &str, object: &RawObject<'_>) -> Incoming {
-    let params = object
-        .typed::<CancelledNotificationParam>("params")
+    let params = object.raw("params").map_or("null", RawValue::get);
+    let raw_id = RawObject::parse(params)
         .ok()
-        .flatten();
-    match (params, serde_json::from_str::<ClientJsonRpcMessage>(text)) {
+        .and_then(|params| params.any("requestId"));
+    let id = raw_id.and_then(|raw| Some((raw, ids::read(raw.get())?)));
+    // Also the library is told of the request by the id it knows.
+    let readable = |text: &str| match &id {
+        Some((raw, id)) => ids::readable(text, raw, id).into_owned(),
+        None => text.to_owned(),
+    };
+    let params = serde_json::from_str::<CancelledNotificationParam>(&readable(params));
+    match (params.ok(), serde_json::from_str(&readable(text))) {
         (Some(params), Ok(message)) => Incoming::Cancelled {
             params,
             message: Box::new(message),

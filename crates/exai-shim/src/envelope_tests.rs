@@ -55,9 +55,9 @@ fn r07_every_kind_of_garbage_gets_its_error_and_its_id_back() {
             None,
         ),
         (
-            r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1.5,"method":7}"#,
             -32600,
-            None,
+            ids::read("1.5"),
         ),
         (r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, -32600, None),
         (deep.as_str(), -32600, number(6)),
@@ -137,7 +137,7 @@ fn a_call_keeps_its_arguments_as_they_are() {
         r#"{ "b" : 1.00, "a":"\u0041" }"#
     );
     assert_eq!(call.name, "chat");
-    assert!(call.meta.get_progress_token().is_some());
+    assert_eq!(call.progress.unwrap().get(), "3");
 }
 
 #[test]
@@ -174,4 +174,12 @@ fn the_rest_goes_to_the_library() {
     assert_eq!(params.request_id, Some(RequestId::Number(4)));
     let odd = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":[]}}"#;
     assert!(matches!(read(odd.as_bytes()), Incoming::Ignored(_)));
+    let nothing = r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#;
+    assert!(matches!(read(nothing.as_bytes()), Incoming::Ignored(_)));
+    let huge =
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1e30}}"#;
+    let Incoming::Cancelled { params, .. } = read(huge.as_bytes()) else {
+        panic!("not cancelled")
+    };
+    assert_eq!(params.request_id, ids::read("1e30"));
 }

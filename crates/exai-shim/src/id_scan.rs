@@ -1,6 +1,7 @@
 //! Finds the `id` of a message that cannot be parsed, or is too long to be kept, by looking at
 //! its bytes once, in constant memory. Clients put it first or last, so all of it is seen.
 
+use crate::ids;
 use rmcp::model::RequestId;
 
 /// Longest id worth echoing.
@@ -49,7 +50,7 @@ impl IdScan {
     }
 
     pub(crate) fn id(&self) -> Option<RequestId> {
-        serde_json::from_slice(self.found.as_deref()?).ok()
+        ids::read(std::str::from_utf8(self.found.as_deref()?).ok()?)
     }
 
     fn string(&mut self, byte: u8) {
@@ -131,7 +132,8 @@ mod tests {
             (r#"{"method":"x"}"#, None),
             (r#"{"id":null}"#, None),
             (r#"{"id":{"id":1}}"#, None),
-            (r#"{"id":1.5}"#, None),
+            (r#"{"id":1.5}"#, ids::read("1.5")),
+            (r#"{"id":1.5.}"#, None),
             (r#"[{"id":1}]"#, None),
             (r#""id":1"#, None),
             ("", None),

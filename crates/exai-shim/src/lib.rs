@@ -10,6 +10,8 @@ pub mod envelope;
 mod flags;
 mod handler;
 mod id_scan;
+mod ids;
+mod inside;
 mod lifecycle;
 mod listeners;
 mod pages;

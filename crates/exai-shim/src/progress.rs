@@ -2,10 +2,9 @@
 //! strictly increasing, not too often, none after the answer. What finds no room on stdout is
 //! skipped: newer progress makes it superfluous.
 
-use crate::stdout::Output;
-use exai_protocol::{call::Progress, limits::PROGRESS_SPACING_MS};
-use rmcp::model::ProgressToken;
-use serde_json::json;
+use crate::{answer, stdout::Output};
+use exai_protocol::{RawValue, call::Progress, limits::PROGRESS_SPACING_MS};
+use serde::Serialize;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -14,8 +13,25 @@ const SPACING: Duration = Duration::from_millis(PROGRESS_SPACING_MS);
 /// Most characters of a growing text that are told: clients show one line.
 const MOST_SHOWN: usize = 240;
 
+/// The notification.
+#[derive(Serialize)]
+struct Told<'a> {
+    jsonrpc: &'static str,
+    method: &'static str,
+    params: Params<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Params<'a> {
+    progress_token: &'a RawValue,
+    progress: f64,
+    message: &'a str,
+}
+
 pub(crate) struct Reporter {
-    token: ProgressToken,
+    /// As the client wrote it.
+    token: Box<RawValue>,
     output: Output,
     started: Instant,
     told: f64,
@@ -33,7 +49,7 @@ struct Tail {
 }
 
 impl Reporter {
-    pub(crate) fn new(token: ProgressToken, output: Output) -> Self {
+    pub(crate) fn new(token: Box<RawValue>, output: Output) -> Self {
         let started = Instant::now();
         Self {
             token,
@@ -90,13 +106,17 @@ impl Reporter {
         } else {
             self.told + 0.001
         };
-        let line = json!({
-            "jsonrpc": "2.0",
-            "method": "notifications/progress",
-            "params": { "progressToken": self.token, "progress": value, "message": message },
+        let line = answer::line(&Told {
+            jsonrpc: "2.0",
+            method: "notifications/progress",
+            params: Params {
+                progress_token: &self.token,
+                progress: value,
+                message: &message,
+            },
         });
         self.told_at = Some(now);
-        if self.output.offer(line.to_string().into_bytes()) {
+        if self.output.offer(line) {
             self.told = value;
         }
     }
@@ -144,7 +164,6 @@ fn words(progress: &Progress) -> String {
 mod tests {
     use super::*;
     use crate::stdout;
-    use rmcp::model::NumberOrString;
     use serde_json::Value;
     use tokio::io::AsyncReadExt;
 
@@ -152,7 +171,7 @@ mod tests {
     async fn r10_increasing_spaced_and_the_first_at_once() {
         let (output, queue) = stdout::queue();
         let (mut theirs, ours) = tokio::io::duplex(64 * 1024);
-        let mut reporter = Reporter::new(ProgressToken(NumberOrString::Number(7)), output);
+        let mut reporter = Reporter::new(token(), output);
         reporter.say("one".to_owned());
         assert!(reporter.due().is_none(), "the first is told at once");
         for n in 0..10 {
@@ -188,6 +207,10 @@ mod tests {
         assert_eq!(lines[0]["params"]["progressToken"], 7);
     }
 
+    fn token() -> Box<RawValue> {
+        RawValue::from_string("7".to_owned()).unwrap()
+    }
+
     fn news(message: Option<&str>) -> Progress {
         Progress {
             request_id: "r".into(),
@@ -214,7 +237,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_bare_sign_of_life_does_not_hide_the_text() {
         let (output, _queue) = stdout::queue();
-        let mut reporter = Reporter::new(ProgressToken(NumberOrString::Number(7)), output);
+        let mut reporter = Reporter::new(token(), output);
         reporter.hears(&news(None));
         reporter.hears(&news(None));
         assert_eq!(reporter.waiting.as_deref(), Some("running"));

@@ -115,7 +115,11 @@ fn compose(
     signals: &Arc<Signals>,
     tracker: TaskTracker,
 ) -> (Shim, Arc<Calling>) {
-    let catalog = Arc::new(Catalog::open(setup.tools_file()));
+    let catalog = Arc::new(if setup.is_inside {
+        Catalog::none()
+    } else {
+        Catalog::open(setup.tools_file())
+    });
     let listeners = Listeners::new(Arc::clone(&catalog), output.clone());
     tracker.spawn(Arc::clone(&listeners).announce());
     let names = &setup.settings.shim;

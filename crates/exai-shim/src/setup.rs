@@ -1,6 +1,7 @@
 //! What the shim learns before it serves: its home, its settings, its log. Nothing here may
 //! stop it; what is wrong is said, in the log and once on stderr.
 
+use crate::inside;
 use exai_config::{Home, ProcessEnv, Settings, Strings, load};
 use exai_telemetry::{
     RotateLimits, RotatingFile, SharedFile,
@@ -13,6 +14,8 @@ pub(crate) struct Setup {
     /// Or why there is none.
     pub(crate) home: Result<Home, String>,
     pub(crate) settings: Settings,
+    /// A model that exai runs started us.
+    pub(crate) is_inside: bool,
     remarks: Vec<String>,
     faults: Vec<String>,
 }
@@ -43,6 +46,7 @@ impl Setup {
             }
         }
         Self {
+            is_inside: inside::is_inside(&*env),
             env,
             home,
             settings,
@@ -96,6 +100,7 @@ impl Setup {
             version,
             home,
             by_address = self.settings.shim.by_address,
+            without_tools = self.is_inside,
             "the shim starts"
         );
     }

@@ -151,8 +151,13 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
             Some(version) if missing.is_empty() => Ok(version),
             _ => {
                 let missing = missing.join(", ");
-                let message =
-                    format!("request _meta is missing or has malformed required fields: {missing}");
+                let hint = match self.handshake {
+                    Some(_) => "",
+                    None => "; a client of a revision before that sends initialize first",
+                };
+                let message = format!(
+                    "request _meta is missing or has malformed required fields: {missing}{hint}"
+                );
                 Err(ErrorData::invalid_params(message, None))
             }
         }

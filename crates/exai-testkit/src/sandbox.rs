@@ -127,7 +127,13 @@ impl Sandbox {
     /// A command of this sandbox: nothing but its own environment, killed on drop.
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(binary(program));
+        self.command_at(binary(program))
+    }
+
+    /// The same for any program, for example a shell.
+    #[must_use]
+    pub fn command_at(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         command
             .env_clear()
             .envs(&self.env)

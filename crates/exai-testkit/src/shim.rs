@@ -111,6 +111,17 @@ impl Shim {
         self.read(Instant::now() + limit).await
     }
 
+    /// The next line as it was written, for what is lost when JSON is read; ends the test when
+    /// none comes. What was read before and kept is not looked at.
+    pub async fn recv_line(&mut self) -> String {
+        let stdout = self.stdout.as_mut().must("read after stdout was closed");
+        timeout(PATIENCE, stdout.read_until(b'\n', &mut self.partial))
+            .await
+            .must("hear the shim in time")
+            .must("read from the shim");
+        String::from_utf8_lossy(&std::mem::take(&mut self.partial)).into_owned()
+    }
+
     async fn read(&mut self, end: Instant) -> Heard {
         let Some(stdout) = &mut self.stdout else {
             return Heard::End;

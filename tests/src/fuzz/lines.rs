@@ -91,7 +91,9 @@ fn verdict(line: &[u8]) {
             let sent = serde_json::from_slice::<Value>(line)
                 .ok()
                 .filter(|_| one_of_each);
-            let answered = refusal.id.and_then(|id| serde_json::to_value(id).ok());
+            let answered = refusal
+                .id_json()
+                .and_then(|id| serde_json::from_slice(&id).ok());
             if let (Some(Value::Object(sent)), Some(answered)) = (sent, answered) {
                 let line = String::from_utf8_lossy(line);
                 assert!(

@@ -19,6 +19,10 @@ pub const OTHER_NAMES: &[(&str, &str)] = &[
         "EXAI_TEST_TOOLS",
         "1: the daemon also has scripted test tools. Never honoured from a file.",
     ),
+    (
+        "EXAI_CLI_DEPTH",
+        "Set by exai for an agent's command line that it runs as a model; inside, exai-shim has no tools. Not for people.",
+    ),
 ];
 
 /// The predecessor's names that are still found in people's files and have no effect here.
