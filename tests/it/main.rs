@@ -25,6 +25,7 @@ mod model_list;
 mod models;
 mod money;
 mod ollama;
+mod provider_files;
 mod restarts;
 mod scripts;
 mod searches_paid;

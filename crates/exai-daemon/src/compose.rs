@@ -17,7 +17,7 @@ use exai_engine::{
 use exai_llm::ollama::Manager;
 use exai_protocol::{BootId, UnixMillis, WallClock, hello::ServerInfo, version::PROTOCOL};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -45,6 +45,7 @@ pub(crate) struct Materials<'a> {
     pub(crate) log_troubles: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     pub(crate) funds: &'a Funds,
     pub(crate) variables: &'a Variables,
+    pub(crate) places: BTreeMap<String, u32>,
 }
 
 /// The system's clock, as everyone here is given it.
@@ -82,6 +83,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
         &models::Materials {
             home: materials.home,
             variables: materials.variables,
+            places: &materials.places,
             purse: Arc::clone(&materials.funds.purse),
             clock: system_clock(),
             crier: Arc::clone(&crier),

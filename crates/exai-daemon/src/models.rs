@@ -6,7 +6,7 @@ mod look;
 
 pub(crate) use look::around;
 
-use exai_config::{Home, Variables, atomic};
+use exai_config::{Home, Loaded, Source, Variables, atomic};
 use exai_engine::{Engine, ports::purse::Purse};
 use exai_llm::{
     catalogue::{Catalogue, Fetched},
@@ -30,6 +30,8 @@ use std::{
 pub(crate) struct Materials<'a> {
     pub(crate) home: &'a Home,
     pub(crate) variables: &'a Variables,
+    /// Places at endpoints as the owner set them, by name.
+    pub(crate) places: &'a BTreeMap<String, u32>,
     pub(crate) purse: Arc<dyn Purse>,
     pub(crate) clock: WallClock,
     pub(crate) crier: Arc<Crier>,
@@ -58,9 +60,22 @@ impl Crier {
     }
 }
 
+/// Places at endpoints that somebody set; what nobody set is the endpoints' own.
+pub(crate) fn places(loaded: &Loaded) -> BTreeMap<String, u32> {
+    let set = |name: &str| {
+        let origin = loaded.origin(&format!("limits.providers.{name}"));
+        origin.is_some_and(|origin| origin.origin != Source::Default)
+    };
+    let limits = loaded.settings.limits.providers.iter();
+    limits
+        .filter(|(name, _)| set(name))
+        .map(|(name, most)| (name.clone(), u32::try_from(*most).unwrap_or(u32::MAX)))
+        .collect()
+}
+
 /// Reads the home's files and makes the desk. Nobody is asked anything yet.
 pub(crate) fn open(materials: &Materials<'_>, warnings: &mut Vec<String>) -> Result<Arc<Models>> {
-    let providers = providers(materials.home, warnings)?;
+    let (providers, fault) = providers(materials.home, warnings)?;
     let catalogue = catalogue(materials.home, &providers, warnings)?;
     let variables = materials.variables.clone();
     let env: exai_llm::keys::Env = Arc::new(move |name| variables.get(name));
@@ -73,7 +88,13 @@ pub(crate) fn open(materials: &Materials<'_>, warnings: &mut Vec<String>) -> Res
     let herald = materials.crier.herald();
     let resolved = providers.resolve(&*env);
     let runner = Runner::new(materials.home.run_dir().join("cli"), environment());
-    let live = resolved.into_iter().map(|resolved| {
+    let live = resolved.into_iter().map(|mut resolved| {
+        if let Some(places) = materials.places.get(&resolved.name) {
+            resolved.endpoint.limits.concurrency = *places;
+        }
+        if let Some(fault) = &fault {
+            resolved.standing = Standing::Lacks(fault.clone());
+        }
         let (name, clock) = (resolved.name.clone(), Arc::clone(&materials.clock));
         let (http, keys, herald) = (http.clone(), Arc::clone(&keys), Arc::clone(&herald));
         let live = Live::new(resolved, http, keys, clock, herald);
@@ -91,7 +112,7 @@ pub(crate) fn open(materials: &Materials<'_>, warnings: &mut Vec<String>) -> Res
         ),
         runner,
         default_model: materials.variables.get("DEFAULT_MODEL"),
-        keep: Box::new(move |fetched| keep(&lists, fetched)),
+        keep: Arc::new(move |fetched| keep(&lists, fetched)),
         clock: Arc::clone(&materials.clock),
     }))
 }
@@ -128,19 +149,33 @@ pub(crate) fn trouble(at: &ProviderHealth) -> Option<String> {
     })
 }
 
-/// The home's providers over the shipped ones.
-pub(crate) fn providers(home: &Home, warnings: &mut Vec<String>) -> Result<Providers> {
+/// The home's providers over the shipped ones, and why none of them may be asked: a file of the home that cannot be read may
+/// say where prompts must not go, so until it is mended they go nowhere.
+pub(crate) fn providers(
+    home: &Home,
+    warnings: &mut Vec<String>,
+) -> Result<(Providers, Option<String>)> {
     let path = home.root().join("config").join("providers.toml");
+    let name = path.display().to_string();
     let shipped = || {
         Providers::shipped().context("the shipped providers.toml is broken; this is a bug in exai")
     };
-    let Some(text) = text(&path, "the shipped providers are used", warnings) else {
-        return shipped();
+    let fault = match std::fs::read_to_string(&path) {
+        Ok(text) => match Providers::with(&name, &text) {
+            Ok(providers) => return Ok((providers, None)),
+            Err(error) => error.to_string(),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok((shipped()?, None));
+        }
+        Err(error) => format!("{name}: {error}"),
     };
-    Providers::with(&path.display().to_string(), &text).or_else(|error| {
-        warnings.push(format!("{error}; the shipped providers are used"));
-        shipped()
-    })
+    warnings.push(format!("{fault}; no model is asked until it is mended"));
+    let first = fault.lines().next().unwrap_or_default();
+    Ok((
+        shipped()?,
+        Some(format!("mend {first}, and restart the daemon")),
+    ))
 }
 
 fn catalogue(home: &Home, providers: &Providers, warnings: &mut Vec<String>) -> Result<Catalogue> {

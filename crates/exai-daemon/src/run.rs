@@ -123,6 +123,7 @@ async fn live(
         log_troubles: troubles(log, &writer, &funds),
         funds: &funds,
         variables: &loaded.variables,
+        places: models::places(&loaded),
     })?;
     let pid = std::process::id();
     let endpoint = Endpoint {

@@ -4,11 +4,13 @@
 //! of them fails.
 
 mod asking;
+mod ceiling;
 mod documents;
 mod estimates;
 mod lists;
 mod next;
 mod once;
+mod remembered;
 mod screen;
 mod tally;
 mod told;
@@ -32,13 +34,14 @@ use exai_engine::{
     tool::{ToolCall, ToolError},
 };
 use exai_protocol::{Code, WireError};
+use remembered::Remembered;
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
 /// Keeps a fetched list for the next start, or says why not.
-pub type Keep = Box<dyn Fn(&Fetched) -> Result<(), String> + Send + Sync>;
+pub type Keep = Arc<dyn Fn(&Fetched) -> Result<(), String> + Send + Sync>;
 
 /// What the desk is given.
 pub struct Setup {
@@ -68,6 +71,7 @@ pub struct Models {
     /// Endpoints nobody has enabled that were seen to be there.
     found: RwLock<BTreeMap<String, bool>>,
     estimates: Estimates,
+    remembered: Remembered,
 }
 
 impl Models {
@@ -78,6 +82,7 @@ impl Models {
             catalogue: RwLock::new(Arc::new(setup.catalogue.clone())),
             found: RwLock::default(),
             estimates: Estimates::default(),
+            remembered: Remembered::default(),
             setup,
         })
     }

@@ -7,6 +7,8 @@ use crate::{
 };
 use exai_engine::ports::models::{Message, Part, ToolChoice, Wish};
 
+/// Room for an answer where the caller named no ceiling.
+const LEAST_ANSWER: u64 = 2048;
 /// Tokens a model is trusted with that nobody described.
 const SAFE_CONTEXT: u64 = 32_000;
 
@@ -35,7 +37,10 @@ impl Needs {
             search: wish.chat.search.is_some(),
             documents: !wish.documents.is_empty(),
             input,
-            output: wish.chat.max_output,
+            output: match wish.chat.max_output {
+                0 => LEAST_ANSWER,
+                said => said,
+            },
         }
     }
 

@@ -2,7 +2,7 @@
 //! needs, until one has answered or none is left.
 
 use super::{
-    Models, next,
+    Models, ceiling, next,
     next::{MOST_ROUNDS, Next},
     once::{Stop, joined},
     screen::Screen,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     chat::{Applied, ChatRequest, Collector, Message},
-    choice::Candidate,
+    choice::{Candidate, effective_context},
     endpoint::Live,
     fault::{Fault, FaultClass},
 };
@@ -105,7 +105,7 @@ impl<'a> Asking<'a> {
 
     /// Asks one model until its answer is whole: a search may take several requests.
     async fn answer(&mut self, live: &Arc<Live>, candidate: &Candidate) -> Result<Answered, Stop> {
-        let mut request = self.request_for(candidate);
+        let mut request = self.request_for(live, candidate);
         self.read_documents(live, &mut request)
             .await
             .map_err(Stop::Unread)?;
@@ -148,17 +148,17 @@ impl<'a> Asking<'a> {
     }
 
     /// The wish as this model gets it. There always is an output ceiling.
-    fn request_for(&self, candidate: &Candidate) -> ChatRequest {
+    fn request_for(&self, live: &Live, candidate: &Candidate) -> ChatRequest {
         let mut request = self.wish.chat.clone();
         request.model.clone_from(&candidate.model.id);
-        if let Some(most) = candidate.model.traits.output {
-            request.max_output = request.max_output.min(most);
-        }
-        request.max_output = request.max_output.max(1);
+        let context = effective_context(&candidate.model, &live.state());
+        request.max_output = ceiling::of(&request, &candidate.model, context);
         if request.cache.stable_messages > 0 && request.cache.key.is_none() {
             let thread = self.wish.thread.as_deref().map(str::to_owned);
             request.cache.key = thread.or_else(|| beginning(&request.messages));
         }
+        let model = candidate.model.pin();
+        self.desk.remembered.show(&model, &mut request);
         request
     }
 

@@ -93,19 +93,22 @@ impl Models {
             fetched_ms: (self.setup.clock)().0,
             models: refresh::gather(pages),
         };
-        Ok(self.take_in(&fetched))
+        Ok(self.take_in(fetched).await)
     }
 
-    fn take_in(&self, fetched: &Fetched) -> String {
+    async fn take_in(&self, fetched: Fetched) -> String {
         let mut told = fetched.told(&self.catalogue());
-        if let Err(why) = (self.setup.keep)(fetched) {
+        let fetched = Arc::new(fetched);
+        let (keep, list) = (Arc::clone(&self.setup.keep), Arc::clone(&fetched));
+        let kept = tokio::task::spawn_blocking(move || keep(&list)).await;
+        if let Err(why) = kept.unwrap_or_else(|error| Err(error.to_string())) {
             told.push_str(&format!(" (not kept for the next start: {why})"));
         }
         let mut catalogue = self
             .catalogue
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        *catalogue = Arc::new((**catalogue).clone().and(fetched));
+        *catalogue = Arc::new((**catalogue).clone().and(&fetched));
         told
     }
 }

@@ -112,6 +112,8 @@ impl Asking<'_> {
                     request,
                     sent.said.usage.as_ref(),
                 );
+                let model = candidate.model.pin();
+                self.desk.remembered.take(&model, request, &sent.headers);
                 Ok(sent)
             }
             Err(failed) => {

@@ -190,7 +190,7 @@ async fn p20_absent_means_absent() {
     assert_eq!((wish.model, wish.category), (None, Category::Balanced));
     assert_eq!((wish.chat.effort, wish.chat.temperature), (None, None));
     assert!(wish.chat.search.is_none() && !wish.confirmed);
-    assert_eq!(wish.chat.max_output, 8192, "there always is a ceiling");
+    assert_eq!(wish.chat.max_output, 0, "left to whoever knows the model");
 }
 
 #[tokio::test]

@@ -6,8 +6,7 @@ use crate::{
 };
 use exai_engine::{
     ports::models::{
-        Category, ChatRequest, DEFAULT_MAX_OUTPUT, Effort, Image, Message, ModelRow, Models, Part,
-        WebSearch, Wish,
+        Category, ChatRequest, Effort, Image, Message, ModelRow, Models, Part, WebSearch, Wish,
     },
     tool::{ToolCall, ToolError},
 };
@@ -38,7 +37,7 @@ pub(super) fn of(args: &Args) -> Result<Wish, ToolError> {
             messages,
             effort,
             temperature: args.decimal("temperature", 0.0..=2.0)?,
-            max_output: args.number("max_output", DEFAULT_MAX_OUTPUT, 1..=10_000_000)?,
+            max_output: args.number("max_output", 0, 1..=10_000_000)?,
             search: search.then(WebSearch::default),
             ..ChatRequest::default()
         },

@@ -21,7 +21,10 @@ const LOCAL: Duration = Duration::from_millis(800);
 pub(super) async fn checks(context: &Context) -> Vec<Check> {
     let mut warnings = Vec::new();
     let providers = match models::providers(&context.home, &mut warnings) {
-        Ok(providers) => providers,
+        Ok((providers, None)) => providers,
+        Ok((_, Some(fault))) => {
+            return vec![Check::fail(NAME, "no model is asked".to_owned(), &fault)];
+        }
         Err(error) => return vec![Check::fail(NAME, error.to_string(), "please report it")],
     };
     let variables = &context.loaded.variables;

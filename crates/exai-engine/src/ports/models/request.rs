@@ -27,7 +27,8 @@ pub struct ChatRequest {
     pub effort: Option<Effort>,
     /// `None` leaves it to the provider.
     pub temperature: Option<f64>,
-    /// Tokens it may write, thoughts included where the provider counts them.
+    /// Tokens it may write, thoughts included where the provider counts them; 0 leaves the
+    /// ceiling to whoever knows the model.
     pub max_output: u64,
     /// `None` is no search, whatever any default says.
     pub search: Option<WebSearch>,
