@@ -5,7 +5,10 @@
 use exai_protocol::{RequestId, call::Partial, hello::close};
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 use tokio::sync::Notify;
@@ -17,6 +20,9 @@ const SOFT_BYTES: usize = 1024 * 1024;
 const MAX_JOINED: usize = 256 * 1024;
 /// Frames written before the next flush.
 const BATCH: usize = 256;
+/// A peer that reads, only slower than it is answered, may have this many times as much waiting
+/// as one that does not read.
+const PATIENCE: usize = 4;
 /// What a byte of text may become in JSON, with some room for the rest of its frame.
 const ESCAPED: usize = 8;
 
@@ -25,6 +31,8 @@ pub(crate) struct Outbox {
     drained: Notify,
     ended: Notify,
     hard_bytes: usize,
+    /// Of the answers that came since the peer last took a frame.
+    unmoved: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -65,6 +73,7 @@ impl Outbox {
             drained: Notify::new(),
             ended: Notify::new(),
             hard_bytes: max_frame_bytes.saturating_mul(2) + SOFT_BYTES,
+            unmoved: AtomicUsize::new(0),
         }
     }
 
@@ -75,8 +84,10 @@ impl Outbox {
             if state.end.is_some() {
                 return;
             }
+            let length = frame.len();
             state.push(frame);
-            state.bytes > self.hard_bytes
+            let unmoved = self.unmoved.fetch_add(length, Ordering::Relaxed) + length;
+            unmoved > self.hard_bytes || state.bytes > self.hard_bytes.saturating_mul(PATIENCE)
         };
         if overflown {
             let reason = "the peer does not read; reconnect and collect the results".to_owned();
@@ -142,6 +153,11 @@ impl Outbox {
     /// The connection's task is awake and will look by itself: nobody needs to wake it.
     pub(crate) fn quiet(&self) {
         self.lock().writer = None;
+    }
+
+    /// The peer has taken a frame.
+    pub(crate) fn moves(&self) {
+        self.unmoved.store(0, Ordering::Relaxed);
     }
 
     /// What there is to write; frames that wait together come together.
@@ -264,6 +280,30 @@ mod tests {
         let frames = drain(&outbox);
         assert_eq!(frames.len(), 2);
         assert_eq!(frames[1], "the answer");
+    }
+
+    #[test]
+    fn r08_who_reads_is_kept_and_who_does_not_is_let_go() {
+        let is_kept = |outbox: &Outbox| outbox.lock().end.is_none();
+        let answer = || "a".repeat(SOFT_BYTES + 1);
+        // Faster than it is read: more waits than a deaf peer may have.
+        let reads = Outbox::new(SOFT_BYTES);
+        for _ in 0..6 {
+            reads.answer(answer());
+            reads.moves();
+        }
+        assert!(is_kept(&reads) && reads.lock().bytes > reads.hard_bytes);
+        let deaf = Outbox::new(SOFT_BYTES);
+        deaf.answer(answer());
+        deaf.answer(answer());
+        assert!(is_kept(&deaf));
+        deaf.answer(answer());
+        assert!(!is_kept(&deaf));
+        for _ in 0..6 {
+            reads.answer(answer());
+            reads.moves();
+        }
+        assert!(!is_kept(&reads), "there is a bound for everybody");
     }
 
     #[test]

@@ -167,6 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
                     false => Message::Text(self.frames.pop_front().unwrap_or_default()),
                 };
                 self.sink().start_send(message)?;
+                self.outbox.moves();
                 self.unflushed = true;
             }
             match self.outbox.poll_work(context) {
