@@ -122,12 +122,19 @@ fn an_endpoint_that_rests_is_unavailable_whatever_it_rests_from() {
         model: "glm-4.6",
         key_from: "GLM_API_KEY",
     };
-    for class in [FaultClass::Truncated, FaultClass::Timeout, FaultClass::Server] {
+    for class in [
+        FaultClass::Truncated,
+        FaultClass::Timeout,
+        FaultClass::Server,
+    ] {
         let mut fault = Fault::new(class, "it failed before");
         fault.resting = true;
         let told = fault.tell(&place);
         assert_eq!(told.code, Code::Unavailable, "{class:?}");
-        assert!(told.message.contains("it is not asked now (it failed before)"));
+        assert!(
+            told.message
+                .contains("it is not asked now (it failed before)")
+        );
         fault.resting = false;
         assert_eq!(fault.tell(&place).code, class.code());
     }
