@@ -27,6 +27,7 @@ async fn i09_every_error_says_what_happened_where_and_what_to_do() {
         .set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "1")
         .set("EXAI_WS_QUEUE_CALLS", "1")
         .set("EXAI_WS_RETAINED_RESULTS", "1")
+        .set("EXAI_JOURNAL", "off")
         .set("EXAI_WS_MAX_BYTES", "65536");
     let _daemon = sandbox.daemon().await;
     let (mut ws, _) = sandbox.modern("window", RICH).await;

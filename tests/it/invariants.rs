@@ -231,7 +231,10 @@ async fn i03_a_call_survives_the_loss_of_every_connection() {
 #[tokio::test]
 async fn i03_an_evicted_result_is_expired_and_never_run_again() {
     let mut sandbox = Sandbox::new();
-    sandbox.set("EXAI_WS_RETAINED_RESULTS", "2");
+    // Without a journal, which would still have it.
+    sandbox
+        .set("EXAI_WS_RETAINED_RESULTS", "2")
+        .set("EXAI_JOURNAL", "off");
     let _daemon = sandbox.daemon().await;
     let (mut ws, _) = sandbox.modern("window", RICH).await;
     let file = sandbox.work().join("ran");

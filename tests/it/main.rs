@@ -4,6 +4,7 @@
 mod agents;
 mod always_up;
 mod cached_beginnings;
+mod calls;
 mod chat;
 mod command_line;
 mod configuration;
@@ -21,6 +22,7 @@ mod errors;
 mod events;
 mod frames;
 mod invariants;
+mod journal;
 mod model_list;
 mod models;
 mod money;

@@ -57,6 +57,10 @@ struct Entry {
     known: Known,
     place: Place,
     boot: Option<BootId>,
+    /// The daemon it was sent to knows, as long as its files do, every call it accepted.
+    journaled: bool,
+    /// A daemon is asked for it that it was not sent to.
+    elsewhere: bool,
     /// Since when the present wait runs, and when it ends.
     waiting_since: Instant,
     due: Instant,
@@ -154,6 +158,8 @@ impl Calls {
             known: Known::NotSent,
             place: Place::Waiting,
             boot: None,
+            journaled: false,
+            elsewhere: false,
             waiting_since: turn.now,
             due: turn.now + wait.min(budget),
             acknowledged: false,
@@ -189,6 +195,8 @@ impl Calls {
             return self.end(id, explain::too_large(frame.len(), limit));
         }
         entry.boot = session.boot_id().cloned();
+        entry.journaled = session.remembers_calls();
+        entry.elsewhere = false;
         entry.known = Known::Sent;
         entry.acknowledged = false;
         entry.held = None;
@@ -242,6 +250,7 @@ impl Calls {
                                longer kept. Check its effects before you run it again.";
                 self.end(id, WireError::new(Code::Expired, message).ran(Ran::Yes));
             }
+            CallState::Unknown if entry.elsewhere => self.unknown_elsewhere(id, turn),
             CallState::Unknown if entry.stopping => {
                 self.end(
                     id,

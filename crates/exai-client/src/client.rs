@@ -314,6 +314,16 @@ impl Client {
         .await
     }
 
+    /// Stops another client's call; `scope` is that client's, as the journal names it.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn stop_of(&self, scope: &str, call: &RequestId) -> Result<CancelRes, RequestError> {
+        let frame = outbound::Frame::new("cancel", call).text("scope", scope);
+        self.ask_text(frame.done(), call.clone(), "cancel_res", true)
+            .await
+    }
+
     /// A finished call's outputs, page by page, up to `max_bytes`.
     ///
     /// # Errors

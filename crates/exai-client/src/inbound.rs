@@ -106,6 +106,7 @@ fn finished(object: &RawObject<'_>) -> Option<CallToolRes> {
         timing: object.typed("timing").ok().flatten(),
         attached: object.typed("attached").ok().flatten(),
         replayed: object.typed("replayed").ok().flatten(),
+        age: object.typed("age").ok().flatten(),
     })
 }
 

@@ -5,6 +5,7 @@ use crate::{backoff::Backoff, config::Times};
 use exai_protocol::{
     BootId, SessionId,
     hello::{HelloAck, Limits, ServerInfo},
+    version::feature,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
@@ -61,6 +62,14 @@ impl Session {
     #[must_use]
     pub fn is_legacy(&self) -> bool {
         self.protocol.is_none()
+    }
+
+    /// It knows every call that it, or a daemon of its home before it, accepted.
+    #[must_use]
+    pub fn remembers_calls(&self) -> bool {
+        self.features
+            .iter()
+            .any(|feature| feature == feature::JOURNAL)
     }
 
     /// Which run of the daemon this is.

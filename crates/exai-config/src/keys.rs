@@ -4,6 +4,7 @@
 
 mod budgets;
 mod daemon;
+mod journal;
 mod kind;
 mod names;
 mod shim;
@@ -21,7 +22,11 @@ const DAY: f64 = 86_400.0;
 
 /// Every setting there is, in the order of the generated files.
 pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
-    daemon::KEYS.iter().chain(budgets::KEYS).chain(shim::KEYS)
+    daemon::KEYS
+        .iter()
+        .chain(budgets::KEYS)
+        .chain(journal::KEYS)
+        .chain(shim::KEYS)
 }
 
 /// Which process a setting is for.

@@ -21,6 +21,8 @@ pub struct Settings {
     pub logs: Logs,
     /// Money.
     pub budgets: Budgets,
+    /// The journal of calls.
+    pub journal: Journal,
     /// The stdio side.
     pub shim: Shim,
 }
@@ -158,6 +160,27 @@ pub struct Budgets {
     pub confirm_above: Option<u64>,
     /// Whether models without a known price are not asked.
     pub refuse_unknown_price: bool,
+}
+
+/// The journal of calls.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Journal {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// How often it is brought to the disk itself; `None`: each time.
+    pub sync: Option<Duration>,
+    /// How long a result can be collected.
+    pub results_for: Duration,
+    /// Bytes of all results.
+    pub result_bytes: u64,
+    /// Bytes of one.
+    pub largest_result: u64,
+    /// How long an equal call gets what an earlier one left.
+    pub left_for: Duration,
+    /// How long it is known that a call was made.
+    pub calls_for: Duration,
+    /// Calls known at most.
+    pub calls: u64,
 }
 
 /// The stdio side.

@@ -5,6 +5,7 @@
 mod daemon;
 mod drive;
 pub(crate) mod echo;
+mod journal;
 mod measure;
 pub(crate) mod models;
 mod process;
@@ -131,6 +132,8 @@ async fn measure_all(plan: Plan, descriptors: Option<u64>) -> Result<Report> {
     ticker.show("the stdio way …");
     stdio::measure(&mut report, &daemon, plan.stdio_calls, plan.shim_starts).await;
     daemon.stop().await;
+    ticker.show("the journal …");
+    journal::measure(&mut report, plan).await?;
     Ok(report)
 }
 

@@ -1,8 +1,10 @@
 //! The command line as a type: every word a person can type, and the sentence that explains it.
 
+mod calls;
 mod models;
 mod ollama;
 
+pub(crate) use calls::{Calls, CallsAction};
 pub(crate) use models::{Chat, Models, ModelsAction};
 pub(crate) use ollama::{Ollama, OllamaAction};
 
@@ -57,6 +59,8 @@ pub(crate) enum Command {
     Models(Models),
     /// Look after Ollama servers: models, downloads, memory
     Ollama(Ollama),
+    /// Show the journal of calls, what one returned, or stop one
+    Calls(Calls),
     /// Show what models used and cost, and what budgets have left
     Usage(Usage),
     /// List who is connected

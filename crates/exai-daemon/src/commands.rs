@@ -2,6 +2,7 @@
 
 mod bench;
 mod call;
+mod calls;
 mod chat;
 mod completions;
 mod config;
@@ -29,7 +30,11 @@ use crate::{
     output,
 };
 use anyhow::{Context as _, Result};
+use exai_protocol::UnixMillis;
+use exai_tools::moment;
 use std::{pin::Pin, process::ExitCode};
+
+const DAY_SECS: f64 = 86_400.0;
 
 /// Runs a command and says what went wrong with it.
 pub(crate) fn main(cli: Cli) -> ExitCode {
@@ -59,6 +64,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             None => wait(logs::run(&lenient()?, options)),
         },
         Command::Ollama(options) => wait(ollama::run(&lenient()?, options)),
+        Command::Calls(options) => wait(calls::run(&lenient()?, options)),
         Command::Usage(options) => usage::run(&lenient()?, options),
         Command::Sessions(options) => wait(sessions::run(&lenient()?, options.json)),
         Command::Events(options) => wait(events::run(&lenient()?, options)),
@@ -108,6 +114,25 @@ impl Interrupts {
         }
         self.next = Box::pin(tokio::signal::ctrl_c());
     }
+}
+
+/// A moment as people write it. A bare date as an end is all of that day.
+fn moment_of(flag: &str, text: &str, now: UnixMillis, end: bool) -> Result<UnixMillis> {
+    let whole_day = end && text.trim().len() == "2026-11-01".len() && text.contains('-');
+    let seconds = moment::parse(text, now.as_secs_f64()).ok_or_else(|| {
+        exit::USAGE.because(format!(
+            "{flag} {text}: expected an age such as 90m, 12h, 7d or 4w, a date such as 2026-11-01 \
+             (UTC), or a time such as 2026-11-01T10:00:00Z"
+        ))
+    })?;
+    let seconds = seconds + if whole_day { DAY_SECS } else { 0.0 };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a time after 1970, and the cast stops at the ends"
+    )]
+    let millis = (seconds.max(0.0) * 1000.0).round() as u64;
+    Ok(UnixMillis(millis))
 }
 
 /// What is odd about the settings, where somebody is about to rely on them.

@@ -99,7 +99,10 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
     let ports = Ports {
         boot_id: materials.boot_id,
         clock,
-        ledger: Arc::new(MemoryLedger),
+        ledger: match &materials.funds.journal {
+            Some(journal) => Arc::new(journal.clone()),
+            None => Arc::new(MemoryLedger),
+        },
         recorder: materials.recorder,
         runner: runner::on_threads(tokio::runtime::Handle::current()),
     };

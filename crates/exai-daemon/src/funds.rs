@@ -6,19 +6,29 @@ use anyhow::{Context as _, Result};
 use exai_config::{Home, Settings, settings};
 use exai_engine::ports::purse::Purse;
 use exai_protocol::BootId;
-use exai_store::{Budgets, Ceiling, MicroUsd, Options, Scope, Store};
+use exai_store::{Budgets, Ceiling, Journal, Keeping, MicroUsd, Options, Scope, Store};
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+
+/// Calls whose end could not be written yet, beyond those that run or wait.
+const SPARE_CALLS: usize = 512;
+/// Between two looks at what the journal may let go of.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(crate) struct Funds {
     pub(crate) store: Store,
     pub(crate) purse: Arc<dyn Purse>,
+    /// `None` where the owner wants none.
+    pub(crate) journal: Option<Journal>,
 }
 
 /// Opens the home's database. Whatever is wrong with it is told and no reason not to serve.
 pub(crate) async fn open(home: &Home, settings: &Settings, boot_id: BootId) -> Result<Funds> {
-    let options = Options::new(home.database(), boot_id, compose::system_clock());
+    let mut options = Options::new(home.database(), boot_id, compose::system_clock());
+    options.sync = settings.journal.sync;
+    // Each that runs, each that waits, and some whose ends wait for a disk.
+    options.calls = settings.limits.queue_calls + settings.limits.global_inflight + SPARE_CALLS;
     let store = tokio::task::spawn_blocking(move || Store::open(options))
         .await
         .context("the database could not be opened")?;
@@ -32,17 +42,70 @@ pub(crate) async fn open(home: &Home, settings: &Settings, boot_id: BootId) -> R
         confirm_above: budgets.confirm_above.map(MicroUsd),
         refuse_unknown: budgets.refuse_unknown_price,
     };
+    let journal = settings
+        .journal
+        .enabled
+        .then(|| Journal::new(&store, keeping(home, &settings.journal)));
     Ok(Funds {
         store,
         purse: Arc::new(purse),
+        journal,
     })
 }
 
+/// Where large results are.
+pub(crate) fn results_of(home: &Home) -> std::path::PathBuf {
+    home.data_dir().join("results")
+}
+
+fn keeping(home: &Home, settings: &settings::Journal) -> Keeping {
+    Keeping {
+        directory: results_of(home),
+        results_for: settings.results_for,
+        left_for: settings.left_for,
+        result_bytes: settings.result_bytes,
+        most_bytes: settings.largest_result,
+        rows_for: settings.calls_for,
+        rows: settings.calls,
+    }
+}
+
+/// Keeps the journal within its bounds for as long as it is polled.
+pub(crate) async fn tidy(journal: Journal) {
+    journal.tell_what_is_open().await;
+    journal.sweep_files().await;
+    loop {
+        journal.sweep().await;
+        sleep(SWEEP).await;
+    }
+}
+
 impl Funds {
+    /// What of the database should worry its owner, and what that means for calls.
+    pub(crate) fn troubles(&self) -> impl Fn() -> Vec<String> + Send + Sync + use<> {
+        let (store, journaled) = (self.store.clone(), self.journal.is_some());
+        move || {
+            let condition = store.condition();
+            let mut troubles = condition.warnings();
+            if journaled && !condition.keeps() {
+                let refused = "calls that must be written down first are refused (UNAVAILABLE) \
+                               until the database is in order; tools that answer at once go on";
+                troubles.push(refused.to_owned());
+            }
+            troubles
+        }
+    }
+
     /// Writes what was taken in. What is still under way counts as all it may cost, at the
     /// next start.
     pub(crate) async fn close(self, limit: Duration) {
-        if timeout(limit, self.store.close()).await.is_err() {
+        let closing = async {
+            if let Some(journal) = &self.journal {
+                journal.settle().await;
+            }
+            self.store.close().await;
+        };
+        if timeout(limit, closing).await.is_err() {
             tracing::warn!("the database did not close in time; the next start goes on from there");
         }
     }

@@ -159,6 +159,9 @@ async fn live(
         endpoint.clone(),
     );
     chores.spawn(until(idle.clone(), sample));
+    if let Some(journal) = funds.journal.clone() {
+        chores.spawn(until(idle.clone(), funds::tidy(journal)));
+    }
     let watch = exai_llm::ollama::watch(ollama, Arc::clone(engine.bus()));
     chores.spawn(until(idle.clone(), watch));
     let edge = compose::edge(&loaded.settings, port);
@@ -244,11 +247,11 @@ fn troubles(
     writer: &RecordWriter,
     funds: &funds::Funds,
 ) -> Box<dyn Fn() -> Vec<String> + Send + Sync> {
-    let (files, store) = (writer.watch(), funds.store.clone());
+    let (files, funds) = (writer.watch(), funds.troubles());
     Box::new(move || {
         let mut troubles: Vec<String> = files.iter().filter_map(|file| file.describe()).collect();
         troubles.extend(log.faults());
-        troubles.extend(store.condition().warnings());
+        troubles.extend(funds());
         troubles
     })
 }

@@ -2,13 +2,16 @@
 //! the bare memory of those whose results are gone. The table answers one question, "same
 //! call already known?", and never lets an identity run twice.
 
+mod asked;
 mod at_once;
 mod backlog;
 mod call;
 mod follow;
 mod guard;
+mod interrupted;
 mod life;
 mod outcome;
+mod recall;
 mod refusal;
 mod retention;
 mod run;
@@ -16,7 +19,8 @@ mod submit;
 
 pub use backlog::Behind;
 pub use call::{Update, Watcher};
-pub use outcome::Finished;
+pub use outcome::{Finished, Kept};
+pub use recall::{Remembered, Revived};
 pub use refusal::Refusal;
 pub use submit::Submission;
 
@@ -24,7 +28,8 @@ use crate::sessions::Scope;
 pub(crate) use backlog::Backlog;
 pub(crate) use call::{Call, Stop};
 use exai_protocol::{Principal, RequestId, control::CallState};
-use retention::{Kept, Retention};
+pub(crate) use outcome::Asked;
+use retention::{Kept as Held, Retention};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -63,7 +68,12 @@ struct Table {
     live: HashMap<CallKey, Arc<Call>>,
     finished: Retention,
     shared: HashMap<ShareKey, Arc<Call>>,
+    /// Calls at work whose client said that it waits no longer.
+    left: HashMap<LeftKey, Arc<Call>>,
 }
+
+/// What makes a client's next call the same as one it left.
+type LeftKey = (Principal, Arc<str>, Asked);
 
 /// What makes two calls of a coalescing tool equal.
 #[derive(PartialEq, Eq, Hash, Clone)]
@@ -89,25 +99,37 @@ impl Calls {
                 live: HashMap::new(),
                 finished,
                 shared: HashMap::new(),
+                left: HashMap::new(),
             }),
         }
     }
 
     /// Looks an identity up and, where it is new, enters the call that `make` builds: one
-    /// step, so that of two equal frames only one can be new.
+    /// step, so that of two equal frames only one can be new. Where a ledger remembers more
+    /// than this table, `expired` ones are entered too: it decides.
     pub(crate) fn enter(
         &self,
         key: &CallKey,
+        expired: bool,
         make: impl FnOnce() -> Arc<Call>,
     ) -> (Known, Option<Arc<Call>>) {
         let mut table = self.lock();
-        match table.known(key) {
-            Known::New => {
-                let call = make();
-                table.live.insert(key.clone(), Arc::clone(&call));
-                (Known::New, Some(call))
-            }
-            known => (known, None),
+        let known = table.known(key);
+        if matches!(known, Known::New) || (expired && matches!(known, Known::Expired)) {
+            let call = make();
+            table.live.insert(key.clone(), Arc::clone(&call));
+            return (known, Some(call));
+        }
+        (known, None)
+    }
+
+    /// Keeps what the ledger had, for who reads it in pages.
+    pub(crate) fn keep(&self, key: CallKey, finished: &Arc<Finished>) {
+        let mut table = self.lock();
+        if matches!(table.known(&key), Known::New | Known::Expired) {
+            table
+                .finished
+                .keep(key, Arc::clone(finished), Instant::now());
         }
     }
 
@@ -133,6 +155,13 @@ impl Calls {
         {
             table.shared.remove(share);
         }
+        if !table.left.is_empty() {
+            let same = |one: &mut Arc<Call>| std::ptr::eq(&raw const **one, call);
+            let (left, key) = (&mut table.left, call.left_key());
+            if left.get_mut(&key).is_some_and(same) {
+                left.remove(&key);
+            }
+        }
         if keep {
             table
                 .finished
@@ -148,6 +177,22 @@ impl Calls {
                 .entry(share.clone())
                 .or_insert_with(|| Arc::clone(call)),
         )
+    }
+
+    /// The client of a call at work waits no longer.
+    pub(crate) fn leave(&self, call: &Arc<Call>) {
+        let mut table = self.lock();
+        // Between its end and here it may have been retired.
+        if table.live.contains_key(&call.key) {
+            table.left.insert(call.left_key(), Arc::clone(call));
+        }
+    }
+
+    /// A call at work that this one's client left, and that asks the same.
+    pub(crate) fn left_behind(&self, call: &Call) -> Option<Arc<Call>> {
+        let mut table = self.lock();
+        let left = table.left.remove(&call.left_key())?;
+        left.was_left().then_some(left)
     }
 
     /// Every call that is queued or running.
@@ -180,10 +225,21 @@ impl Table {
             return Known::Live(Arc::clone(call));
         }
         match self.finished.get(key, Instant::now()) {
-            Kept::Result(finished) => Known::Finished(finished),
-            Kept::Tombstone => Known::Expired,
-            Kept::Nothing => Known::New,
+            Held::Result(finished) => Known::Finished(finished),
+            Held::Tombstone => Known::Expired,
+            Held::Nothing => Known::New,
         }
+    }
+}
+
+impl Call {
+    fn left_key(&self) -> LeftKey {
+        let key = &self.key;
+        (
+            key.principal.clone(),
+            Arc::clone(&key.scope),
+            self.asked.clone(),
+        )
     }
 }
 

@@ -160,7 +160,12 @@ impl Engine {
                     };
                     call.stop(Stop::Asked(reason.to_owned()));
                 }
-                CancelMode::Detach => call.detach(member.peer),
+                CancelMode::Detach => {
+                    call.leave(member.peer);
+                    if call.was_left() && self.remembers() {
+                        self.calls.leave(&call);
+                    }
+                }
             }
         }
         state

@@ -117,6 +117,9 @@ pub struct CallToolRes<R = Box<RawValue>> {
     /// The call had already finished when this peer asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
+    /// Seconds since it finished, where it is replayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age: Option<f64>,
 }
 
 impl<R> CallToolRes<R> {
@@ -133,6 +136,7 @@ impl<R> CallToolRes<R> {
             timing: None,
             attached: None,
             replayed: None,
+            age: None,
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Op<'a> {
         mode: CancelMode,
         /// Why, for the record.
         reason: String,
+        /// Whose call it is, where it is not the asker's own: for whoever runs the daemon.
+        scope: Option<String>,
     },
     /// Watch a call again by its id.
     Attach,
@@ -250,6 +252,7 @@ fn op_of<'a>(op: &str, object: &RawObject<'a>) -> Result<Option<Op<'a>>, String>
         "cancel" => Op::Cancel {
             mode: cancel_mode(object)?,
             reason: text(object, "reason")?,
+            scope: Some(text(object, "scope")?).filter(|scope| !scope.is_empty()),
         },
         "attach" => Op::Attach,
         "collect" => Op::Collect {

@@ -19,7 +19,7 @@ use exai_protocol::{
     event::ConnectionStatus,
     hello::{HelloAck, Limits, close},
     limits::MAX_DEPTH,
-    version::{FEATURES, PROTOCOL},
+    version::{FEATURES, PROTOCOL, feature},
 };
 use std::{
     future::poll_fn,
@@ -208,6 +208,9 @@ fn greeting<C: Control>(announced: bool, shared: &Shared<C>, session_id: Session
         ack.protocol = Some(PROTOCOL.to_owned());
         ack.server = Some(shared.control.identity().clone());
         ack.features = FEATURES.map(str::to_owned).to_vec();
+        if engine.remembers_all() {
+            ack.features.push(feature::JOURNAL.to_owned());
+        }
         ack.tools_hash = Some(engine.registry().snapshot().hash().to_string());
         ack.limits = Some(Limits {
             max_frame_bytes: shared.settings.max_frame_bytes as u64,

@@ -11,6 +11,7 @@ mod handshake;
 mod origin;
 mod outbox;
 mod pipe;
+mod recall;
 mod wire_in;
 mod wire_out;
 

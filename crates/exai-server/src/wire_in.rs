@@ -3,8 +3,8 @@
 
 use crate::{
     Control, Shared,
-    collect::page,
     outbox::{Outbox, encode},
+    recall::{self, Wish},
     wire_out::{Voice, seconds},
 };
 use exai_engine::{
@@ -15,12 +15,12 @@ use exai_engine::{
 use exai_protocol::{
     ClientId, RawValue, RequestId, Secret,
     control::{
-        AttachRes, CancelRes, CollectRes, ErrorFrame, HealthRes, ListToolsRes, McpError, McpRes,
+        AttachRes, CallState, CancelRes, ErrorFrame, HealthRes, ListToolsRes, McpError, McpRes,
         NotifyRes, Pong, RotateTokenRes, SessionsRes, ShutdownRes, SubscribeRes, UnsubscribeRes,
     },
     event::Topic,
     limits::MAX_DEPTH,
-    request::{CallTool, Op, Remains, Request, Subscribe},
+    request::{CallTool, CancelMode, Op, Remains, Request, Subscribe},
     scan,
 };
 use std::{
@@ -135,13 +135,18 @@ impl<C: Control> Desk<C> {
                 });
             }
             Op::Shutdown { drain_ms, reason } => self.shutdown(request_id, drain_ms, &reason),
-            Op::Cancel { mode, reason } => self.with_id(request_id, "cancel", |id| {
-                let state = self.shared.engine.cancel(&self.member, &id, mode, &reason);
-                self.reply(&CancelRes {
-                    request_id: Some(id),
-                    state,
-                });
-            }),
+            Op::Cancel {
+                mode,
+                reason,
+                scope: None,
+            } => {
+                self.with_id(request_id, "cancel", |id| self.cancel(id, mode, reason));
+            }
+            Op::Cancel {
+                reason,
+                scope: Some(scope),
+                ..
+            } => self.with_id(request_id, "cancel", |id| self.stop_of(id, scope, reason)),
             Op::Attach => self.with_id(request_id, "attach", |id| self.attach(id)),
             Op::Collect { limit: 0, .. } => {
                 let why = "invalid_message: limit must be a whole number, 1 or more";
@@ -210,10 +215,38 @@ impl<C: Control> Desk<C> {
         });
     }
 
+    fn cancel(&self, id: RequestId, mode: CancelMode, reason: String) {
+        let state = self.shared.engine.cancel(&self.member, &id, mode, &reason);
+        if self.is_for_the_ledger(state) {
+            return self.ask_ledger(id, Wish::Cancel { mode, reason });
+        }
+        self.reply(&CancelRes {
+            request_id: Some(id),
+            state,
+        });
+    }
+
+    /// Stops another client's call, of the same principal.
+    fn stop_of(&self, id: RequestId, scope: String, reason: String) {
+        let engine = Arc::clone(&self.shared.engine);
+        let principal = self.member.session.principal.clone();
+        let voice = Arc::clone(&self.voice);
+        self.tasks.spawn(async move {
+            let state = engine.stop_of(principal, &scope, &id, &reason).await;
+            voice.outbox.answer(encode(&CancelRes {
+                request_id: Some(id),
+                state,
+            }));
+        });
+    }
+
     fn attach(&self, id: RequestId) {
         let watcher = Arc::clone(&self.voice) as Arc<dyn Watcher>;
         let session = &self.member.session;
         let (state, _) = self.shared.engine.look_up(session, &id);
+        if self.is_for_the_ledger(state) {
+            return self.ask_ledger(id, Wish::Attach);
+        }
         self.reply(&AttachRes {
             request_id: Some(id.clone()),
             state,
@@ -224,22 +257,39 @@ impl<C: Control> Desk<C> {
 
     fn collect(&self, id: RequestId, offset: u64, limit: u64) {
         let (state, finished) = self.shared.engine.look_up(&self.member.session, &id);
-        let finished = finished.as_deref();
-        let outputs = finished.and_then(|finished| finished.outputs.as_deref());
-        let text = outputs.map_or("", RawValue::get);
-        // Escaping can double a page; a quarter of the frame limit always fits with its envelope.
-        let limit = limit.min(self.shared.settings.max_frame_bytes as u64 / 4);
-        let (offset, chunk, eof) = page(text, offset, limit);
-        self.reply(&CollectRes {
-            request_id: Some(id),
-            state,
-            offset,
-            total_bytes: text.len() as u64,
-            chunk: chunk.to_owned(),
-            eof,
-            error: finished
-                .and_then(|finished| finished.error.clone())
-                .map(|error| self.voice.fitting(error)),
+        if self.is_for_the_ledger(state) {
+            return self.ask_ledger(id, Wish::Collect { offset, limit });
+        }
+        let taken = id.clone();
+        let frame = self
+            .voice
+            .page(id, state, finished.as_deref(), offset, limit);
+        self.reply(&frame);
+        if state == CallState::Finished {
+            self.shared.engine.taken(&self.member.session, &taken);
+        }
+    }
+
+    /// This life knows nothing of the call; the ledger may know more.
+    fn is_for_the_ledger(&self, state: CallState) -> bool {
+        matches!(state, CallState::Unknown | CallState::Expired) && self.shared.engine.remembers()
+    }
+
+    /// Asks the ledger, which takes a moment: the answer comes from a task.
+    fn ask_ledger(&self, id: RequestId, wish: Wish) {
+        let question = recall::Question {
+            engine: Arc::clone(&self.shared.engine),
+            session: Arc::clone(&self.member.session),
+            peer: self.member.peer,
+            voice: Arc::clone(&self.voice),
+            id,
+        };
+        let closed = self.closed.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = closed.cancelled() => {}
+                () = recall::answer(question, wish) => {}
+            }
         });
     }
 

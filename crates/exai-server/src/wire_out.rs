@@ -1,16 +1,19 @@
 //! Engine → wire. What a peer announced decides how much it hears: one that announced
 //! nothing gets V1's frames, field for field.
 
-use crate::outbox::{Outbox, encode};
+use crate::{
+    collect::page,
+    outbox::{Outbox, encode},
+};
 use exai_engine::{
     calls::{Finished, Update, Watcher},
     events::{Delivery, millis},
     sessions::{Peer, Push},
 };
 use exai_protocol::{
-    Code, RawValue, UnixMillis, WallClock, WireError,
+    Code, RawValue, RequestId, UnixMillis, WallClock, WireError,
     call::{ADMISSION_NOTE, CallToolAck, CallToolRes, Partial, Progress, Timing},
-    control::{EventFrame, Lagged, Notify, ToolsChanged},
+    control::{CallState, CollectRes, EventFrame, Lagged, Notify, ToolsChanged},
     error::Ran,
     record::CallFacts,
     version::feature,
@@ -70,6 +73,12 @@ impl Voice {
         }
     }
 
+    /// Seconds since it ended, to the tenth.
+    fn age(&self, end: &Finished) -> f64 {
+        let ms = (self.clock)().0.saturating_sub(end.ended_at.0);
+        (UnixMillis(ms).as_secs_f64() * 10.0).round() / 10.0
+    }
+
     fn result(&self, call: &CallFacts, end: &Finished, attached: bool, replayed: bool) -> String {
         let rich = self.abilities.rich;
         let mut frame = CallToolRes {
@@ -85,6 +94,7 @@ impl Voice {
             }),
             attached: (rich && attached).then_some(true),
             replayed: (rich && replayed).then_some(true),
+            age: (rich && replayed).then(|| self.age(end)),
         };
         if !rich {
             frame.error = frame.error.map(in_v1_words);
@@ -105,6 +115,33 @@ impl Voice {
             ));
         }
         text
+    }
+
+    /// One page of a result.
+    pub(crate) fn page(
+        &self,
+        id: RequestId,
+        state: CallState,
+        finished: Option<&Finished>,
+        offset: u64,
+        limit: u64,
+    ) -> CollectRes {
+        let outputs = finished.and_then(|finished| finished.outputs.as_deref());
+        let text = outputs.map_or("", RawValue::get);
+        // Escaping can double a page; a quarter of the frame limit always fits with its envelope.
+        let limit = limit.min(self.max_frame_bytes as u64 / 4);
+        let (offset, chunk, eof) = page(text, offset, limit);
+        CollectRes {
+            request_id: Some(id),
+            state,
+            offset,
+            total_bytes: text.len() as u64,
+            chunk: chunk.to_owned(),
+            eof,
+            error: finished
+                .and_then(|finished| finished.error.clone())
+                .map(|error| self.fitting(error)),
+        }
     }
 
     /// An error that surely fits a frame: without its facts, and its words cut, if need be.

@@ -18,6 +18,11 @@ pub(crate) fn family(path: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|tail| with_tail(path, tail))
 }
 
+/// The log of the database `path`.
+pub(crate) fn log_of(path: &Path) -> PathBuf {
+    with_tail(path, "-wal")
+}
+
 fn with_tail(path: &Path, tail: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(tail);

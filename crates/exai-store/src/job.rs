@@ -1,7 +1,7 @@
 //! A piece of work for the writer's thread: what to do within its transaction, and whom to
 //! tell afterwards. Tables bring their own; the writer knows none of them.
 
-use crate::error::StoreError;
+use crate::{condition::State, error::StoreError};
 use rusqlite::Connection;
 
 /// A piece of work.
@@ -10,8 +10,12 @@ pub(crate) trait Job: Send {
     fn run(&mut self, db: &Connection) -> rusqlite::Result<()>;
     /// Tells whoever waits. `Ok` only once it is committed.
     fn done(self: Box<Self>, outcome: Result<(), StoreError>);
-    /// Whether it waits for better days where the file cannot be written.
-    fn keep(&self) -> bool;
+    /// Whether it waits for better days where the file cannot be written, for this reason.
+    fn keep(&mut self, why: &State) -> bool;
+    /// Whether it is one statement, which needs nothing around it to be taken back whole.
+    fn is_one_step(&self) -> bool {
+        false
+    }
 }
 
 /// A [`Job`] of two closures.
@@ -19,6 +23,7 @@ pub(crate) struct Task<T, W, D> {
     work: W,
     tell: D,
     keep: bool,
+    one_step: bool,
     result: Option<T>,
 }
 
@@ -34,6 +39,18 @@ where
             work,
             tell,
             keep: false,
+            one_step: false,
+            result: None,
+        })
+    }
+
+    /// The same for work of which any part may stand alone.
+    pub(crate) fn asked_in_one_step(work: W, tell: D) -> Box<dyn Job> {
+        Box::new(Self {
+            work,
+            tell,
+            keep: false,
+            one_step: true,
             result: None,
         })
     }
@@ -44,6 +61,7 @@ where
             work,
             tell,
             keep: true,
+            one_step: false,
             result: None,
         })
     }
@@ -65,7 +83,11 @@ where
         tell(outcome.and_then(|()| result.ok_or_else(StoreError::closed)));
     }
 
-    fn keep(&self) -> bool {
+    fn is_one_step(&self) -> bool {
+        self.one_step
+    }
+
+    fn keep(&mut self, _: &State) -> bool {
         self.keep
     }
 }

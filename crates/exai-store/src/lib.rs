@@ -1,14 +1,17 @@
-//! The daemon's one SQLite file: what model calls used, and what budgets have left. One thread
+//! The daemon's one SQLite file: the journal of calls, what models used, and what budgets have
+//! left. One thread
 //! owns the connection that writes; everybody else asks it, or reads on connections of their
 //! own. Whatever is wrong with the file is a [`Condition`], never a reason not to run.
 
 mod aside;
 mod budget;
+mod calls;
 mod condition;
 mod day;
 mod error;
 mod fault;
 mod job;
+mod journal;
 mod migrate;
 mod money;
 mod open;
@@ -26,9 +29,11 @@ mod writer;
 
 pub use aside::standing as damaged_beside;
 pub use budget::{Ask, Ceiling, Expected, OverBudget, Scope, Standing, Sums};
+pub use calls::list::{CallRow, CallsQuery};
 pub use condition::{Condition, State};
 pub use day::Day;
 pub use error::{ReserveError, StoreError};
+pub use journal::{Journal, Keeping};
 pub use money::{Cost, MicroUsd};
 pub use options::Options;
 pub use purse::Budgets;

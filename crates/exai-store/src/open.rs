@@ -12,6 +12,8 @@ use std::{
 
 /// The log is cut back to this after it was written into the file.
 const LOG_BYTES: i64 = 16 << 20;
+/// Statements kept prepared.
+const STATEMENTS: usize = 64;
 
 /// The connection that writes; a suspect file is looked through first. A damaged file is set aside and a new one begun, once: a disk
 /// that damages the new one at once is not to be fed.
@@ -70,9 +72,18 @@ fn settings(db: &Connection, options: &Options) -> rusqlite::Result<()> {
             "this file system takes no write-ahead log; the database is slower"
         );
     }
-    db.pragma_update(None, "synchronous", "normal")?;
+    // In between, the writer brings the log to the disk as often as the owner wants.
+    let synchronous = if options.sync.is_none() {
+        "full"
+    } else {
+        "normal"
+    };
+    db.pragma_update(None, "synchronous", synchronous)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "trusted_schema", false)?;
+    // What a call was given is gone once it has ended, not only out of sight.
+    db.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     db.pragma_update(None, "cell_size_check", true)?;
     db.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
     if let Some(most) = options.most_bytes {
@@ -133,18 +144,22 @@ fn immutable_uri(path: &Path) -> String {
     format!("file:{path}?immutable=1")
 }
 
-/// Makes the file with the owner's rights only; its log inherits them. Returns whether it is
-/// new.
-fn make_private(path: &Path) -> Result<bool, Fault> {
-    if path
-        .symlink_metadata()
-        .is_ok_and(|meta| meta.file_type().is_symlink())
-    {
+/// A link may lead to a file that others can write.
+pub(crate) fn no_link(path: &Path) -> Result<(), Fault> {
+    let link = path.symlink_metadata();
+    if link.is_ok_and(|meta| meta.file_type().is_symlink()) {
         return Err(Fault::refused(format!(
             "{} is a symbolic link, which is not followed; replace it by the file itself",
             path.display()
         )));
     }
+    Ok(())
+}
+
+/// Makes the file with the owner's rights only; its log inherits them. Returns whether it is
+/// new.
+fn make_private(path: &Path) -> Result<bool, Fault> {
+    no_link(path)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]

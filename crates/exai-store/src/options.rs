@@ -18,6 +18,11 @@ pub struct Options {
     pub busy: Duration,
     /// The most the file may grow to; beyond it the store is full.
     pub most_bytes: Option<u64>,
+    /// How often what was written is brought to the disk itself, safe from power loss;
+    /// `None`: each time, before anybody is told that it is written.
+    pub sync: Option<Duration>,
+    /// Calls that may be under way at once, each with the room its end will take.
+    pub calls: usize,
 }
 
 impl Options {
@@ -31,6 +36,8 @@ impl Options {
             retry: Duration::from_secs(1),
             busy: Duration::from_secs(3),
             most_bytes: None,
+            sync: Some(Duration::from_secs(1)),
+            calls: 4096 + 512,
         }
     }
 }

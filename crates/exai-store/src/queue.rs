@@ -41,9 +41,12 @@ pub(crate) struct Desk {
     events: SyncSender<Event>,
     asks: Arc<Semaphore>,
     ends: Arc<Semaphore>,
+    calls: Arc<Semaphore>,
     numbers: AtomicU64,
     condition: watch::Receiver<Condition>,
     pub(crate) boot: BootId,
+    /// What is written is on the disk itself when it is told.
+    pub(crate) syncs_each: bool,
     clock: WallClock,
 }
 
@@ -52,7 +55,7 @@ impl Desk {
         options: &Options,
         condition: watch::Receiver<Condition>,
     ) -> (Self, Receiver<Event>) {
-        let (events, receiver) = mpsc::sync_channel(ASKS + ENDS + OTHERS);
+        let (events, receiver) = mpsc::sync_channel(ASKS + ENDS + options.calls + OTHERS);
         // Should one life open the file twice, its numbers still differ; two bits short, so
         // that they fit a column however far they count.
         let first = RandomState::new().hash_one(&options.path) >> 2;
@@ -60,9 +63,11 @@ impl Desk {
             events,
             asks: Arc::new(Semaphore::new(ASKS)),
             ends: Arc::new(Semaphore::new(ENDS)),
+            calls: Arc::new(Semaphore::new(options.calls)),
             numbers: AtomicU64::new(first),
             condition,
             boot: options.boot.clone(),
+            syncs_each: options.sync.is_none(),
             clock: options.clock.clone(),
         };
         (desk, receiver)
@@ -90,10 +95,24 @@ impl Desk {
             .map_err(|_| StoreError::closed())
     }
 
+    /// The same where nobody may wait.
+    pub(crate) fn ask_room_now(&self) -> Option<OwnedSemaphorePermit> {
+        self.asks.clone().try_acquire_owned().ok()
+    }
+
+    /// Room for a call's end; waits like [`Desk::end_room`].
+    pub(crate) async fn call_room(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        self.room_of(&self.calls).await
+    }
+
     /// Room for an end. Where none is left because nothing can be written, waiting would be
     /// for the disk, and the answer is the reason instead.
     pub(crate) async fn end_room(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        match self.end_room_now() {
+        self.room_of(&self.ends).await
+    }
+
+    async fn room_of(&self, of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+        match room_now(of) {
             Err(StoreError::Busy) => {}
             other => return other,
         }
@@ -101,8 +120,7 @@ impl Desk {
         if state != crate::State::Good {
             return Err(StoreError::Unavailable(state));
         }
-        self.ends
-            .clone()
+        of.clone()
             .acquire_owned()
             .await
             .map_err(|_| StoreError::closed())
@@ -110,14 +128,7 @@ impl Desk {
 
     /// The same without waiting.
     pub(crate) fn end_room_now(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        use tokio::sync::TryAcquireError;
-        self.ends
-            .clone()
-            .try_acquire_owned()
-            .map_err(|error| match error {
-                TryAcquireError::NoPermits => StoreError::Busy,
-                TryAcquireError::Closed => StoreError::closed(),
-            })
+        room_now(&self.ends)
     }
 
     /// Hands work in. Should the writer be gone, whoever waits is told so.
@@ -141,10 +152,19 @@ impl Desk {
     pub(crate) fn close(&self) -> Option<oneshot::Receiver<()>> {
         self.asks.close();
         self.ends.close();
+        self.calls.close();
         let (done, closed) = oneshot::channel();
         self.events
             .try_send(Event::Close(done))
             .ok()
             .map(|()| closed)
     }
+}
+
+fn room_now(of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+    use tokio::sync::TryAcquireError;
+    of.clone().try_acquire_owned().map_err(|error| match error {
+        TryAcquireError::NoPermits => StoreError::Busy,
+        TryAcquireError::Closed => StoreError::closed(),
+    })
 }

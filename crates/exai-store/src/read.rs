@@ -5,6 +5,10 @@ use crate::{
         Ceiling, Scope, Standing, Sums,
         sums::{self, Key},
     },
+    calls::{
+        list::{self, CallRow, CallsQuery},
+        recall, result,
+    },
     condition::State,
     day::Day,
     error::StoreError,
@@ -13,12 +17,13 @@ use crate::{
     usage::{UsageQuery, UsageTotal, totals},
     who::Who,
 };
+use exai_engine::calls::Finished;
 use exai_protocol::BootId;
 use rusqlite::Connection;
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -39,6 +44,8 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Unavailable`], with what is wrong with the file.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let state = |fault: Fault| StoreError::Unavailable(fault.into_state(path));
+        open::no_link(path).map_err(state)?;
         if !path.exists() {
             let why = format!(
                 "there is no database {} yet; start the daemon once",
@@ -48,7 +55,7 @@ impl Reader {
         }
         open::reader(path, Duration::from_secs(3))
             .map(|db| Self { db })
-            .map_err(|fault| StoreError::Unavailable(fault.into_state(path)))
+            .map_err(state)
     }
 
     /// Sums of usage.
@@ -88,6 +95,24 @@ impl Reader {
     /// [`StoreError::Internal`].
     pub fn dearest(&self, scope: Scope, most: usize) -> Result<Vec<(String, Sums)>, StoreError> {
         sums::dearest(&self.db, scope, most).map_err(|error| StoreError::internal(&error))
+    }
+
+    /// Calls, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Internal`].
+    pub fn calls(&self, query: &CallsQuery) -> Result<Vec<CallRow>, StoreError> {
+        list::read(&self.db, query).map_err(|error| StoreError::internal(&error))
+    }
+
+    /// What a call returned, if that is kept; `results` is where large ones are.
+    ///
+    /// # Errors
+    /// [`StoreError::Internal`].
+    pub fn result(&self, call: u64, results: &Path) -> Result<Option<Finished>, StoreError> {
+        let found = recall::row(&self.db, crate::money::sum_column(call));
+        let found = found.map_err(|error| StoreError::internal(&error))?;
+        Ok(found.and_then(|row| result::load(row.kept, row.held, results)))
     }
 
     /// Looks through the whole file for damage; changes nothing.
@@ -168,6 +193,16 @@ impl Readers {
         }
     }
 
+    /// Ends with those that wait; what is being read comes to its end.
+    pub(crate) fn close(&self) {
+        self.room.close();
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs a query beside the reactor.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
@@ -194,7 +229,7 @@ impl Readers {
     ) -> Result<T, ReadFailed> {
         let opening = self.openings.load(Ordering::Relaxed);
         let kept = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut idle = self.idle();
             idle.retain(|kept| kept.opening == opening);
             idle.pop()
         };
@@ -209,8 +244,9 @@ impl Readers {
             damage: fault::is_damage(&error),
             error: StoreError::internal(&error),
         })?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(Idle { opening, db });
+        if !self.room.is_closed() {
+            self.idle().push(Idle { opening, db });
+        }
         Ok(answer)
     }
 }

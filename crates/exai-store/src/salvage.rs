@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Tables worth having. Each is read from both ends, so that damage in the middle costs only
 /// the middle, and the newest rows are the last to go.
-const TABLES: [&str; 3] = ["usage", "reservations", "spending"];
+const TABLES: [&str; 4] = ["usage", "reservations", "spending", "calls"];
 
 /// Copies into `db`; returns how many rows came over. Nothing here may fail loudly: the new
 /// file works without.
@@ -61,7 +61,11 @@ fn copy(
     let mut insert = new.prepare(&format!(
         "INSERT OR IGNORE INTO {table} ({list}) VALUES ({marks})"
     ))?;
-    let by = if table == "usage" { "rowid" } else { "1" };
+    let by = if matches!(table, "usage" | "calls") {
+        "rowid"
+    } else {
+        "1"
+    };
     let select = format!("SELECT {list} FROM {table} ORDER BY {by} {order}");
     let Ok(mut select) = old.prepare(&select) else {
         return Ok(0);

@@ -178,12 +178,18 @@ impl Store {
     /// Writes all that was taken in, closes the file, and takes nothing more. Reservations
     /// still open count as all they may cost when the file is next opened.
     pub async fn close(&self) {
+        // The last connection writes the log into the file; that is to be the writer's.
+        self.readers.close();
         if let Some(closed) = self.desk.close() {
             let _ = closed.await;
         }
     }
 
-    async fn read<T: Send + 'static>(
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
+    }
+
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {

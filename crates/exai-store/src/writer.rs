@@ -54,6 +54,7 @@ impl Writer {
                 self.file.verify();
             }
             self.work(turn.work);
+            self.file.sync_if_due();
             if turn.close.is_some() {
                 break turn.close;
             }
@@ -65,10 +66,13 @@ impl Writer {
     fn gather(&mut self) -> Option<Turn> {
         let mut turn = Turn::default();
         let waiting = !self.kept.is_empty() || !self.file.is_open();
-        if waiting {
-            match self.events.recv_timeout(self.retry) {
+        let unsynced = self.file.sync_in();
+        if waiting || unsynced.is_some() {
+            let retry = waiting.then_some(self.retry);
+            let patience = retry.into_iter().chain(unsynced).min();
+            match self.events.recv_timeout(patience.unwrap_or(self.retry)) {
                 Ok(first) => turn.add(first),
-                // Nothing asked: the file is tried again all the same.
+                // Nothing asked: the file is tried again, or synced, all the same.
                 Err(RecvTimeoutError::Timeout) => return Some(turn),
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
@@ -95,8 +99,11 @@ impl Writer {
                 }
             }
             Err(state) => {
-                let (kept, refused): (Vec<_>, Vec<_>) =
-                    work.into_iter().partition(|envelope| envelope.job.keep());
+                let (kept, refused): (Vec<_>, Vec<_>) = work
+                    .into_iter()
+                    .map(|mut envelope| (envelope.job.keep(&state), envelope))
+                    .partition(|(keep, _)| *keep);
+                let (kept, refused) = (second(kept), second(refused));
                 self.kept = kept;
                 for envelope in refused {
                     envelope
@@ -117,7 +124,7 @@ impl Writer {
         if !self.kept.is_empty() {
             tracing::error!(
                 entries = self.kept.len(),
-                "usage that could not be written is lost; budgets count what was held for it"
+                "what could not be written is lost: ends of calls, usage; budgets count what was held for it"
             );
         }
         for envelope in self.kept.drain(..) {
@@ -130,6 +137,10 @@ impl Writer {
             let _ = closing.send(());
         }
     }
+}
+
+fn second(pairs: Vec<(bool, Envelope)>) -> Vec<Envelope> {
+    pairs.into_iter().map(|(_, envelope)| envelope).collect()
 }
 
 impl Turn {

@@ -158,18 +158,20 @@ async fn unknown_prices_are_said_to_be_unknown_or_refused() {
         .provider
         .otherwise(Reply::text("for whatever").tokens(20, 850));
     {
-        let _daemon = stage.daemon().await;
+        let mut daemon = stage.daemon().await;
         let mut ws = stage.caller().await;
         ask_with(&mut ws, "u", "stranger@custom", json!({})).await;
         assert!(told(&ws.result("u").await).contains("price unknown"));
         let usage = usage(&stage.sandbox).await;
         assert_eq!(usage["total"]["unpriced"], 1, "{usage}");
+        daemon.kill().await;
     }
     stage.sandbox.set("EXAI_BUDGET_REFUSE_UNKNOWN", "true");
     let _daemon = stage.daemon().await;
     let mut ws = stage.caller().await;
-    ask_with(&mut ws, "u", "stranger@custom", json!({})).await;
-    let result = ws.result("u").await;
+    // A call of its own: under the first one's id it would get the first one's answer.
+    ask_with(&mut ws, "v", "stranger@custom", json!({})).await;
+    let result = ws.result("v").await;
     assert_eq!(failed(&result).0, "OVER_BUDGET", "{result}");
     assert_eq!(stage.provider.chats().len(), 1, "not sent again");
 }

@@ -48,7 +48,42 @@ impl Calls {
             }
         } else if same_boot {
             self.ask_about(id, turn);
-        } else if !entry.repeatable || entry.frame.is_none() {
+        } else if session.is_legacy() {
+            self.send_elsewhere(id, turn);
+        } else {
+            // It may know what its predecessor knew.
+            entry.elsewhere = true;
+            self.ask_about(id, turn);
+        }
+    }
+
+    /// The new daemon knows nothing of a call its predecessor was sent.
+    pub(super) fn unknown_elsewhere(&mut self, id: &RequestId, turn: &mut Turn<'_>) {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        entry.elsewhere = false;
+        let knows_all = turn
+            .session()
+            .is_some_and(|session| session.remembers_calls());
+        if entry.stopping {
+            let message = "stopped; the daemon that had it is gone";
+            self.end(id, explain::let_go(message, Ran::Unknown));
+        } else if entry.journaled && knows_all && entry.is_unheard_of() {
+            // Both keep a journal, and it is not in there: it was never accepted.
+            tracing::info!(%id, tool = %entry.name, "was never accepted; sent to a new daemon");
+            self.send(id, turn);
+        } else {
+            self.send_elsewhere(id, turn);
+        }
+    }
+
+    /// Without anybody's memory only what may run twice is sent again.
+    fn send_elsewhere(&mut self, id: &RequestId, turn: &mut Turn<'_>) {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        if !entry.repeatable || entry.frame.is_none() {
             let what = "The exai daemon was restarted";
             self.give_up(id, what);
         } else if entry.repeats >= MAX_REPEATS {

@@ -154,6 +154,7 @@ async fn r02_another_daemon_gets_repeatable_calls_again_and_no_others() {
         };
         drop(peer);
         peer = world.daemon(&format!("after-{id}")).await;
+        peer.knows_none(2).await;
         peer.expect("call_tool", "safe").await;
         let error = end(&mut call).await.error.unwrap();
         assert_eq!(
@@ -172,14 +173,68 @@ async fn r02_another_daemon_gets_repeatable_calls_again_and_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn r02_a_new_daemon_that_knows_the_call_is_asked_first() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.daemon("b1").await;
+    let mut calls = Vec::new();
+    for id in ["done", "goes on", "gone"] {
+        calls.push(world.call(id, false).await);
+        peer.expect("call_tool", id).await;
+    }
+    drop(peer);
+    let mut peer = world.daemon("b2").await;
+    for _ in 0..3 {
+        let asked = peer.read().await;
+        assert_eq!(asked["op"], "attach", "{asked}");
+        let id = asked["request_id"].as_str().unwrap().to_owned();
+        let state = match id.as_str() {
+            "done" => "finished",
+            "goes on" => "queued",
+            _ => "expired",
+        };
+        peer.attach_state(&id, state).await;
+        if id != "gone" {
+            peer.finish(&id).await;
+        }
+    }
+    let (code, _) = failure(&mut calls.pop().unwrap()).await;
+    assert_eq!(code, Code::Expired);
+    for mut call in calls {
+        assert!(end(&mut call).await.error.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r02_what_no_journal_has_was_never_accepted_and_goes_to_the_next_daemon() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.journaling_daemon("b1").await;
+    let mut sent = world.call("sent", false).await;
+    peer.expect("call_tool", "sent").await;
+    drop(peer);
+    let mut peer = world.journaling_daemon("b2").await;
+    peer.knows_none(1).await;
+    peer.expect("call_tool", "sent").await;
+    // It was accepted, and the next journal has lost it: nobody knows.
+    peer.acknowledge("sent").await;
+    first(&mut sent).await;
+    drop(peer);
+    let mut peer = world.journaling_daemon("b3").await;
+    peer.knows_none(1).await;
+    let (code, _) = failure(&mut sent).await;
+    assert_eq!(code, Code::OutcomeUnknown);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_kills_its_daemons_is_not_sent_for_ever() {
     let mut world = World::new(Weather::Accepting);
     let mut call = world.call("a", true).await;
     for boot in 0..4 {
         let mut peer = world.daemon(&boot.to_string()).await;
+        peer.knows_none(usize::from(boot > 0)).await;
         peer.expect("call_tool", "a").await;
     }
     let mut peer = world.daemon("last").await;
+    peer.knows_none(1).await;
     let (code, message) = failure(&mut call).await;
     assert_eq!(code, Code::OutcomeUnknown);
     assert!(message.contains("went away 4 times"), "{message}");
@@ -256,7 +311,18 @@ async fn r25_what_crossed_with_a_farewell_was_never_taken_and_goes_to_the_next_d
     peer.acknowledge("begun").await;
     peer.farewell().await;
     let mut peer = world.daemon("two").await;
-    peer.expect("call_tool", "crossed").await;
+    // One is sent, one is asked for; which comes first is all the same.
+    for _ in 0..2 {
+        let frame = peer.read().await;
+        let id = frame["request_id"].as_str().unwrap();
+        match frame["op"].as_str() {
+            Some("attach") => {
+                assert_eq!(id, "begun");
+                peer.attach_state(id, "unknown").await;
+            }
+            _ => assert_eq!((&frame["op"], id), (&json!("call_tool"), "crossed")),
+        }
+    }
     peer.finish("crossed").await;
     assert!(end(&mut crossed).await.error.is_none());
     let (code, _) = failure(&mut begun).await;

@@ -180,6 +180,16 @@ impl World {
         peer
     }
 
+    /// The same, of a daemon that keeps a journal.
+    pub(super) async fn journaling_daemon(&mut self, boot: &str) -> Peer {
+        let mut peer = self.accept().await;
+        let mut ack = ack(boot);
+        ack["features"] = json!(["journal"]);
+        peer.send(ack).await;
+        self.link(LinkState::is_ready).await;
+        peer
+    }
+
     pub(super) async fn call(&self, id: &str, repeatable: bool) -> CallStream {
         self.client.call(spec(id, repeatable)).await
     }
@@ -285,6 +295,16 @@ impl Peer {
         self.send(json!({"op": "call_tool_res", "request_id": id,
                          "outputs": [{"type": "text", "text": "done"}]}))
             .await;
+    }
+
+    /// Is asked for so many calls, in any order, and knows none of them.
+    pub(super) async fn knows_none(&mut self, of: usize) {
+        for _ in 0..of {
+            let asked = self.read().await;
+            assert_eq!(asked["op"], "attach", "{asked}");
+            let id = asked["request_id"].as_str().unwrap();
+            self.attach_state(id, "unknown").await;
+        }
     }
 
     pub(super) async fn attach_state(&mut self, id: &str, state: &str) {

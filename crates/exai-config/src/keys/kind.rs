@@ -45,6 +45,11 @@ pub(crate) enum Kind {
         max: f64,
         set: fn(&mut Settings, Option<Duration>),
     },
+    /// Seconds, or each single time.
+    SecondsOrEach {
+        max: f64,
+        set: fn(&mut Settings, Option<Duration>),
+    },
     /// US dollars as their millionths, or nothing.
     MaybeDollars { set: fn(&mut Settings, Option<u64>) },
     /// On or off.
@@ -67,6 +72,8 @@ const MAX_VALUE: usize = 4096;
 const MOST_DOLLARS: u64 = 1_000_000;
 /// No limit, said aloud: an empty value does not take a lower layer's back.
 const NEVER: &str = "never";
+/// Not now and then: each time.
+const EACH: &str = "full";
 /// Longest name of a client or token; both travel in the hello, which is bounded.
 const MAX_TEXT: usize = 512;
 
@@ -98,6 +105,11 @@ impl Kind {
             }
             Self::MaybeSeconds { min, max, set } => {
                 let value = some(text).map(|text| seconds(text, *min, *max).ok_or_else(refused));
+                set(settings, value.transpose()?);
+            }
+            Self::SecondsOrEach { max, set } => {
+                let value = some(text).filter(|text| *text != EACH);
+                let value = value.map(|text| seconds(text, 0.01, *max).ok_or_else(refused));
                 set(settings, value.transpose()?);
             }
             Self::MaybeDollars { set } => {
@@ -137,6 +149,7 @@ impl Kind {
             Self::MaybeSeconds { min, max, .. } => {
                 format!("seconds from {min} to {max}, or nothing")
             }
+            Self::SecondsOrEach { max, .. } => format!("seconds from 0.01 to {max}, or {EACH}"),
             Self::MaybeDollars { .. } => {
                 format!("US dollars from 0 to {MOST_DOLLARS}, such as 0.50, or {NEVER}")
             }
@@ -171,9 +184,10 @@ impl Kind {
             Self::Names { .. } => ["a,b", "c"],
             Self::Whole { .. } => ["7", "9"],
             Self::Bytes { .. } => ["1 MiB", "2 MiB"],
-            Self::Seconds { .. } | Self::MaybeSeconds { .. } | Self::MaybeDollars { .. } => {
-                ["12.5", "13.5"]
-            }
+            Self::Seconds { .. }
+            | Self::MaybeSeconds { .. }
+            | Self::SecondsOrEach { .. }
+            | Self::MaybeDollars { .. } => ["12.5", "13.5"],
             Self::Switch { .. } | Self::MaybeSwitch { .. } => ["false", "true"],
             Self::Level { .. } => ["debug", "trace"],
         };

@@ -42,6 +42,19 @@ impl BenchDaemon {
         settings: &[(&str, &str)],
         files: &[(&str, &str)],
     ) -> Result<Self> {
+        Self::start_in(settings, files, &[]).await
+    }
+
+    /// The same with settings, and the scripted tools.
+    pub(super) async fn with_test_tools(settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_in(settings, &[], &[("EXAI_TEST_TOOLS", "1")]).await
+    }
+
+    async fn start_in(
+        settings: &[(&str, &str)],
+        files: &[(&str, &str)],
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("exai-bench-").tempdir()?;
         let home = Home::at(std::fs::canonicalize(dir.path())?);
         for (path, text) in files {
@@ -64,7 +77,7 @@ impl BenchDaemon {
         for (key, value) in settings {
             command.arg("--set").arg(format!("{key}={value}"));
         }
-        command.arg("run");
+        command.arg("run").envs(environment.iter().copied());
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

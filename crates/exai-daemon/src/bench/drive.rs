@@ -29,11 +29,15 @@ const ARRIVING: usize = 64;
 /// A session that takes longer has lost a call.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What is called, where nothing else is said.
+const AT_ONCE: &str = "version";
+
 /// Who is measured.
 #[derive(Clone)]
 pub(super) struct Peer {
     target: Arc<Target>,
     features: bool,
+    tool: &'static str,
 }
 
 impl Peer {
@@ -41,6 +45,15 @@ impl Peer {
         Self {
             target: Arc::new(target),
             features: true,
+            tool: AT_ONCE,
+        }
+    }
+
+    /// The same, asked for another tool.
+    pub(super) fn calling(&self, tool: &'static str) -> Self {
+        Self {
+            tool,
+            ..self.clone()
         }
     }
 
@@ -48,6 +61,7 @@ impl Peer {
         Self {
             target: Arc::new(target),
             features: false,
+            tool: AT_ONCE,
         }
     }
 }
@@ -187,12 +201,13 @@ pub(super) async fn attach(peer: &Peer, count: usize) -> Attached {
 /// A real result frame, for the echo server to be as long.
 pub(super) async fn sample(peer: &Peer) -> Result<String> {
     let mut line = Line::open(peer, 0).await?;
-    line.send(request(0, usize::MAX)).await?;
+    line.send(request(peer.tool, 0, usize::MAX)).await?;
     Ok(line.result().await?.to_string())
 }
 
 pub(super) struct Line {
     socket: WebSocketStream<TcpStream>,
+    tool: &'static str,
 }
 
 impl Line {
@@ -204,7 +219,8 @@ impl Line {
             client_async_with_config(url, stream, Some(small_buffers())),
         )
         .await??;
-        let mut line = Self { socket };
+        let tool = peer.tool;
+        let mut line = Self { socket, tool };
         let features = if peer.features {
             &version::FEATURES[..]
         } else {
@@ -234,7 +250,7 @@ impl Line {
     }
 
     async fn call(&mut self, session: usize, call: usize) -> Result<Duration> {
-        let request = request(session, call);
+        let request = request(self.tool, session, call);
         let began = Instant::now();
         self.send(request).await?;
         let result = self.result().await?;
@@ -281,9 +297,9 @@ fn small_buffers() -> WebSocketConfig {
         .write_buffer_size(32 * 1024)
 }
 
-fn request(session: usize, call: usize) -> Utf8Bytes {
+fn request(tool: &str, session: usize, call: usize) -> Utf8Bytes {
     Utf8Bytes::from(format!(
-        r#"{{"op":"call_tool","request_id":"b-{}-{session}-{call}","name":"version","arguments":{{}}}}"#,
+        r#"{{"op":"call_tool","request_id":"b-{}-{session}-{call}","name":"{tool}","arguments":{{}}}}"#,
         nonce()
     ))
 }
@@ -357,6 +373,6 @@ mod tests {
 
     #[test]
     fn no_id_comes_twice() {
-        assert_ne!(request(1, 1), request(1, 1));
+        assert_ne!(request("t", 1, 1), request("t", 1, 1));
     }
 }

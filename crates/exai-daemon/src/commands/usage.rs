@@ -4,7 +4,7 @@
 mod budgets;
 mod show;
 
-use super::next_step;
+use super::{moment_of, next_step};
 use crate::{
     cli, compose,
     context::Context,
@@ -14,9 +14,6 @@ use crate::{
 use anyhow::{Result, bail};
 use exai_protocol::UnixMillis;
 use exai_store::{By, Day, Reader, UsageQuery, UsageTotal};
-use exai_tools::moment;
-
-const DAY_SECS: f64 = 86_400.0;
 
 /// Everything that is shown.
 struct Report {
@@ -94,25 +91,6 @@ fn query(options: &cli::Usage, now: UnixMillis) -> Result<UsageQuery> {
         since,
         until,
     })
-}
-
-/// A moment as people write it. A bare date as an end is all of that day.
-fn moment_of(flag: &str, text: &str, now: UnixMillis, end: bool) -> Result<UnixMillis> {
-    let whole_day = end && text.trim().len() == "2026-11-01".len() && text.contains('-');
-    let seconds = moment::parse(text, now.as_secs_f64()).ok_or_else(|| {
-        exit::USAGE.because(format!(
-            "{flag} {text}: expected an age such as 90m, 12h, 7d or 4w, a date such as 2026-11-01 \
-             (UTC), or a time such as 2026-11-01T10:00:00Z"
-        ))
-    })?;
-    let seconds = seconds + if whole_day { DAY_SECS } else { 0.0 };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a time after 1970, and the cast stops at the ends"
-    )]
-    let millis = (seconds.max(0.0) * 1000.0).round() as u64;
-    Ok(UnixMillis(millis))
 }
 
 impl cli::UsageBy {

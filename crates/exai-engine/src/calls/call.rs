@@ -75,6 +75,8 @@ pub(crate) struct Call {
     pub(crate) progress: ProgressHandle,
     pub(crate) accepted_at: Instant,
     pub(crate) limit: Limit,
+    /// Its tool may run again after an interruption.
+    pub(crate) repeatable: bool,
     /// Wakes the call's task when a wish was left.
     pub(crate) wake: Notify,
     /// Wakes equal calls that wait for this one's end.
@@ -91,6 +93,9 @@ struct State {
     unwatched_since: Option<Instant>,
     stop: Option<Stop>,
     finished: Option<Arc<Finished>>,
+    /// Its client said that it waits no longer, and nobody else came.
+    left: bool,
+    noted: Option<Instant>,
 }
 
 /// What every watcher has heard by now, whenever it came.
@@ -153,7 +158,11 @@ pub(crate) struct Parts {
     pub(crate) asked: Asked,
     pub(crate) share: Option<ShareKey>,
     pub(crate) limit: Limit,
+    pub(crate) repeatable: bool,
 }
+
+/// Between two messages of a call that the ledger hears of.
+const NOTES: Duration = Duration::from_secs(5);
 
 impl Call {
     pub(crate) fn new(parts: Parts, watcher: Arc<dyn Watcher>) -> Arc<Self> {
@@ -164,6 +173,7 @@ impl Call {
             asked,
             share,
             limit,
+            repeatable,
         } = parts;
         let state = State {
             watchers: vec![(watcher, false)],
@@ -172,6 +182,8 @@ impl Call {
             unwatched_since: None,
             stop: None,
             finished: None,
+            left: false,
+            noted: None,
         };
         Arc::new(Self {
             key,
@@ -180,6 +192,7 @@ impl Call {
             asked,
             share,
             limit,
+            repeatable,
             progress: ProgressHandle::default(),
             accepted_at: Instant::now(),
             wake: Notify::new(),
@@ -294,7 +307,30 @@ impl Call {
         }
         state.watchers.push((Arc::clone(watcher), true));
         state.unwatched_since = None;
+        state.left = false;
         None
+    }
+
+    /// Its client waits no longer, and says so: if nobody else does, its result is for the
+    /// client's next equal call.
+    pub(crate) fn leave(&self, peer: u64) {
+        self.detach(peer);
+        let mut state = self.lock();
+        state.left = state.watchers.is_empty();
+    }
+
+    pub(crate) fn was_left(&self) -> bool {
+        self.lock().left
+    }
+
+    /// Whether the ledger should hear of a message now; not of every one.
+    pub(crate) fn is_worth_a_note(&self) -> bool {
+        let (now, mut state) = (Instant::now(), self.lock());
+        let due = state.noted.is_none_or(|noted| now - noted >= NOTES);
+        if due {
+            state.noted = Some(now);
+        }
+        due
     }
 
     /// A connection no longer waits.
@@ -360,7 +396,7 @@ impl Call {
                 &Update::Finished {
                     end,
                     attached,
-                    replayed: false,
+                    replayed: end.recalled,
                 },
             );
         }

@@ -3,8 +3,8 @@
 //! line runs for itself.
 
 use super::{
-    Finished,
-    call::Call,
+    Finished, Update, Watcher,
+    call::{Call, Stop},
     life::{beat, wish_of},
     outcome::End,
 };
@@ -12,7 +12,7 @@ use crate::{
     engine::Engine,
     tool::{ToolError, ToolOutput},
 };
-use exai_protocol::Code;
+use exai_protocol::{Code, record::CallFacts};
 use std::sync::Arc;
 use tokio::time::{Interval, sleep_until};
 
@@ -37,6 +37,35 @@ pub(super) async fn leader(engine: &Engine, call: &Arc<Call>) -> Option<End> {
         }
         // The leader retires before it ends, so the next look finds another or ourselves.
     }
+}
+
+/// Waits for a call that this one's client left behind and now makes again. `None`: it came to
+/// no answer, so this call runs.
+pub(super) async fn left(engine: &Engine, call: &Call, left: &Arc<Call>) -> Option<End> {
+    let stand_in = Arc::new(StandIn(u64::MAX - call.facts.number));
+    left.attach(&(Arc::clone(&stand_in) as Arc<dyn Watcher>));
+    let ended = end_of(left, engine, call, &mut engine.heartbeat()).await;
+    match ended {
+        Ok(finished) => answer_in(&finished).map(End::Returned),
+        Err(own_end) => {
+            if let End::Stopped { reason, .. } = &own_end {
+                left.stop(Stop::Asked(reason.clone()));
+            }
+            left.detach(stand_in.0);
+            Some(own_end)
+        }
+    }
+}
+
+/// Waits with a call in another's name, so that it is not taken for one nobody waits for.
+struct StandIn(u64);
+
+impl Watcher for StandIn {
+    fn peer(&self) -> u64 {
+        self.0
+    }
+
+    fn update(&self, _: &CallFacts, _: &Update<'_>) {}
 }
 
 /// Waits for the leader's end, unless this call's own comes first.

@@ -6,13 +6,23 @@ use super::{
     call::Call,
     outcome::{End, Finished},
 };
-use crate::{engine::Engine, events::Happening, ports::recorder::Reserved};
+use crate::{
+    engine::Engine,
+    events::Happening,
+    ports::{
+        ledger::{Ended, Entry},
+        recorder::Reserved,
+    },
+};
 use exai_protocol::{
     Outcome,
     record::{FinishedRecord, Record},
 };
-use std::sync::Arc;
-use tokio::time::Instant;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
+
+/// How long an answer waits for a disk that stands still. A disk that fails says so at once.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Fires once.
 pub(crate) struct Guard {
@@ -25,7 +35,7 @@ struct Armed {
     reserved: Reserved,
     started_at: Option<Instant>,
     remembered: bool,
-    in_ledger: bool,
+    entry: Option<Box<dyn Entry>>,
 }
 
 impl Guard {
@@ -45,16 +55,21 @@ impl Guard {
                 reserved,
                 started_at: None,
                 remembered,
-                in_ledger: false,
+                entry: None,
             }),
         }
     }
 
-    /// The ledger is about to hear of the call, so it must hear of its end.
-    pub(crate) fn in_ledger(&mut self) {
+    /// The ledger has heard of the call, so it must hear of its end.
+    pub(crate) fn entered(&mut self, entry: Box<dyn Entry>) {
         if let Some(armed) = &mut self.armed {
-            armed.in_ledger = true;
+            armed.entry = Some(entry);
         }
+    }
+
+    /// The call's place in the ledger.
+    pub(crate) fn entry(&mut self) -> Option<&mut Box<dyn Entry>> {
+        self.armed.as_mut()?.entry.as_mut()
     }
 
     /// The tool runs from now on.
@@ -92,16 +107,42 @@ impl Drop for Guard {
 
 impl Armed {
     /// The way out of a call. Permits are already back.
-    async fn conclude(self, end: End) {
+    async fn conclude(mut self, end: End) {
         let (finished, record) = self.settle(&end);
-        if self.in_ledger
-            && let Err(error) = self.engine.ledger().finish(&record).await
-        {
-            let call = self.call.facts.number;
-            tracing::error!(call, %error, "the end of a call is not in the ledger");
+        if let Some(entry) = self.entry.take() {
+            self.tell_ledger(entry, &end, &finished, &record).await;
         }
         // What was refused at the door has not been: the same id may knock again.
         self.close(&finished, record, !end.is_refusal());
+    }
+
+    async fn tell_ledger(
+        &self,
+        entry: Box<dyn Entry>,
+        end: &End,
+        finished: &Arc<Finished>,
+        record: &Arc<FinishedRecord>,
+    ) {
+        if end.is_refusal() {
+            return entry.withdraw();
+        }
+        if matches!(end, End::Drained { started: true }) && self.call.repeatable {
+            // Left open, so that whoever comes back has it run again by the next daemon.
+            return;
+        }
+        let ended = Ended {
+            record: Arc::clone(record),
+            result: Arc::clone(finished),
+            left: self.call.was_left(),
+        };
+        let call = self.call.facts.number;
+        match timeout(PATIENCE, entry.finish(ended)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(call, %error, "the end of a call is not in the ledger yet");
+            }
+            Err(_) => tracing::error!(call, "the ledger stands still; an answer waits no longer"),
+        }
     }
 
     /// What the end is, in words and numbers.
@@ -117,16 +158,29 @@ impl Armed {
         let run_us = started_at.map(|started| micros(now.duration_since(started)));
         let error = end.error(&call.facts.tool, call.facts.number);
         let output = end.outputs();
-        let finished = Arc::new(Finished {
-            tool: Arc::clone(&call.facts.tool),
-            outputs: output.map(|output| Arc::clone(&output.outputs)),
-            structured: output.and_then(|output| output.structured.clone()),
-            usage: output.and_then(|output| output.usage.clone()),
-            error,
-            queue_us,
-            run_us,
-            asked: call.asked.clone(),
-        });
+        let make = || {
+            Arc::new(Finished {
+                tool: Arc::clone(&call.facts.tool),
+                outputs: output.map(|output| Arc::clone(&output.outputs)),
+                structured: output.and_then(|output| output.structured.clone()),
+                usage: output.and_then(|output| output.usage.clone()),
+                error,
+                queue_us,
+                run_us,
+                ended_at: engine.now(),
+                recalled: false,
+                asked: call.asked.clone(),
+            })
+        };
+        // What was used was used once, by the call that ran.
+        let (finished, usage) = match end {
+            End::Recalled(kept) => (Arc::clone(kept), None),
+            _ => {
+                let finished = make();
+                let usage = finished.usage.clone();
+                (finished, usage)
+            }
+        };
         let (late, progress_left_out) = call.progress.last_take();
         let late_progress = late
             .iter()
@@ -139,7 +193,7 @@ impl Armed {
                 .as_ref()
                 .map_or(Outcome::Ok, |error| error.code.outcome()),
             error,
-            usage: finished.usage.clone(),
+            usage,
             finished_at: engine.now(),
             queue_us,
             run_us,

@@ -3,7 +3,8 @@
 
 use super::{
     Update,
-    backlog::Place,
+    asked::{Question, enter},
+    backlog,
     call::{Call, Stop},
     follow,
     guard::Guard,
@@ -11,10 +12,10 @@ use super::{
     run,
 };
 use crate::{
-    admission::{Admitted, Claim, Permit, Seat},
+    admission::{Admitted, Claim, Permit, Seat, Waiting},
     engine::Engine,
     events::Happening,
-    ports::recorder::Reserved,
+    ports::{ledger::LedgerError, recorder::Reserved},
     progress::Said,
     tool::{Tool, ToolCall, ToolSpec},
 };
@@ -23,16 +24,19 @@ use exai_protocol::{
     error::Ran,
     record::{ProgressRecord, Record},
 };
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// From this size on a result is work for the ledger, and whoever makes many waits for it.
+const LARGE: usize = 64 * 1024;
 
 pub(super) async fn live(
     engine: Arc<Engine>,
     call: Arc<Call>,
     tool: Option<Arc<dyn Tool>>,
     asked_name: String,
-    arguments: Arc<RawValue>,
+    question: Question,
 ) {
     let received = Record::Received(Arc::clone(&call.facts));
     let reserved = match engine.recorder().try_receive(received) {
@@ -47,11 +51,16 @@ pub(super) async fn live(
         return engine.abandon(&call);
     };
     let mut guard = Guard::new(&engine, &call, reserved, true);
-    let end = match tool {
-        None => End::Refused(unknown_tool(&engine, &asked_name)),
-        Some(tool) => through(&engine, &call, tool, arguments, &mut guard).await,
+    let (end, seat) = match tool {
+        None => (End::Refused(unknown_tool(&engine, &asked_name)), None),
+        Some(tool) => through(&engine, &call, tool, question, &mut guard)
+            .await
+            .unwrap_or_else(|end| (end, None)),
     };
     guard.finish(end).await;
+    if let Some(seat) = seat {
+        seat.leave();
+    }
 }
 
 /// Waits for room in the record. Nothing is promised meanwhile, but the call is not silent.
@@ -59,7 +68,7 @@ pub(super) async fn room(
     engine: &Engine,
     call: &Call,
     received: Record,
-    _place: Place,
+    _place: backlog::Place,
 ) -> Option<Reserved> {
     let reserved = engine.recorder().receive(received);
     tokio::pin!(reserved);
@@ -74,33 +83,51 @@ pub(super) async fn room(
     }
 }
 
+/// The way of a call whose tool exists; every early end is an `Err`. The seat of one that
+/// returned much is kept until that is out of the way.
 async fn through(
     engine: &Arc<Engine>,
     call: &Arc<Call>,
     tool: Arc<dyn Tool>,
-    arguments: Arc<RawValue>,
+    question: Question,
     guard: &mut Guard,
-) -> End {
+) -> Result<(End, Option<Seat>), End> {
     if engine.is_draining() {
-        return End::Drained { started: false };
+        return Err(End::Drained { started: false });
     }
-    guard.in_ledger();
-    if let Err(error) = engine.ledger().accept(&call.facts).await {
-        return End::Refused(WireError::new(Code::Unavailable, error.to_string()).ran(Ran::No));
-    }
-    call.tell(&Update::Accepted);
-    if let Some(end) = follow::leader(engine, call).await {
-        return end;
-    }
-    let permit = match permit(engine, call, tool.spec(), arguments.get().len()).await {
-        Ok(permit) => permit,
-        Err(end) => return end,
+    let bytes = question.arguments.get().len();
+    let arguments = Arc::clone(&question.arguments);
+    // Where the permit is free, entering and starting are one step of the ledger.
+    // What its client left behind may be at its end before this one could begin.
+    let left = engine.calls().left_behind(call);
+    let place = match &call.share {
+        None if left.is_none() => Some(claim(engine, call, tool.spec(), bytes)?),
+        _ => None,
     };
-    if let Err(error) = engine.ledger().start(&call.facts).await {
-        return End::Refused(WireError::new(Code::Unavailable, error.to_string()).ran(Ran::No));
+    let starts = matches!(place, Some(Place::Permit(_)));
+    enter(engine, call, question, starts, guard).await?;
+    call.tell(&Update::Accepted);
+    if let Some(left) = left
+        && let Some(end) = follow::left(engine, call, &left).await
+    {
+        return Err(end);
+    }
+    if let Some(end) = follow::leader(engine, call).await {
+        return Err(end);
+    }
+    let place = match place {
+        Some(place) => place,
+        None => claim(engine, call, tool.spec(), bytes)?,
+    };
+    let permit = match place {
+        Place::Permit(permit) => permit,
+        Place::Line(waiting) => in_line(engine, call, waiting).await?,
+    };
+    if !starts && let Some(entry) = guard.entry() {
+        patiently(engine, call, entry.start()).await?;
     }
     if let Some(end) = unwanted(engine, call) {
-        return end;
+        return Err(end);
     }
     guard.started();
     announce_start(engine, call);
@@ -110,8 +137,36 @@ async fn through(
         ..tool_call(call, arguments)
     };
     let end = run::run(engine, call, tool, input).await;
+    let is_large = end
+        .outputs()
+        .is_some_and(|output| output.outputs.get().len() > LARGE);
+    if is_large {
+        return Ok((end, Some(seat)));
+    }
     seat.leave();
-    end
+    Ok((end, None))
+}
+
+/// Waits for a step of the ledger, not in silence, and not beyond the call's deadline.
+pub(super) async fn patiently<T>(
+    engine: &Engine,
+    call: &Call,
+    step: impl Future<Output = Result<T, LedgerError>>,
+) -> Result<T, End> {
+    let mut heartbeat = engine.heartbeat();
+    heartbeat.reset();
+    let deadline = tokio::time::sleep_until(call.deadline());
+    tokio::pin!(deadline, step);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut step => return done.map_err(|error| {
+                End::Refused(WireError::new(Code::Unavailable, error.to_string()).ran(Ran::No))
+            }),
+            () = &mut deadline => return Err(call.out_of_time(false)),
+            _ = heartbeat.tick() => beat(engine, call, "queued", "waiting for the call journal"),
+        }
+    }
 }
 
 fn announce_start(engine: &Engine, call: &Call) {
@@ -127,23 +182,27 @@ fn announce_start(engine: &Engine, call: &Call) {
     );
 }
 
-/// The right to run: at once, after waiting in turn, or not.
-async fn permit(
-    engine: &Engine,
-    call: &Call,
-    spec: &ToolSpec,
-    bytes: usize,
-) -> Result<Permit, End> {
+/// The right to run, or to wait for it.
+enum Place {
+    Permit(Permit),
+    Line(Waiting),
+}
+
+fn claim(engine: &Engine, call: &Call, spec: &ToolSpec, bytes: usize) -> Result<Place, End> {
     let claim = Claim {
         client: Arc::clone(&call.session.scope),
         provider: spec.provider.clone(),
         bytes,
     };
-    let mut waiting = match engine.admission().claim(claim) {
-        Admitted::Now(permit) => return Ok(permit),
-        Admitted::Queued(waiting) => waiting,
-        Admitted::Full(depth) => return Err(End::Refused(over_capacity(engine, depth))),
-    };
+    match engine.admission().claim(claim) {
+        Admitted::Now(permit) => Ok(Place::Permit(permit)),
+        Admitted::Queued(waiting) => Ok(Place::Line(waiting)),
+        Admitted::Full(depth) => Err(End::Refused(over_capacity(engine, depth))),
+    }
+}
+
+/// Waits for the turn.
+async fn in_line(engine: &Engine, call: &Call, mut waiting: Waiting) -> Result<Permit, End> {
     let mut heartbeat = engine.heartbeat();
     let deadline = tokio::time::sleep_until(call.deadline());
     tokio::pin!(deadline);
@@ -204,6 +263,9 @@ pub(super) fn record(engine: &Engine, call: &Call, said: &Said) -> Option<Arc<Pr
 
 /// Tells a message that was recorded to everyone attached and to the bus.
 pub(super) fn pass_on(engine: &Engine, call: &Call, progress: Arc<ProgressRecord>) {
+    if call.is_running() && call.is_worth_a_note() {
+        engine.ledger().said(&call.key, &progress);
+    }
     call.tell(&Update::Progress {
         seq: progress.seq,
         stage: &progress.stage,

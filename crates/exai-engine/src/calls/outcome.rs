@@ -3,7 +3,9 @@
 
 use super::call::{Call, Limit, Whose};
 use crate::tool::{ToolError, ToolOutput};
-use exai_protocol::{Code, Outcome, RawValue, WireError, error::Ran, record::CallFacts};
+use exai_protocol::{
+    Code, Outcome, RawValue, UnixMillis, WireError, error::Ran, record::CallFacts,
+};
 use std::{sync::Arc, time::Duration};
 
 /// Longest error text; more than this belongs into outputs.
@@ -26,12 +28,16 @@ pub struct Finished {
     pub queue_us: u64,
     /// Started to finished, if it started.
     pub run_us: Option<u64>,
+    /// When.
+    pub ended_at: UnixMillis,
+    /// It is no run of this call's own life: the ledger had it.
+    pub recalled: bool,
     /// The fingerprint of what was asked, to tell a retry from a reused id.
     pub(crate) asked: Asked,
 }
 
 /// What was asked under an id: the tool and a hash of the arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Asked {
     pub(crate) tool: Arc<str>,
     pub(crate) arguments: [u8; 32],
@@ -44,22 +50,65 @@ impl Asked {
     }
 }
 
+/// What a ledger keeps of an end.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The tool's own name.
+    pub tool: Arc<str>,
+    /// SHA-256 of the arguments.
+    pub args_hash: [u8; 32],
+    /// As in [`Finished`], and so all that follow.
+    pub outputs: Option<Arc<RawValue>>,
+    /// See above.
+    pub structured: Option<Arc<RawValue>>,
+    /// See above.
+    pub usage: Option<Arc<RawValue>>,
+    /// See above.
+    pub error: Option<WireError>,
+    /// See above.
+    pub queue_us: u64,
+    /// See above.
+    pub run_us: Option<u64>,
+    /// See above.
+    pub ended_at: UnixMillis,
+}
+
 impl Finished {
+    /// The end of a call of which only the ledger knows.
+    #[must_use]
+    pub fn recalled(kept: Kept) -> Self {
+        Self {
+            tool: Arc::clone(&kept.tool),
+            outputs: kept.outputs,
+            structured: kept.structured,
+            usage: kept.usage,
+            error: kept.error,
+            queue_us: kept.queue_us,
+            run_us: kept.run_us,
+            ended_at: kept.ended_at,
+            recalled: true,
+            asked: Asked {
+                tool: kept.tool,
+                arguments: kept.args_hash,
+            },
+        }
+    }
+
     /// The end of a call that never became more than a question.
     pub(crate) fn answer(facts: &CallFacts, error: WireError) -> Self {
         let asked = Asked {
             tool: Arc::clone(&facts.tool),
             arguments: [0; 32],
         };
-        Self::of_error(asked, error)
+        Self::of_error(asked, error, facts.received_at)
     }
 
     /// The end of a call that was entered but cannot go on.
     pub(crate) fn refused(call: &Call, error: WireError) -> Self {
-        Self::of_error(call.asked.clone(), error)
+        Self::of_error(call.asked.clone(), error, call.facts.received_at)
     }
 
-    fn of_error(asked: Asked, error: WireError) -> Self {
+    fn of_error(asked: Asked, error: WireError, ended_at: UnixMillis) -> Self {
         Self {
             tool: Arc::clone(&asked.tool),
             outputs: None,
@@ -68,6 +117,8 @@ impl Finished {
             error: Some(error),
             queue_us: 0,
             run_us: None,
+            ended_at,
+            recalled: false,
             asked,
         }
     }
@@ -112,6 +163,10 @@ pub(crate) enum End {
     Returned(Result<ToolOutput, ToolError>),
     Panicked(String),
     Refused(WireError),
+    /// The ledger had it.
+    Recalled(Arc<Finished>),
+    /// The daemon it ran in died.
+    Interrupted(WireError),
     Stopped {
         reason: String,
         started: bool,
@@ -151,7 +206,8 @@ impl End {
         Some(match self {
             Self::Returned(Ok(_)) => return None,
             Self::Returned(Err(error)) => of_tool(error),
-            Self::Refused(error) => error.clone(),
+            Self::Refused(error) | Self::Interrupted(error) => error.clone(),
+            Self::Recalled(finished) => return finished.error.clone(),
             Self::Panicked(what) => WireError::new(
                 Code::Internal,
                 format!("{tool} crashed ({what}); this is a bug in exai, reference call {number} in ws_daemon.log"),

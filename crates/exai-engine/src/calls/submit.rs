@@ -2,14 +2,20 @@
 //! end at once goes on in a task of its own.
 
 use super::{
-    CallKey, Known, ShareKey, Update, Watcher, at_once,
+    CallKey, Known, ShareKey, Update, Watcher,
+    asked::Question,
+    at_once,
     backlog::Behind,
-    call::{Call, Limit, Parts, Whose},
+    call::{Call, Limit, Parts, Stop, Whose},
     life,
     outcome::Asked,
     refusal::kept_name,
 };
-use crate::{engine::Engine, sessions::Session, tool::Tool};
+use crate::{
+    engine::Engine,
+    sessions::Session,
+    tool::{Tool, ToolSpec},
+};
 use exai_protocol::{
     Code, RawValue, RequestId, WireError, control::CallState, error::Ran, record::CallFacts,
 };
@@ -50,21 +56,27 @@ impl Engine {
         if self.backlog().is_full() {
             return Err(Behind);
         }
-        self.take(submission);
+        self.take_as(submission, None, None);
         Ok(())
     }
 
-    fn take(self: &Arc<Self>, submission: Submission) {
+    /// `asked`: what is known to have been asked, whatever the submission has of it. `stop`:
+    /// why it is to end before it begins.
+    pub(super) fn take_as(
+        self: &Arc<Self>,
+        submission: Submission,
+        asked: Option<Asked>,
+        stop: Option<String>,
+    ) {
         let key = self.key(&submission.session, submission.request_id.clone());
         let snapshot = self.registry().snapshot();
         let found = snapshot.find(&submission.name, submission.operator);
         let name = found.map_or_else(|| kept_name(&submission.name), |(name, _)| Arc::clone(name));
         let tool = found.map(|(_, tool)| Arc::clone(tool));
-        let arguments = Sha256::digest(submission.arguments.get().as_bytes()).into();
-        let asked = Asked {
-            tool: Arc::clone(&name),
-            arguments,
-        };
+        let asked = asked.unwrap_or_else(|| Asked {
+            tool: name,
+            arguments: Sha256::digest(submission.arguments.get().as_bytes()).into(),
+        });
         if let Some(tool) = tool.as_ref().filter(|tool| tool.spec().runs_at_once())
             && matches!(self.calls().look_up(&key), Known::New)
         {
@@ -72,14 +84,20 @@ impl Engine {
             return at_once::run(self, call, Arc::clone(tool), submission.arguments);
         }
         let make = || self.make_call(&key, &submission, tool.as_deref(), asked.clone());
-        match self.calls().enter(&key, make) {
-            (_, Some(call)) => self.begin(life::live(
-                Arc::clone(self),
-                call,
-                tool,
-                submission.name,
-                submission.arguments,
-            )),
+        match self.calls().enter(&key, self.remembers(), make) {
+            (known, Some(call)) => {
+                if let Some(reason) = stop {
+                    call.stop(Stop::Asked(reason));
+                }
+                let question = Question {
+                    arguments: submission.arguments,
+                    operator: submission.operator,
+                    timeout: submission.timeout,
+                    expired: matches!(known, Known::Expired),
+                };
+                let engine = Arc::clone(self);
+                self.begin(life::live(engine, call, tool, submission.name, question));
+            }
             (known, None) => self.meet(known, &key, &asked, &submission),
         }
     }
@@ -122,21 +140,23 @@ impl Engine {
         let error = match known {
             Known::Live(call) if call.asked == *asked => return call.attach(&submission.watcher),
             Known::Finished(end) if end.asked == *asked => {
-                return self.replay(&end, &submission.session, &key.request_id, &*submission.watcher);
+                return self.replay(
+                    &end,
+                    &submission.session,
+                    &key.request_id,
+                    &*submission.watcher,
+                );
             }
-            Known::Live(call) => reused(&key.request_id, &call.asked),
-            Known::Finished(end) => reused(&key.request_id, &end.asked),
-            Known::Expired => WireError::new(
-                Code::Expired,
-                "this call finished, but its result is no longer kept; it was not run again. Send a new request_id to run it anew",
-            )
-            .ran(Ran::Yes),
+            Known::Live(call) => reused(&key.request_id, &call.asked.tool),
+            Known::Finished(end) => reused(&key.request_id, &end.asked.tool),
+            Known::Expired => expired(),
             Known::New => return,
         };
         self.refuse(submission, asked, error);
     }
 
-    fn replay(
+    /// Tells a watcher of an end that came before it.
+    pub fn replay(
         &self,
         end: &Arc<super::Finished>,
         session: &Session,
@@ -144,6 +164,7 @@ impl Engine {
         watcher: &dyn Watcher,
     ) {
         let facts = self.facts_of(session, id.clone(), Arc::clone(&end.tool), None);
+        self.taken(session, id);
         watcher.update(
             &facts,
             &Update::Finished {
@@ -211,6 +232,7 @@ impl Engine {
             asked,
             share,
             limit,
+            repeatable: spec.is_some_and(ToolSpec::repeatable),
         };
         Call::new(parts, Arc::clone(&submission.watcher))
     }
@@ -285,8 +307,13 @@ impl Engine {
     }
 }
 
-fn reused(id: &RequestId, before: &Asked) -> WireError {
-    let (id, tool) = (id.as_str(), &before.tool);
+pub(super) fn expired() -> WireError {
+    let message = "this call finished, but its result is no longer kept; it was not run again. Send a new request_id to run it anew";
+    WireError::new(Code::Expired, message).ran(Ran::Yes)
+}
+
+pub(super) fn reused(id: &RequestId, tool: &str) -> WireError {
+    let id = id.as_str();
     let message = format!(
         "request_id {id:?} already names a call of {tool} with other arguments; send a new id for a new call"
     );

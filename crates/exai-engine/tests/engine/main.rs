@@ -16,6 +16,8 @@ mod events;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod life_signs;
 #[cfg(test)]
 mod races;

@@ -93,6 +93,8 @@ request!(
         mode: Option<String>,
         /// For the record.
         reason: Option<String>,
+        /// Whose call it is, where it is not the asker's own: always `stop`.
+        scope: Option<String>,
     }
 );
 request!(

@@ -26,7 +26,14 @@ pub(crate) fn request(request: &Request<'_>) -> Value {
             put("old", old.expose().into());
             put("new", new.expose().into());
         }
-        Op::Cancel { mode, reason } => {
+        Op::Cancel {
+            mode,
+            reason,
+            scope,
+        } => {
+            if let Some(scope) = scope {
+                put("scope", scope.as_str().into());
+            }
             put(
                 "mode",
                 if *mode == CancelMode::Stop {

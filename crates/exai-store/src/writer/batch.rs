@@ -25,6 +25,9 @@ pub(super) fn write(db: &mut Connection, work: &mut [Envelope]) -> rusqlite::Res
 }
 
 fn one(tx: &mut Transaction<'_>, envelope: &mut Envelope) -> rusqlite::Result<()> {
+    if envelope.job.is_one_step() {
+        return envelope.job.run(tx);
+    }
     let savepoint = tx.savepoint()?;
     envelope.job.run(&savepoint)?;
     savepoint.commit()

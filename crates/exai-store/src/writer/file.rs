@@ -12,11 +12,12 @@ use crate::{
 };
 use rusqlite::Connection;
 use std::{
+    fs::OpenOptions,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
@@ -27,6 +28,8 @@ pub(crate) struct File {
     condition: watch::Sender<Condition>,
     /// Counts openings, so that readers notice when theirs is another file.
     openings: Arc<AtomicU64>,
+    /// When the first write was made that power loss could still take.
+    unsynced: Option<Instant>,
 }
 
 impl File {
@@ -39,6 +42,7 @@ impl File {
             tried: Instant::now(),
             condition: watch::Sender::new(Condition::new(State::Closed, standing)),
             openings: Arc::new(AtomicU64::new(0)),
+            unsynced: None,
         };
         let _ = file.reopen(false);
         file
@@ -86,6 +90,27 @@ impl File {
         }
     }
 
+    /// In how long what was written is to be brought to the disk itself.
+    pub(super) fn sync_in(&self) -> Option<Duration> {
+        let (since, every) = (self.unsynced?, self.options.sync?);
+        Some(every.saturating_sub(since.elapsed()))
+    }
+
+    /// SQLite itself brings its log to the disk only when it writes it into the file.
+    pub(super) fn sync_if_due(&mut self) {
+        if self.sync_in() != Some(Duration::ZERO) {
+            return;
+        }
+        self.unsynced = None;
+        let log = aside::log_of(&self.options.path);
+        let opened = OpenOptions::new().write(true).open(&log);
+        if let Err(error) = opened.and_then(|log| log.sync_data())
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "the database's log could not be synced; power loss may take what was written last");
+        }
+    }
+
     pub(super) fn close(&mut self) {
         self.db = None;
         self.publish(State::Closed);
@@ -105,6 +130,9 @@ impl File {
     fn attempt(&mut self, work: &mut [Envelope]) -> rusqlite::Result<batch::Outcomes> {
         let db = self.db.as_mut().ok_or(rusqlite::Error::InvalidQuery)?;
         let outcomes = batch::write(db, work)?;
+        if self.options.sync.is_some() {
+            self.unsynced.get_or_insert_with(Instant::now);
+        }
         // Publishing looks at the directory, which is not for every batch.
         if !self.condition.borrow().keeps() {
             self.publish(State::Good);

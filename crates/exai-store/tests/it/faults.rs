@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-fn damage(path: &Path, at: u64, bytes: &[u8]) {
+pub(crate) fn damage(path: &Path, at: u64, bytes: &[u8]) {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)

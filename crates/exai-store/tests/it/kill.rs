@@ -1,9 +1,11 @@
 //! kill −9 in the middle of writing: what a caller was told is kept is in the file.
 //! The child is this test binary itself, told by a variable to run the writing part.
 
+use crate::journal::{call as journalled, end_with, entered, keeping, key};
 use crate::support::{ask, call, options, usage, who};
+use exai_engine::ports::ledger::{Ledger as _, Recalled};
 use exai_protocol::UnixMillis;
-use exai_store::{Day, Scope, Store, UsageQuery};
+use exai_store::{Day, Journal, Scope, Store, UsageQuery};
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
@@ -42,18 +44,111 @@ async fn child_writes_until_it_is_killed() {
     }
 }
 
+const JOURNAL: &str = "EXAI_STORE_TEST_KILLED_JOURNAL";
+
+/// The same for calls: each is entered, started, finished; `accepted N` once it is entered,
+/// `finished N` once its end is there.
+#[tokio::test]
+async fn child_journals_until_it_is_killed() {
+    let Ok(path) = std::env::var(JOURNAL) else {
+        return;
+    };
+    let path = Path::new(&path);
+    let store = Store::open(options(path, "dead"));
+    let journal = Journal::new(&store, keeping(&path.with_extension("results")));
+    let journal = &journal;
+    for round in 0_u64.. {
+        let names: Vec<String> = (0..8).map(|lane| format!("{}", round * 8 + lane)).collect();
+        let tasks = names.iter().map(|name| async move {
+            let mut out = std::io::stdout();
+            let call = journalled(name, "{}");
+            let mut entry = entered(journal, call.clone()).await.ok().unwrap();
+            out.write_all(format!("\naccepted {name}\n").as_bytes())
+                .unwrap();
+            entry.start().await.unwrap();
+            // Every fifth is large: a file beside the database.
+            let size = if round % 5 == 0 { 100_000 } else { 10 };
+            entry
+                .finish(end_with(&call, &"x".repeat(size)))
+                .await
+                .unwrap();
+            out.write_all(format!("\nfinished {name}\n").as_bytes())
+                .unwrap();
+        });
+        join_all(tasks).await;
+    }
+}
+
+/// All of them, side by side in this task.
+async fn join_all(tasks: impl Iterator<Item = impl Future<Output = ()>>) {
+    let mut tasks: Vec<_> = tasks.map(|task| Some(Box::pin(task))).collect();
+    std::future::poll_fn(|context| {
+        for slot in &mut tasks {
+            if let Some(task) = slot
+                && task.as_mut().poll(context).is_ready()
+            {
+                *slot = None;
+            }
+        }
+        if tasks.iter().all(Option::is_none) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_call_that_was_promised_is_forgotten_and_no_end_is_lost() {
+    for promises in [1, 3, 20, 90, 333] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("exai.db");
+        let (mut accepted, mut finished) = (Vec::new(), Vec::new());
+        let mut child = start(&path, "kill::child_journals_until_it_is_killed", JOURNAL);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while let Some(Ok(line)) = lines.next() {
+            match line.split_once(' ') {
+                Some(("accepted", name)) => accepted.push(name.to_owned()),
+                Some(("finished", name)) => finished.push(name.to_owned()),
+                _ => continue,
+            }
+            if accepted.len() + finished.len() == promises {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        assert!(accepted.len() + finished.len() >= promises);
+        let store = Store::open(options(&path, "next"));
+        store.check().await.unwrap();
+        let journal = Journal::new(&store, keeping(&path.with_extension("results")));
+        for name in &accepted {
+            assert!(
+                journal.recall(&key(name)).await.unwrap().is_some(),
+                "{name} is forgotten"
+            );
+        }
+        for name in &finished {
+            let Some(Recalled::Finished(kept)) = journal.recall(&key(name)).await.unwrap() else {
+                panic!("the end of {name} is lost")
+            };
+            assert!(kept.result_bytes() > 10);
+        }
+    }
+}
+
 fn child(path: &Path) -> Child {
+    start(path, "kill::child_writes_until_it_is_killed", FILE)
+}
+
+fn start(path: &Path, test: &str, variable: &str) -> Child {
     #[expect(
         clippy::disallowed_methods,
         reason = "a test's own child, killed by its handle"
     )]
     Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "kill::child_writes_until_it_is_killed",
-            "--nocapture",
-        ])
-        .env(FILE, path)
+        .args(["--exact", test, "--nocapture"])
+        .env(variable, path)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -4,6 +4,7 @@
 mod budgets;
 mod faults;
 mod full;
+mod journal;
 mod kill;
 mod migrations;
 mod properties;

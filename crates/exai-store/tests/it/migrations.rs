@@ -1,8 +1,10 @@
 //! Files of every released schema open, keep what they hold and are brought up to date.
 //! `tests/db` is only ever added to.
 
+use crate::journal::{call, end_with, entered, keeping, key};
 use crate::support::{NOON, Place, ask, ceiling, options, sums, usage};
-use exai_store::{By, MicroUsd, Scope, State, Store, UsageQuery};
+use exai_engine::ports::ledger::{Entering, Ledger as _, Recalled};
+use exai_store::{By, Journal, MicroUsd, Scope, State, Store, UsageQuery};
 use std::path::PathBuf;
 
 fn checked_in(name: &str) -> PathBuf {
@@ -21,7 +23,7 @@ fn copy_of(name: &str) -> Place {
 #[tokio::test]
 #[ignore = "writes a file to check in; it never replaces one"]
 async fn make_file_of_today() {
-    let path = checked_in("v1.sqlite");
+    let path = checked_in("v2.sqlite");
     assert!(
         !path.exists(),
         "a released file is never made again: name a new one"
@@ -32,7 +34,36 @@ async fn make_file_of_today() {
         grant.reservation.settle(usage(cost)).await.unwrap();
     }
     std::mem::forget(store.reserve(ask("open", 50, &[])).await.unwrap());
+    let journal = Journal::new(&store, keeping(&path.with_extension("results")));
+    for (request, starts) in [("accepted", false), ("started", true), ("finished", true)] {
+        let call = Entering {
+            starts,
+            ..call(request, r#"{"a":1}"#)
+        };
+        let entry = entered(&journal, call.clone()).await.ok().unwrap();
+        if request == "finished" {
+            entry.finish(end_with(&call, "kept")).await.unwrap();
+        }
+    }
     store.close().await;
+}
+
+#[tokio::test]
+async fn v2_opens_with_all_it_held() {
+    let place = copy_of("v2.sqlite");
+    let store = place.open("second boot");
+    assert_eq!(sums(&store, Scope::Day).await, (350, 0));
+    let journal = Journal::new(&store, keeping(&place.dir.path().join("results")));
+    let recalled = async |request: &str| journal.recall(&key(request)).await.unwrap();
+    let Some(Recalled::Open(open)) = recalled("accepted").await else {
+        panic!("not open")
+    };
+    assert_eq!(open.arguments.unwrap().get(), r#"{"a":1}"#);
+    assert!(matches!(recalled("started").await, Some(Recalled::Open(_))));
+    let Some(Recalled::Finished(kept)) = recalled("finished").await else {
+        panic!("not finished")
+    };
+    assert!(kept.outputs.as_ref().unwrap().get().contains("kept"));
 }
 
 #[tokio::test]
@@ -63,11 +94,11 @@ async fn v1_opens_with_all_it_held() {
 
 #[tokio::test]
 async fn a_newer_file_is_refused_and_not_touched() {
-    let place = copy_of("v1.sqlite");
+    let place = copy_of("v2.sqlite");
     let path = place.path();
     let db = rusqlite::Connection::open(&path).unwrap();
     db.execute(
-        "INSERT INTO migrations VALUES (2, '002_later', 'x', ?1)",
+        "INSERT INTO migrations VALUES (3, '003_later', 'x', ?1)",
         [NOON.cast_signed()],
     )
     .unwrap();

@@ -1,0 +1,377 @@
+//! What a ledger that remembers knows of a call decides what becomes of it; and a ledger that
+//! stands still holds nobody up without a word.
+
+use crate::{
+    scripts::{Script, repeatable},
+    world::{Plan, World, raw, secs, settle},
+};
+use exai_engine::{
+    calls::{CallKey, Finished, Kept, Remembered},
+    ports::ledger::{
+        Ended, Entered, Entering, Entry, Interrupted, Ledger, LedgerFuture, Open, Recalled,
+    },
+    tool::Tool,
+};
+use exai_protocol::{Code, UnixMillis, control::CallState, error::Ran, request::CancelMode};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// What it says of the next call that is entered.
+#[derive(Clone)]
+enum Says {
+    Finished,
+    Expired,
+    Other,
+    Interrupted,
+    Left,
+    NothingEver,
+}
+
+#[derive(Default)]
+struct Memory {
+    says: Mutex<VecDeque<Says>>,
+    recalls: Mutex<Option<Recalled>>,
+    log: Arc<Mutex<Vec<String>>>,
+    never_finishes: bool,
+}
+
+struct Noted {
+    log: Arc<Mutex<Vec<String>>>,
+    never_finishes: bool,
+}
+
+fn kept(call: &Entering) -> Arc<Finished> {
+    Arc::new(Finished::recalled(Kept {
+        tool: Arc::clone(&call.facts.tool),
+        args_hash: call.args_hash,
+        outputs: Some(raw(r#"[{"type":"text","text":"from before"}]"#)),
+        structured: None,
+        usage: Some(raw(r#"{"cost":1}"#)),
+        error: None,
+        queue_us: 1,
+        run_us: Some(2),
+        ended_at: UnixMillis(5),
+    }))
+}
+
+impl Ledger for Memory {
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    fn enter(&self, call: Entering) -> LedgerFuture<'_, Entered> {
+        let entry = Box::new(Noted {
+            log: Arc::clone(&self.log),
+            never_finishes: self.never_finishes,
+        });
+        let says = self.says.lock().unwrap().pop_front();
+        Box::pin(async move {
+            Ok(match says {
+                None => Entered::New(entry),
+                Some(Says::Finished) => Entered::Finished(kept(&call)),
+                Some(Says::Expired) => Entered::Expired,
+                Some(Says::Other) => Entered::Other("another".into()),
+                Some(Says::Left) => Entered::Left(kept(&call), entry),
+                Some(Says::NothingEver) => std::future::pending().await,
+                Some(Says::Interrupted) => Entered::Interrupted(
+                    Interrupted {
+                        runs: 1,
+                        started_at: Some(UnixMillis(1_000_000)),
+                        said: Some((UnixMillis(1_000_000), "writing".into(), "half".into())),
+                        requests: vec!["glm-5 at glm".into()],
+                    },
+                    entry,
+                ),
+            })
+        })
+    }
+
+    fn recall<'a>(&'a self, _: &'a CallKey) -> LedgerFuture<'a, Option<Recalled>> {
+        let recalled = self.recalls.lock().unwrap().clone();
+        Box::pin(async { Ok(recalled) })
+    }
+
+    fn taken(&self, key: &CallKey) {
+        let line = format!("taken {}", key.request_id);
+        self.log.lock().unwrap().push(line);
+    }
+}
+
+impl Entry for Noted {
+    fn start(&mut self) -> LedgerFuture<'_, ()> {
+        self.log.lock().unwrap().push("start".into());
+        Box::pin(async { Ok(()) })
+    }
+
+    fn finish(self: Box<Self>, end: Ended) -> LedgerFuture<'static, ()> {
+        let code = end.result.error.as_ref().map(|error| error.code.as_str());
+        let line = format!("finish {} left={}", code.unwrap_or("ok"), end.left);
+        self.log.lock().unwrap().push(line);
+        Box::pin(async move {
+            if self.never_finishes {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+    }
+
+    fn withdraw(self: Box<Self>) {
+        self.log.lock().unwrap().push("withdraw".into());
+    }
+}
+
+impl Memory {
+    fn of(says: &[Says]) -> Self {
+        Self {
+            says: Mutex::new(says.iter().cloned().collect()),
+            ..Self::default()
+        }
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+fn world(memory: Memory) -> (World, Arc<Memory>) {
+    let memory = Arc::new(memory);
+    let world = World::planned(Plan {
+        ledger: Arc::clone(&memory) as _,
+        ..Plan::default()
+    });
+    (world, memory)
+}
+
+#[tokio::test(start_paused = true)]
+async fn r02_what_the_ledger_knows_is_answered_and_never_run() {
+    let says = [
+        Says::Finished,
+        Says::Expired,
+        Says::Other,
+        Says::Interrupted,
+    ];
+    let (world, memory) = world(Memory::of(&says));
+    let member = world.join("a");
+    let end = world.run(&member, "1", "act", "{}").await;
+    assert!(end.replayed && end.outputs.unwrap().contains("from before"));
+    let end = world.run(&member, "2", "act", "{}").await;
+    assert_eq!((end.code, end.ran), (Some(Code::Expired), Some(Ran::Yes)));
+    let end = world.run(&member, "3", "act", "{}").await;
+    assert_eq!(
+        (end.code, end.ran),
+        (Some(Code::InvalidArgument), Some(Ran::No))
+    );
+    assert!(end.message.contains("another"), "{}", end.message);
+    assert_eq!(memory.log(), Vec::<String>::new());
+    let end = world.run(&member, "4", "act", "{}").await;
+    assert_eq!(
+        (end.code, end.ran),
+        (Some(Code::OutcomeUnknown), Some(Ran::Unknown))
+    );
+    for words in ["writing: half", "glm-5 at glm", "Check its effects"] {
+        assert!(end.message.contains(words), "{}", end.message);
+    }
+    assert_eq!(memory.log(), ["finish OUTCOME_UNKNOWN left=false"]);
+    assert_eq!(world.runs("act"), 0);
+    // Once told, it is at hand.
+    assert!(world.run(&member, "1", "act", "{}").await.replayed);
+    world.audit().await;
+    assert!(
+        world.finished()[0].usage.is_none(),
+        "what was used was used once"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn r02_a_call_left_open_is_taken_up_by_whoever_asks() {
+    let (world, memory) = world(Memory::default());
+    let member = world.join("a");
+    let open = Open {
+        tool: "act".into(),
+        args_hash: [7; 32],
+        arguments: Some(raw(r#"{"ms":10}"#)),
+        operator: false,
+        timeout: Some(secs(9)),
+    };
+    *memory.recalls.lock().unwrap() = Some(Recalled::Open(open));
+    for (id, stop, code) in [("1", None, None), ("2", Some("no"), Some(Code::Cancelled))] {
+        let remembered = world.engine.recall(&member.session, &id.into()).await;
+        assert_eq!(remembered.state(), CallState::Queued);
+        let Remembered::Open(revived) = remembered else {
+            panic!("not open")
+        };
+        let ear = crate::ear::Ear::new(member.peer);
+        let session = &member.session;
+        let watcher = Arc::clone(&ear) as _;
+        let stop = stop.map(str::to_owned);
+        let taken_up = world
+            .engine
+            .revive(session, &id.into(), revived, watcher, stop);
+        assert!(taken_up.is_ok());
+        let end = ear.end().await;
+        assert_eq!(end.code, code);
+        assert!(code.is_none() || end.ran == Some(Ran::No));
+    }
+    assert_eq!(world.runs("act"), 1);
+    world.audit().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn i03_what_this_life_has_forgotten_runs_only_if_nobody_ever_ran_it() {
+    let (world, memory) = world(Memory::default());
+    let member = world.join("a");
+    world.run(&member, "1", "act", "{}").await;
+    tokio::time::sleep(secs(700)).await;
+    memory.says.lock().unwrap().push_back(Says::Finished);
+    assert!(world.run(&member, "1", "act", "{}").await.replayed);
+    tokio::time::sleep(secs(700)).await;
+    // The ledger has lost it; the tombstone has not.
+    let end = world.run(&member, "1", "act", "{}").await;
+    assert_eq!(end.code, Some(Code::Expired));
+    assert_eq!(memory.log().last().map(String::as_str), Some("withdraw"));
+    assert_eq!(world.runs("act"), 1);
+    world.audit().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn i02_a_ledger_that_stands_still_is_waited_for_with_signs_of_life_and_not_for_ever() {
+    let (world, _) = world(Memory::of(&[Says::NothingEver]));
+    let member = world.join("a");
+    let ear = world.call_for(&member, "1", "act", "{}", Some(secs(20)));
+    let end = ear.end().await;
+    assert_eq!((end.code, end.ran), (Some(Code::Timeout), Some(Ran::No)));
+    assert!(ear.progress().len() >= 5, "{:?}", ear.progress());
+    world.audit().await;
+
+    let memory = Memory {
+        never_finishes: true,
+        ..Memory::default()
+    };
+    let (world, _) = self::world(memory);
+    let member = world.join("a");
+    let began = Instant::now();
+    let end = world.run(&member, "1", "act", "{}").await;
+    assert_eq!(end.code, None, "the answer is there");
+    assert!(began.elapsed() < Duration::from_secs(6));
+    world.audit().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r09_only_who_said_that_it_waits_no_longer_leaves_a_result() {
+    let (world, memory) = world(Memory::default());
+    let member = world.join("a");
+    let call = r#"{"ms":1000}"#;
+    world.call(&member, "left", "act", call);
+    settle().await;
+    world
+        .engine
+        .cancel(&member, &"left".into(), CancelMode::Detach, "");
+    tokio::time::sleep(secs(2)).await;
+    assert_eq!(memory.log(), ["finish ok left=true"]);
+
+    world.call(&member, "back", "act", call);
+    settle().await;
+    world
+        .engine
+        .cancel(&member, &"back".into(), CancelMode::Detach, "");
+    let back = world.call(&member, "back", "act", call);
+    back.end().await;
+    assert_eq!(memory.log().last().unwrap(), "finish ok left=false");
+
+    world.call(&member, "lost", "act", call);
+    settle().await;
+    world.leave(&member);
+    tokio::time::sleep(secs(2)).await;
+    assert_eq!(
+        memory.log().last().unwrap(),
+        "finish ok left=false",
+        "it will come back"
+    );
+
+    let member = world.join("a");
+    memory.says.lock().unwrap().push_back(Says::Left);
+    let end = world.run(&member, "again", "act", call).await;
+    assert!(end.replayed);
+    assert_eq!(memory.log().last().unwrap(), "finish ok left=false");
+    world.run(&member, "left", "act", call).await;
+    assert_eq!(memory.log().last().unwrap(), "taken left");
+    world.audit().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r25_a_drain_leaves_open_what_may_run_again() {
+    let (world, memory) = world(Memory::default());
+    let again = Script::new("again", repeatable);
+    world
+        .engine
+        .replace_tools("more", vec![again as Arc<dyn Tool>]);
+    let member = world.join("a");
+    let ears = ["again", "act"].map(|tool| world.call(&member, tool, tool, r#"{"ms":90000}"#));
+    settle().await;
+    world.engine.drain(Instant::now() + secs(1)).await;
+    for ear in ears {
+        assert_eq!(ear.end().await.code, Some(Code::ShuttingDown));
+    }
+    assert_eq!(memory.log(), ["finish SHUTTING_DOWN left=false"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r09_who_asks_again_while_the_first_is_at_work_waits_for_it() {
+    let (world, memory) = world(Memory::default());
+    let member = world.join("a");
+    let call = r#"{"ms":700000}"#;
+    let leave = |id: &str| {
+        world
+            .engine
+            .cancel(&member, &id.into(), CancelMode::Detach, "");
+    };
+    world.call(&member, "first", "act", call);
+    settle().await;
+    leave("first");
+    tokio::time::sleep(secs(500)).await;
+    let second = world.call(&member, "second", "act", call);
+    // Beyond what an unwatched call would get.
+    let end = second.end().await;
+    assert_eq!(
+        end.code,
+        Some(Code::Timeout),
+        "600 s is the limit of any call here"
+    );
+    assert_eq!(
+        world.runs("act"),
+        2,
+        "the first came to no answer, so it ran for itself"
+    );
+
+    let call = r#"{"ms":5000}"#;
+    world.call(&member, "third", "act", call);
+    settle().await;
+    leave("third");
+    let other = world.join("another client");
+    let theirs = world.call(&other, "theirs", "act", call);
+    let fourth = world.call(&member, "fourth", "act", call);
+    assert!(fourth.end().await.outputs.is_some() && theirs.end().await.outputs.is_some());
+    assert_eq!(world.runs("act"), 4, "another client's call is its own");
+    let log = memory.log();
+    assert!(
+        !log.iter().any(|line| line.contains("left=true")),
+        "{log:?}"
+    );
+
+    // A person's stop reaches the one that is at work.
+    world.call(&member, "fifth", "act", call);
+    settle().await;
+    leave("fifth");
+    let sixth = world.call(&member, "sixth", "act", call);
+    settle().await;
+    world
+        .engine
+        .cancel(&member, &"sixth".into(), CancelMode::Stop, "enough");
+    assert_eq!(sixth.end().await.code, Some(Code::Cancelled));
+    world.audit().await;
+    assert_eq!(world.runs("act"), 5);
+}

@@ -1,0 +1,168 @@
+//! Accepting a call: in one step it is found out whether it is known, whether it may be taken
+//! up again, and whether an equal call left a result for it.
+
+use super::{
+    Held,
+    recall::{self, Found, Row},
+};
+use crate::money;
+use exai_engine::ports::ledger::{Entering, Interrupted};
+use exai_protocol::UnixMillis;
+use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+use std::sync::Arc;
+
+/// Longest arguments that are kept for a run after a restart. Who sends more sends them again.
+const MOST_ARGUMENTS: usize = 4 << 20;
+
+/// What entering came to, as the file has it.
+#[derive(Debug)]
+pub(crate) enum Made {
+    New(i64),
+    Finished(Box<Row>),
+    Expired,
+    Other(Arc<str>),
+    Interrupted(i64, Box<Interrupted>),
+    Left(i64, Box<Row>),
+}
+
+/// Enters a call. Results that were left longer ago than `left_since` are nobody's any more.
+pub(crate) fn enter(
+    db: &Connection,
+    boot: &str,
+    call: &Entering,
+    at: UnixMillis,
+    left_since: i64,
+) -> rusqlite::Result<Made> {
+    let left = left(db, call, left_since)?;
+    if let Some(id) = insert(db, boot, call, at, left.is_some())? {
+        let Some(row) = left else {
+            return Ok(Made::New(id));
+        };
+        db.prepare_cached("UPDATE calls SET left_at = NULL WHERE id = ?1")?
+            .execute([row.id])?;
+        return Ok(Made::Left(id, Box::new(row)));
+    }
+    let Some(found) = recall::find(db, &call.key)? else {
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    };
+    if found.asked() != (&*call.facts.tool, call.args_hash) {
+        return Ok(Made::Other(found.tool()));
+    }
+    Ok(match found {
+        Found::Finished(row) => Made::Finished(row),
+        Found::Expired(..) => Made::Expired,
+        Found::Open(open) if !open.may_run() => {
+            let evidence = recall::evidence(db, &call.key, &open)?;
+            let starts = Entering {
+                starts: false,
+                ..call.clone()
+            };
+            take_over(db, open.id, boot, &starts, at)?;
+            Made::Interrupted(open.id, Box::new(evidence))
+        }
+        Found::Open(open) => {
+            take_over(db, open.id, boot, call, at)?;
+            Made::New(open.id)
+        }
+    })
+}
+
+/// The newest result an equal call of this client left.
+fn left(db: &Connection, call: &Entering, since: i64) -> rusqlite::Result<Option<Row>> {
+    let mut statement = db.prepare_cached(
+        "SELECT id FROM calls WHERE principal = ?1 AND scope = ?2 AND tool = ?3 \
+         AND args_hash = ?4 AND left_at IS NOT NULL AND left_at >= ?5 AND request <> ?6 \
+         ORDER BY id DESC LIMIT 1",
+    )?;
+    let key = &call.key;
+    let id: Option<i64> = statement
+        .query_row(
+            params![
+                key.principal.as_str(),
+                &*key.scope,
+                &*call.facts.tool,
+                call.args_hash,
+                since,
+                key.request_id.as_str()
+            ],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match id {
+        Some(id) => recall::row(db, id),
+        None => Ok(None),
+    }
+}
+
+/// The new row's number; `None` where the identity is known.
+fn insert(
+    db: &Connection,
+    boot: &str,
+    call: &Entering,
+    at: UnixMillis,
+    answered: bool,
+) -> rusqlite::Result<Option<i64>> {
+    let mut statement = db.prepare_cached(
+        "INSERT INTO calls (principal, scope, request, boot, number, session, client_name, tool, \
+         args_hash, args_bytes, arguments, timeout_ms, repeatable, operator, state, runs, \
+         accepted_at, started_at, kept_bytes) VALUES (:principal, :scope, :request, :boot, \
+         :number, :session, :client_name, :tool, :args_hash, :args_bytes, :arguments, \
+         :timeout_ms, :repeatable, :operator, :state, :runs, :accepted_at, :started_at, 0) \
+         ON CONFLICT (principal, scope, request) DO NOTHING",
+    )?;
+    let (key, facts) = (&call.key, &call.facts);
+    let starts = call.starts && !answered;
+    let may_run = !starts || call.repeatable;
+    let arguments = call.arguments.get();
+    let written = statement.execute(named_params! {
+        ":principal": key.principal.as_str(),
+        ":scope": &*key.scope,
+        ":request": key.request_id.as_str(),
+        ":boot": boot,
+        ":number": money::sum_column(facts.number),
+        ":session": facts.session_id.as_str(),
+        ":client_name": &*facts.client_name,
+        ":tool": &*facts.tool,
+        ":args_hash": call.args_hash,
+        ":args_bytes": money::sum_column(arguments.len() as u64),
+        ":arguments": Some(arguments).filter(|text| may_run && text.len() <= MOST_ARGUMENTS),
+        ":timeout_ms": call.timeout.map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX)),
+        ":repeatable": call.repeatable,
+        ":operator": call.operator,
+        ":state": if starts { "started" } else { "accepted" },
+        ":runs": i64::from(starts),
+        ":accepted_at": money::sum_column(facts.received_at.0),
+        ":started_at": Some(money::sum_column(at.0)).filter(|_| starts),
+    })?;
+    Ok((written == 1).then(|| db.last_insert_rowid()))
+}
+
+/// A call of a daemon that is gone is this one's now.
+fn take_over(
+    db: &Connection,
+    id: i64,
+    boot: &str,
+    call: &Entering,
+    at: UnixMillis,
+) -> rusqlite::Result<()> {
+    let facts = &call.facts;
+    let mut statement = db.prepare_cached(
+        "UPDATE calls SET boot = ?2, number = ?3, session = ?4, client_name = ?5 WHERE id = ?1",
+    )?;
+    statement.execute(params![
+        id,
+        boot,
+        money::sum_column(facts.number),
+        facts.session_id.as_str(),
+        &*facts.client_name
+    ])?;
+    if call.starts {
+        let held = Held {
+            id,
+            boot: Arc::from(boot),
+            entering: Arc::new(call.clone()),
+        };
+        super::start(db, &held, money::sum_column(at.0))?;
+    }
+    Ok(())
+}

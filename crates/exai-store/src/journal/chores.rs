@@ -1,0 +1,134 @@
+//! Keeping the journal within its bounds, now and then, and at the start what a daemon left
+//! behind that nobody refers to.
+
+use super::Journal;
+use crate::{
+    calls::sweep::{self, Bounds, Swept},
+    error::StoreError,
+    job::Task,
+};
+use exai_protocol::UnixMillis;
+use rusqlite::Connection;
+use std::{
+    collections::HashSet,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::oneshot;
+
+/// Steps of one chore; the rest has time.
+const STEPS: usize = 64;
+
+impl Journal {
+    /// Says what daemons that are gone have left open.
+    pub async fn tell_what_is_open(&self) {
+        let boot = std::sync::Arc::clone(&self.boot);
+        let counted = self.store.read(move |db| {
+            db.query_row(
+                "SELECT COUNT(*) FILTER (WHERE state = 'accepted'), \
+                 COUNT(*) FILTER (WHERE state = 'started') \
+                 FROM calls WHERE state <> 'finished' AND boot <> ?1",
+                [&*boot],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+            )
+        });
+        match counted.await {
+            Ok((0, 0)) | Err(_) => {}
+            Ok((waiting, interrupted)) => tracing::info!(
+                waiting,
+                interrupted,
+                "calls of earlier daemons have no end; who comes back for one is answered \
+                 (`exai-daemon calls --open`)"
+            ),
+        }
+    }
+
+    /// Lets go of what is too old or too much. What cannot be done now is done next time.
+    pub async fn sweep(&self) {
+        for _ in 0..STEPS {
+            match self.sweep_step().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return tracing::debug!(%error, "the journal was not swept"),
+            }
+        }
+    }
+
+    /// Removes large results to which no call refers, once they are older than any result may
+    /// be: a damaged database may have lost the call, and its owner may look for the result.
+    pub async fn sweep_files(&self) {
+        let kept = self.store.read(|db| {
+            let mut statement =
+                db.prepare("SELECT result_file FROM calls WHERE result_file IS NOT NULL")?;
+            statement
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<HashSet<String>>>()
+        });
+        let Ok(kept) = kept.await else { return };
+        let (directory, age) = (self.place.directory.clone(), self.keeping.results_for);
+        let swept = tokio::task::spawn_blocking(move || strays(&directory, &kept, age)).await;
+        if let Ok(count @ 1..) = swept {
+            tracing::info!(count, "kept results without a call were removed");
+        }
+    }
+
+    async fn sweep_step(&self) -> Result<bool, StoreError> {
+        let pass = self.desk.ask_room().await?;
+        let bounds = self.bounds(self.desk.now());
+        let (sender, answer) = oneshot::channel();
+        let work = move |db: &Connection| sweep::step(db, &bounds);
+        let tell = move |swept: Result<Swept, StoreError>| {
+            let _ = sender.send(swept);
+        };
+        self.desk.submit(Task::asked(work, tell), pass);
+        let Swept { files, more } = answer.await.map_err(|_| StoreError::closed())??;
+        let directory = self.place.directory.clone();
+        let remove = move || {
+            for file in files {
+                if let Err(error) = std::fs::remove_file(directory.join(&file)) {
+                    tracing::debug!(file, %error, "a kept result was not removed");
+                }
+            }
+        };
+        let _ = tokio::task::spawn_blocking(remove).await;
+        Ok(more)
+    }
+
+    fn bounds(&self, now: UnixMillis) -> Bounds {
+        let ago = |time: Duration| {
+            let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            now.0.saturating_sub(ms)
+        };
+        Bounds {
+            results_since: ago(self.keeping.results_for),
+            result_bytes: self.keeping.result_bytes,
+            rows_since: ago(self.keeping.rows_for.max(self.keeping.results_for)),
+            rows: self.keeping.rows,
+        }
+    }
+}
+
+fn strays(directory: &Path, kept: &HashSet<String>, age: Duration) -> usize {
+    let Ok(entries) = directory.read_dir() else {
+        return 0;
+    };
+    let is_old = |entry: &std::fs::DirEntry| {
+        let written = entry.metadata().and_then(|meta| meta.modified());
+        written.is_ok_and(|at| {
+            SystemTime::now()
+                .duration_since(at)
+                .is_ok_and(|old| old > age)
+        })
+    };
+    entries
+        .flatten()
+        .filter(|entry| {
+            entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| !kept.contains(name))
+        })
+        .filter(is_old)
+        .filter(|entry| std::fs::remove_file(entry.path()).is_ok())
+        .count()
+}
