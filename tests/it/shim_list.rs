@@ -113,3 +113,18 @@ async fn r03_every_window_and_every_asking_gets_the_same_order() {
         }
     }
 }
+
+/// The first daemon of a home lists what the shim was built with: a window that has asked
+/// already need not ask again.
+#[tokio::test]
+async fn r03_the_first_daemon_of_a_home_changes_nothing() {
+    let mut sandbox = by_hand();
+    sandbox.unset("EXAI_TEST_TOOLS");
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-11-25").await;
+    let built_in = shim.ask("tools/list", json!({})).await;
+    let _daemon = sandbox.daemon().await;
+    assert_eq!(news(&mut shim).await, 0);
+    let list = shim.ask("tools/list", json!({})).await;
+    assert_eq!(list["result"]["tools"], built_in["result"]["tools"]);
+}

@@ -85,7 +85,12 @@ impl List {
         Self::new(snapshot, version)
     }
 
-    fn new(snapshot: Snapshot, version: u64) -> Result<Self, serde_json::Error> {
+    fn new(mut snapshot: Snapshot, version: u64) -> Result<Self, serde_json::Error> {
+        // The list in the binary has a line a tool; where lines end says nothing of the tools.
+        if snapshot.tools.get().contains(['\n', '\r']) {
+            let one_line = snapshot.tools.get().replace(['\n', '\r'], "");
+            snapshot.tools = RawValue::from_string(one_line)?;
+        }
         let traits: Vec<Traits> = serde_json::from_str(snapshot.tools.get())?;
         let repeatable = traits.into_iter().map(|tool| {
             (
@@ -246,6 +251,18 @@ mod tests {
         catalog.offer(raw("[1]"), Some("h4".to_owned()));
         assert_eq!(catalog.list().tools().get(), ONE);
         assert!(!changes.has_changed().unwrap());
+    }
+
+    #[test]
+    fn r03_the_same_tools_from_a_daemon_are_no_change() {
+        let catalog = Catalog::open(None);
+        let mut changes = catalog.changes();
+        changes.mark_unchanged();
+        let tools: Vec<Box<RawValue>> = serde_json::from_str(BUILTIN).unwrap();
+        let theirs = serde_json::to_string(&tools).unwrap();
+        catalog.offer(raw(&theirs), Some("h".to_owned()));
+        assert!(!changes.has_changed().unwrap());
+        assert_eq!(catalog.list().hash(), "h");
     }
 
     #[test]
