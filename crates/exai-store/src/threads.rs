@@ -90,7 +90,7 @@ impl StoredThreads {
                 id: id::fresh().map_err(ThreadError::Unavailable)?,
                 principal: call.principal.clone(),
                 workspace: call.roots.first().cloned().unwrap_or_default(),
-                turns: Vec::new(),
+                turns: Arc::default(),
                 count: 0,
                 lease: None,
             });
@@ -107,7 +107,7 @@ impl StoredThreads {
             principal: call.principal.clone(),
             workspace: thread.thread.workspace,
             count: thread.count,
-            turns,
+            turns: turns.into(),
             lease: Some(Box::new(lease)),
         })
     }

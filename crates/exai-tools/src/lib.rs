@@ -8,6 +8,7 @@ mod challenge;
 mod chat;
 mod files;
 mod health;
+mod history;
 mod kind;
 mod listmodels;
 mod log_lines;
@@ -28,7 +29,9 @@ mod fakes;
 mod tests;
 
 use exai_engine::{
-    ports::{logs::Logs, models::Models, ollama::Ollama, vitals::Vitals},
+    ports::{
+        logs::Logs, models::Models, ollama::Ollama, threads::Threads, vitals::Vitals,
+    },
     tool::Tool,
 };
 use exai_protocol::tool::ToolEntry;
@@ -45,6 +48,8 @@ pub struct Ports {
     pub models: Arc<dyn Models>,
     /// The Ollama servers, for whoever runs the daemon.
     pub ollama: Option<Arc<dyn Ollama>>,
+    /// Conversations.
+    pub threads: Arc<dyn Threads>,
 }
 
 /// The built-in tools, sorted by name.
@@ -54,8 +59,7 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
     let mut tools = vec![
         activity::tool(ports),
         challenge::tool(),
-        chat::tool(models),
-        chat::operator_tool(models),
+        chat::tool(models, &ports.threads),
         health::tool(ports),
         listmodels::tool(ports),
         models_refresh::list(models),

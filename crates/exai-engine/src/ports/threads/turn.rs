@@ -99,7 +99,7 @@ pub struct Open {
     /// The folder it is about; empty where the client named none.
     pub workspace: String,
     /// The turns that lead here, oldest first.
-    pub turns: Vec<Turn>,
+    pub turns: Arc<[Turn]>,
     /// Turns it has in all branches.
     pub count: u32,
     /// Keeps others out until it is dropped.
