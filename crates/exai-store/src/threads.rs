@@ -21,7 +21,7 @@ use exai_engine::{
         models::ModelFuture,
         threads::{
             Failure, Found, Imported, ListQuery, Listed, Open, Said, SearchQuery, Thread,
-            ThreadError, Threads, Turn,
+            ThreadError, Threads, Turn, workspace,
         },
     },
     tool::ToolCall,
@@ -89,7 +89,10 @@ impl StoredThreads {
             return Ok(Open {
                 id: id::fresh().map_err(ThreadError::Unavailable)?,
                 principal: call.principal.clone(),
-                workspace: call.roots.first().cloned().unwrap_or_default(),
+                workspace: call
+                    .roots
+                    .first()
+                    .map_or_else(String::new, |root| workspace(root)),
                 turns: Arc::default(),
                 count: 0,
                 lease: None,

@@ -55,9 +55,7 @@ async fn answer(
     let mut wish = wish::of(&args)?;
     args.required_text("prompt")?;
     let id = args.text("continuation_id")?.map(str::trim);
-    let open = threads
-        .open(call, id.filter(|id| !id.is_empty()))
-        .await?;
+    let open = threads.open(call, id.filter(|id| !id.is_empty())).await?;
     let prepared = prepared::prepare(&args, call, (models, &open), &mut wish).await?;
     let attempt = Attempt::new(threads, &open);
     let answered = models.ask(call, wish).await;

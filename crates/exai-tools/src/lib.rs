@@ -20,7 +20,9 @@ mod self_check;
 mod spec;
 mod status;
 mod testing;
+mod threads;
 mod toolcall_log_tail;
+pub mod transcript;
 mod version;
 
 #[cfg(test)]
@@ -67,6 +69,8 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
         provider_capabilities::tool(ports),
         self_check::tool(ports),
         status::tool(ports),
+        threads::import(&ports.threads),
+        threads::tool(&ports.threads),
         toolcall_log_tail::tool(ports),
         version::tool(ports),
     ];
@@ -96,6 +100,7 @@ pub fn entries() -> Vec<ToolEntry> {
         provider_capabilities::spec(),
         self_check::spec(),
         status::spec(),
+        threads::spec(),
         toolcall_log_tail::spec(),
         version::spec(),
     ]

@@ -7,7 +7,7 @@ mod find;
 mod turn;
 
 pub use error::ThreadError;
-pub use find::{Found, ListQuery, Listed, SearchQuery, ThreadRow};
+pub use find::{Found, ListQuery, Listed, SearchQuery, ThreadRow, workspace};
 pub use turn::{Failure, Imported, Open, Said, Sent, SentKind, Thread, Turn};
 
 use crate::{ports::models::ModelFuture, tool::ToolCall};

@@ -22,7 +22,8 @@ pub struct ThreadLimits {
 
 impl ThreadLimits {
     /// Those last used before this are no more.
-    pub(super) fn oldest(&self, now: UnixMillis) -> UnixMillis {
+    #[must_use]
+    pub fn oldest(&self, now: UnixMillis) -> UnixMillis {
         let millis = u64::try_from(self.unused.as_millis()).unwrap_or(u64::MAX);
         UnixMillis(now.0.saturating_sub(millis))
     }

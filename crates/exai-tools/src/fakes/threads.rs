@@ -31,9 +31,8 @@ impl FakeThreads {
 
     fn rows(&self, workspaces: &[String]) -> Vec<ThreadRow> {
         let all = self.all.lock().unwrap();
-        let here = |thread: &&Thread| {
-            workspaces.is_empty() || workspaces.contains(&thread.workspace)
-        };
+        let here =
+            |thread: &&Thread| workspaces.is_empty() || workspaces.contains(&thread.workspace);
         all.iter().filter(here).map(row).collect()
     }
 }

@@ -214,7 +214,10 @@ fn a_file_that_changed_or_may_not_be_read_any_more_is_not_sent_again_and_named()
     let history = render(&[turn], &place.receiver(10_000));
     let text = &lines(&history)[0];
     assert!(!text.contains("canary"), "{text}");
-    assert!(text.contains("a.rs: NOT REPEATED: it has changed"), "{text}");
+    assert!(
+        text.contains("a.rs: NOT REPEATED: it has changed"),
+        "{text}"
+    );
     let note = "not repeated from turn 1: a.rs: it has changed since";
     assert_eq!(history.notes, [note]);
     // Named again, it is sent as it is now.

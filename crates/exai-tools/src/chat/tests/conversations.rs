@@ -54,7 +54,10 @@ async fn p16_the_next_question_brings_the_turns_before_it_once_and_keeps_their_m
     let stage = Stage::new(Ok(one));
     let first = stage.chat(json!({"prompt": "What is wrong?", "system": "Be brief."}));
     let first = facts(&first.await.unwrap());
-    assert_eq!((&first["continuation_id"], &first["turn"]), (&json!("id-1"), &json!(1)));
+    assert_eq!(
+        (&first["continuation_id"], &first["turn"]),
+        (&json!("id-1"), &json!(1))
+    );
     let second = stage
         .chat(json!({"prompt": "Where?", "continuation_id": " id-1 "}))
         .await
@@ -92,7 +95,10 @@ async fn p16_the_next_question_brings_the_turns_before_it_once_and_keeps_their_m
 
 #[tokio::test]
 async fn a_failed_question_leaves_the_fact_and_none_of_its_words() {
-    let stage = Stage::new(Err(ToolError::new(Code::Unavailable, "the provider is down")));
+    let stage = Stage::new(Err(ToolError::new(
+        Code::Unavailable,
+        "the provider is down",
+    )));
     stage.chat(json!({"prompt": "a secret"})).await.unwrap_err();
     stage.chat(json!({"prompt": " "})).await.unwrap_err();
     assert!(stage.turns().is_empty());
@@ -136,7 +142,10 @@ async fn an_answer_that_cannot_be_kept_is_given_and_says_so() {
     let output = stage.chat(json!({"prompt": "why?"})).await.unwrap();
     assert_eq!(blocks(&output)[0]["text"], "Because.");
     let words = told(&output);
-    assert!(words.contains("THIS TURN IS NOT KEPT") && words.contains("no room"), "{words}");
+    assert!(
+        words.contains("THIS TURN IS NOT KEPT") && words.contains("no room"),
+        "{words}"
+    );
     assert!(!words.contains("continuation_id:"), "{words}");
     assert_eq!(facts(&output)["continuation_id"], Value::Null);
 }
@@ -150,7 +159,10 @@ async fn what_there_is_no_room_for_is_told_to_the_caller_too() {
         let output = stage.chat(small).await.unwrap();
         if prompt == "three" {
             let words = told(&output);
-            assert!(words.contains("Earlier turns: the first 1 turn did not fit"), "{words}");
+            assert!(
+                words.contains("Earlier turns: the first 1 turn did not fit"),
+                "{words}"
+            );
         }
     }
     assert_eq!(stage.models.wish().chat.messages.len(), 3);
