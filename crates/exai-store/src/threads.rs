@@ -236,7 +236,7 @@ impl Threads for StoredThreads {
         who: &'a Principal,
         thread: Imported,
     ) -> ModelFuture<'a, Result<bool, ThreadError>> {
-        let who = who.clone();
-        Box::pin(self.write(move |db| append::import(db, &who, &thread)))
+        let (who, now) = (who.clone(), self.now());
+        Box::pin(self.write(move |db| append::import(db, &who, &thread, now)))
     }
 }

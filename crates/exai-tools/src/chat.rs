@@ -17,7 +17,7 @@ use crate::{
 use attempt::Attempt;
 use exai_engine::{
     ports::{
-        models::{Answer, Models},
+        models::{Answer, Message, Models},
         threads::{Open, Said, Threads},
     },
     tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
@@ -43,6 +43,30 @@ pub(crate) fn tool(models: &Arc<dyn Models>, threads: &Arc<dyn Threads>) -> Arc<
     kind::from_future(spec, move |call| -> ToolFuture {
         let (models, threads) = (Arc::clone(&models), Arc::clone(&threads));
         Box::pin(async move { answer(&*models, &*threads, &call).await })
+    })
+}
+
+/// One question that belongs to no conversation, for whoever tries a model.
+pub(crate) fn once(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
+    let models = Arc::clone(models);
+    let words = Words {
+        name: "models_test",
+        title: "Try a model",
+        description: "Asks a model one thing, and keeps nothing.",
+        schema: r#"{"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"},"model":{"type":"string"},"max_output":{"type":"integer","minimum":1}}}"#,
+    };
+    let mut spec = spec::spec(&words, Effect::Asks);
+    (spec.operator, spec.waits) = (true, true);
+    kind::from_future(spec, move |call| -> ToolFuture {
+        let models = Arc::clone(&models);
+        Box::pin(async move {
+            let args = Args::of(&call)?;
+            let mut wish = wish::of(&args)?;
+            let prompt = Message::user(args.required_text("prompt")?);
+            wish.chat.messages.push(prompt);
+            let answer = report::with_text(models.ask(&call, wish).await?)?;
+            report::output(&answer, &[], &[], &Kept::Nowhere)
+        })
     })
 }
 

@@ -62,6 +62,7 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
         activity::tool(ports),
         challenge::tool(),
         chat::tool(models, &ports.threads),
+        chat::once(models),
         health::tool(ports),
         listmodels::tool(ports),
         models_refresh::list(models),

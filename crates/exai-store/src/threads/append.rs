@@ -179,7 +179,13 @@ pub(super) fn rename(db: &Connection, key: &str, title: &str) -> Outcome<()> {
     Ok(Err(ThreadError::Unknown(key.to_owned())))
 }
 
-pub(super) fn import(db: &Connection, who: &Principal, thread: &Imported) -> Outcome<bool> {
+/// Its turns keep their times; it counts as used now, or one of last year would expire at once.
+pub(super) fn import(
+    db: &Connection,
+    who: &Principal,
+    thread: &Imported,
+    now: UnixMillis,
+) -> Outcome<bool> {
     let known = "SELECT 1 FROM threads WHERE key = ?1";
     let known = db
         .prepare_cached(known)?
@@ -204,6 +210,8 @@ pub(super) fn import(db: &Connection, who: &Principal, thread: &Imported) -> Out
     for one in &thread.turns {
         turn(db, id, one)?;
     }
+    db.prepare_cached("UPDATE threads SET touched_at = ?2 WHERE id = ?1")?
+        .execute([id, money::sum_column(now.0)])?;
     db.prepare_cached("DELETE FROM threads_gone WHERE key = ?1")?
         .execute([&thread.id])?;
     Ok(Ok(true))

@@ -117,7 +117,8 @@ fn job(
     let prompt = args.text("prompt")?.unwrap_or_default();
     let given: usize = wish.chat.messages.iter().map(system_bytes).sum();
     let output = match wish.chat.max_output {
-        0 => DEFAULT_MAX_OUTPUT,
+        // What one that thinks hard may get.
+        0 => DEFAULT_MAX_OUTPUT * 4,
         named => named,
     };
     let room = (context / MARGIN.1 * MARGIN.0)

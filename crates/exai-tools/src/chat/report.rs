@@ -27,6 +27,8 @@ pub(super) enum Kept {
     },
     /// It is not, for this reason.
     Not(String),
+    /// It belongs to none.
+    Nowhere,
 }
 
 /// What goes along with an answer.
@@ -137,6 +139,7 @@ fn words(answer: &Answer, beside: &Beside<'_>) -> String {
             words,
             "\nTHIS TURN IS NOT KEPT, and cannot be continued: {why}"
         ),
+        Kept::Nowhere => Ok(()),
     };
     words
 }
@@ -222,6 +225,7 @@ fn facts(answer: &Answer, beside: &Beside<'_>) -> Value {
     let (id, turn, not_kept) = match beside.kept {
         Kept::As { id, turn } => (Some(&**id), Some(*turn), None),
         Kept::Not(why) => (None, None, Some(why)),
+        Kept::Nowhere => (None, None, None),
     };
     json!({
         "continuation_id": id,

@@ -447,10 +447,13 @@ async fn what_is_for_people_is_hidden() {
         ("chat", false),
         ("models_list", true),
         ("models_refresh", true),
+        ("models_test", true),
+        ("threads", false),
+        ("threads_import", true),
     ] {
         let tool = tool(&models, name);
         assert_eq!(tool.spec().operator, operator, "{name}");
-        assert_eq!(tool.spec().repeatable(), name == "models_list", "{name}");
+        assert_eq!(tool.spec().repeatable(), ["models_list", "threads"].contains(&name), "{name}");
     }
     let output = tool(&models, "models_refresh").run(call(r#"{"endpoint":"glm"}"#));
     let output = crate::fakes::text(&output.await.unwrap());
