@@ -252,6 +252,31 @@ async fn looked_until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
     }
 }
 
+#[tokio::test]
+async fn those_who_wait_for_a_conversation_keep_nobody_from_it() {
+    let (mut sandbox, provider) = stage().await;
+    sandbox.set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "2");
+    // The provider takes one at a time, so that whoever is asked lays its permit down.
+    sandbox.write(
+        "config/providers.toml",
+        "[endpoints.custom.limits]\nconcurrency = 1\n",
+    );
+    provider.otherwise(Reply::text("ok"));
+    let _daemon = sandbox.daemon().await;
+    let mut ws = window(&sandbox).await;
+    let id = thread_of(&turn(&mut ws, "first", None).await);
+    for at in 0..12 {
+        ws.call_as(&format!("r{at}"), "chat", arguments("more", Some(&id))).await;
+    }
+    let mut turns = Vec::new();
+    for _ in 0..12 {
+        let result = ws.recv_op("call_tool_res").await;
+        turns.push(facts(&result)["turn"].as_u64().must("keep a turn"));
+    }
+    assert_eq!(turns, (2..=13).collect::<Vec<_>>(), "one after the other");
+    assert_eq!(messages(&provider).len(), 25);
+}
+
 async fn provider_asked(provider: &Provider, times: usize) {
     let what = format!("{times} models were asked");
     eventually(PATIENCE, what, || (provider.chats().len() >= times).then_some(())).await;

@@ -71,7 +71,7 @@ fn list(context: &Context, options: &ThreadsList) -> Result<Code> {
         output::json(&threads)?;
         return Ok(exit::OK);
     }
-    let rows: Vec<Vec<String>> = listed.rows.iter().map(|row| cells(row)).collect();
+    let rows: Vec<Vec<String>> = listed.rows.iter().map(cells).collect();
     for line in output::columns(&rows) {
         output::line(line)?;
     }

@@ -32,7 +32,10 @@ impl Leases {
         let words = "another turn of this conversation is being answered";
         call.progress.say("waiting", words);
         let deadline = call.deadline.checked_sub(LAST_WORDS);
-        time::timeout_at(deadline.unwrap_or(call.deadline), lock.lock_owned())
+        let wait = time::timeout_at(deadline.unwrap_or(call.deadline), lock.lock_owned());
+        // Whoever has it open may itself wait for a permit: those who wait for it hold none.
+        call.seat
+            .without(wait)
             .await
             .map_err(|_| ThreadError::Busy(key.to_string()))
     }
