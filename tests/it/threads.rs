@@ -256,22 +256,36 @@ async fn looked_until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
 async fn those_who_wait_for_a_conversation_keep_nobody_from_it() {
     let (mut sandbox, provider) = stage().await;
     sandbox.set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "2");
-    // The provider takes one at a time, so that whoever is asked lays its permit down.
     sandbox.write(
         "config/providers.toml",
-        "[endpoints.custom.limits]\nconcurrency = 1\n",
+        "[providers.custom]\nlimits = { concurrency = 1 }\n",
     );
+    let gate = Gate::new();
+    provider.script([
+        Reply::text("ok"),
+        Reply::text("ok").stall(At::FirstEvent, &gate),
+    ]);
     provider.otherwise(Reply::text("ok"));
     let _daemon = sandbox.daemon().await;
     let mut ws = window(&sandbox).await;
     let id = thread_of(&turn(&mut ws, "first", None).await);
+    // It has the provider's one place; whoever waits for that has laid its permit down.
+    ws.call_as("other", "chat", arguments("elsewhere", None)).await;
+    provider_asked(&provider, 2).await;
     for at in 0..12 {
         ws.call_as(&format!("r{at}"), "chat", arguments("more", Some(&id))).await;
     }
+    let waits = |frame: &Value| {
+        frame["request_id"] == "r11" && frame.to_string().contains("another turn of this")
+    };
+    ws.recv_where(waits).await;
+    gate.open();
     let mut turns = Vec::new();
-    for _ in 0..12 {
+    while turns.len() < 12 {
         let result = ws.recv_op("call_tool_res").await;
-        turns.push(facts(&result)["turn"].as_u64().must("keep a turn"));
+        if result["request_id"] != "other" {
+            turns.push(facts(&result)["turn"].as_u64().must("keep a turn"));
+        }
     }
     assert_eq!(turns, (2..=13).collect::<Vec<_>>(), "one after the other");
     assert_eq!(messages(&provider).len(), 25);
