@@ -1,21 +1,22 @@
 //! A conversation's requests begin alike, and providers that keep beginnings are told which
 //! belong together, by a key that tells nothing of what was said.
 
-use crate::models::{Stage, ask, said};
+use crate::models::{Stage, said};
 use exai_testkit::{Must as _, Ws, provider::Reply};
 use serde_json::{Value, json};
 
-/// The next question of a conversation that began with `first`.
-async fn goes_on(ws: &mut Ws, id: &str, model: &str, first: &str) {
-    let arguments = json!({
-        "prompt": "And then?",
-        "model": model,
-        "turns": [{ "asked": first, "answered": "Yes." }],
-    });
-    ws.send(
-        &json!({ "op": "operate", "request_id": id, "name": "chat_session", "arguments": arguments }),
-    )
-    .await;
+/// A conversation of one turn.
+async fn begun(ws: &mut Ws, id: &str, model: &str, first: &str) -> String {
+    ws.call_as(id, "chat", json!({ "prompt": first, "model": model })).await;
+    let result = ws.result(id).await;
+    let facts = &result["outputs"][1]["_meta"]["exai/answer"];
+    facts["continuation_id"].as_str().must("begin one").to_owned()
+}
+
+/// The next question of a conversation.
+async fn goes_on(ws: &mut Ws, id: &str, thread: &str) {
+    let arguments = json!({ "prompt": "And then?", "continuation_id": thread });
+    ws.call_as(id, "chat", arguments).await;
     let result = ws.result(id).await;
     assert_eq!(said(&result), "Yes.", "{id}");
 }
@@ -31,15 +32,16 @@ async fn a_conversation_keeps_its_key_and_shares_it_with_no_other() {
         last.json("/prompt_cache_key").cloned()
     };
     for model in ["kimi-k2-0905-preview", "gpt-5-mini@openai"] {
-        ask(&mut ws, model, model).await;
-        ws.result(model).await;
+        let one = begun(&mut ws, &format!("{model}-1"), model, "The canary sings?").await;
         assert_eq!(key(), None, "{model}: nothing of one question comes again");
-        goes_on(&mut ws, &format!("{model}-1"), model, "The canary sings?").await;
+        goes_on(&mut ws, &format!("{model}-2"), &one).await;
         let first = key().must("send a key");
-        goes_on(&mut ws, &format!("{model}-2"), model, "The canary sings?").await;
+        goes_on(&mut ws, &format!("{model}-3"), &one).await;
         assert_eq!(key(), Some(first.clone()), "{model}");
-        goes_on(&mut ws, &format!("{model}-3"), model, "Something else?").await;
+        let other = begun(&mut ws, &format!("{model}-4"), model, "The canary sings?").await;
+        goes_on(&mut ws, &format!("{model}-5"), &other).await;
         assert_ne!(key(), Some(first.clone()), "{model}");
-        assert!(!first.to_string().contains("canary"), "{first}");
+        let told = first.to_string();
+        assert!(!told.contains("canary") && !told.contains(&one[..8]), "{told}");
     }
 }

@@ -209,7 +209,7 @@ async fn a_failure_has_its_exit_code_and_leaves_standard_output_empty() {
     ws.call_as(
         "r",
         "chat",
-        json!({ "prompt": "p", "continuation_id": "c-1" }),
+        json!({ "prompt": "p", "continuation_id": "no-such" }),
     )
     .await;
     let result = ws.result("r").await;

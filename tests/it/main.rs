@@ -50,6 +50,8 @@ mod shim_stranger;
 mod storms;
 mod streamed;
 mod tokens;
+mod threads;
+mod threads_cli;
 mod told;
 mod wire_v1;
 mod without_responses;

@@ -8,6 +8,7 @@ mod journal;
 mod kind;
 mod names;
 mod shim;
+mod threads;
 
 pub use kind::Refused;
 pub(crate) use kind::{Kind, parse_switch};
@@ -26,6 +27,7 @@ pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
         .iter()
         .chain(budgets::KEYS)
         .chain(journal::KEYS)
+        .chain(threads::KEYS)
         .chain(shim::KEYS)
 }
 

@@ -23,6 +23,8 @@ pub struct Settings {
     pub budgets: Budgets,
     /// The journal of calls.
     pub journal: Journal,
+    /// Conversations.
+    pub threads: Threads,
     /// The stdio side.
     pub shim: Shim,
 }
@@ -181,6 +183,17 @@ pub struct Journal {
     pub calls_for: Duration,
     /// Calls known at most.
     pub calls: u64,
+}
+
+/// Conversations.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Threads {
+    /// One that is not used for so long is removed.
+    pub keep: Duration,
+    /// Turns of one.
+    pub turns: u32,
+    /// Bytes of all.
+    pub bytes: u64,
 }
 
 /// The stdio side.

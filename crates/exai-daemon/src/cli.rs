@@ -3,10 +3,12 @@
 mod calls;
 mod models;
 mod ollama;
+mod threads;
 
 pub(crate) use calls::{Calls, CallsAction};
 pub(crate) use models::{Chat, Models, ModelsAction};
 pub(crate) use ollama::{Ollama, OllamaAction};
+pub(crate) use threads::{Threads, ThreadsList};
 
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -55,6 +57,11 @@ pub(crate) enum Command {
     /// model, price and sources go to standard error. Without, on a terminal: a conversation,
     /// until Ctrl-D. Ctrl-C stops an answer. Exit codes are those of `call`.
     Chat(Chat),
+    /// Find, read, go on with, name, move and remove conversations with models
+    Threads {
+        #[command(subcommand)]
+        action: Threads,
+    },
     /// List the models, bring the list up to date, or try one
     Models(Models),
     /// Look after Ollama servers: models, downloads, memory
@@ -401,6 +408,15 @@ mod tests {
                 "chat", "--image", "p.png", "--effort", "high", "--search", "--yes", "--json",
             ],
             &["chat", "--interactive", "--system", "Be brief."],
+            &["chat", "--thread", "0f8fad5b#3", "and now?"],
+            &["threads", "list", "--here", "-n", "5", "--json"],
+            &["threads", "search", "file", "handle", "--here"],
+            &["threads", "show", "0f8fad5b", "--json"],
+            &["threads", "rename", "0f8fad5b", "a", "better", "title"],
+            &["threads", "export", "a", "b", "--markdown"],
+            &["threads", "resume", "0f8fad5b", "-m", "kimi", "and", "now?"],
+            &["threads", "delete", "a", "b"],
+            &["threads", "import", "a.jsonl"],
             &["models", "--all"],
             &["models", "--json"],
             &["models", "refresh"],
@@ -437,6 +453,9 @@ mod tests {
             &["chat", "x", "--effort", "huge"],
             &["chat", "x", "--max-output", "0"],
             &["models", "test"],
+            &["threads"],
+            &["threads", "search"],
+            &["threads", "delete"],
             &["models", "--all", "refresh"],
             &["mcp-config", "emacs"],
             &["mcp-config", "vscode", "--write", "--undo"],

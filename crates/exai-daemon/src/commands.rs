@@ -19,6 +19,7 @@ mod smoke;
 mod start;
 mod status;
 mod stop;
+mod threads;
 mod token;
 mod tools;
 mod usage;
@@ -58,6 +59,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Tools(options) => wait(tools::run(&lenient()?, options.json)),
         Command::Call(options) => wait(call::run(&lenient()?, options)),
         Command::Chat(options) => wait(chat::run(&lenient()?, options)),
+        Command::Threads { action } => wait(threads::run(&lenient()?, action)),
         Command::Models(options) => wait(models::run(&lenient()?, options)),
         Command::Logs(options) => match &options.action {
             Some(LogsAction::Check(check)) => logs::check(&lenient()?, check.json),

@@ -119,6 +119,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
         }),
         models,
         ollama: Some(Arc::clone(&ollama) as _),
+        threads: Arc::clone(&materials.funds.threads),
     };
     engine.replace_tools("builtin", exai_tools::builtin(&tools));
     if materials.test_tools {

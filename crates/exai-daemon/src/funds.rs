@@ -1,12 +1,15 @@
-//! The daemon's money: its database, opened before anything is served and closed after the last
-//! call, and the purse that settings make of it.
+//! The daemon's money and memory: its database, opened before anything is served and closed after
+//! the last call, and the purse and the conversations that settings make of it.
 
 use crate::compose;
 use anyhow::{Context as _, Result};
 use exai_config::{Home, Settings, settings};
-use exai_engine::ports::purse::Purse;
+use exai_engine::ports::{purse::Purse, threads::Threads};
 use exai_protocol::BootId;
-use exai_store::{Budgets, Ceiling, Journal, Keeping, MicroUsd, Options, Scope, Store};
+use exai_store::{
+    Budgets, Ceiling, Journal, Keeping, MicroUsd, Options, Scope, Store, StoredThreads,
+    ThreadLimits,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
@@ -21,6 +24,7 @@ pub(crate) struct Funds {
     pub(crate) purse: Arc<dyn Purse>,
     /// `None` where the owner wants none.
     pub(crate) journal: Option<Journal>,
+    pub(crate) threads: Arc<dyn Threads>,
 }
 
 /// Opens the home's database. Whatever is wrong with it is told and no reason not to serve.
@@ -46,10 +50,12 @@ pub(crate) async fn open(home: &Home, settings: &Settings, boot_id: BootId) -> R
         .journal
         .enabled
         .then(|| Journal::new(&store, keeping(home, &settings.journal)));
+    let threads = StoredThreads::new(store.clone(), thread_limits(&settings.threads));
     Ok(Funds {
         store,
         purse: Arc::new(purse),
         journal,
+        threads: Arc::new(threads),
     })
 }
 
@@ -108,6 +114,15 @@ impl Funds {
         if timeout(limit, closing).await.is_err() {
             tracing::warn!("the database did not close in time; the next start goes on from there");
         }
+    }
+}
+
+/// How long conversations are kept, and how large they may grow.
+pub(crate) fn thread_limits(threads: &settings::Threads) -> ThreadLimits {
+    ThreadLimits {
+        unused: threads.keep,
+        turns: threads.turns,
+        bytes: threads.bytes,
     }
 }
 

@@ -7,4 +7,5 @@ pub mod models;
 pub mod ollama;
 pub mod purse;
 pub mod recorder;
+pub mod threads;
 pub mod vitals;

@@ -1,5 +1,5 @@
-//! The daemon's one SQLite file: the journal of calls, what models used, and what budgets have
-//! left. One thread
+//! The daemon's one SQLite file: the journal of calls, what models used, what budgets have
+//! left, and conversations. One thread
 //! owns the connection that writes; everybody else asks it, or reads on connections of their
 //! own. Whatever is wrong with the file is a [`Condition`], never a reason not to run.
 
@@ -23,6 +23,7 @@ mod receipt;
 mod reservation;
 mod salvage;
 mod store;
+mod threads;
 mod usage;
 mod who;
 mod writer;
@@ -41,5 +42,6 @@ pub use read::Reader;
 pub use receipt::Receipt;
 pub use reservation::{Grant, Reservation, Settled};
 pub use store::Store;
+pub use threads::{StoredThreads, ThreadLimits};
 pub use usage::{By, Tokens, Usage, UsageQuery, UsageTotal};
 pub use who::{ModelCall, Who};

@@ -27,6 +27,10 @@ pub(crate) const STEPS: &[Step] = &[
         name: "002_calls",
         sql: include_str!("schema/002_calls.sql"),
     },
+    Step {
+        name: "003_threads",
+        sql: include_str!("schema/003_threads.sql"),
+    },
 ];
 
 impl Step {
@@ -221,6 +225,7 @@ mod tests {
         let known = [
             "4b121adc55156280088a0f0b736efebb1f78b63e9d2d8d667cc8cb7f000755da",
             "00e31590482ae8fa845f4d4bd4690fffd3cddd1f6b0d47e9d8a958423cce612e",
+            "0fb6e057d7158354924a061f4e90202efeb30cbf04aabd6c62c075e81cd1dd31",
         ];
         let now: Vec<String> = STEPS.iter().map(Step::checksum).collect();
         assert_eq!(now, known, "a released step is never edited: add another");

@@ -13,12 +13,15 @@ use crate::{
     day::Day,
     error::StoreError,
     fault::{self, Fault},
-    open,
+    open, threads,
     usage::{UsageQuery, UsageTotal, totals},
     who::Who,
 };
-use exai_engine::calls::Finished;
-use exai_protocol::BootId;
+use exai_engine::{
+    calls::Finished,
+    ports::threads::{Found, ListQuery, Listed, SearchQuery, Thread, ThreadError},
+};
+use exai_protocol::{BootId, UnixMillis};
 use rusqlite::Connection;
 use std::{
     path::{Path, PathBuf},
@@ -113,6 +116,35 @@ impl Reader {
         let found = recall::row(&self.db, crate::money::sum_column(call));
         let found = found.map_err(|error| StoreError::internal(&error))?;
         Ok(found.and_then(|row| result::load(row.kept, row.held, results)))
+    }
+
+    /// Conversations of everybody, the last used one first; those last used before `oldest`
+    /// are no more.
+    ///
+    /// # Errors
+    /// [`StoreError::Internal`].
+    pub fn threads(&self, query: &ListQuery, oldest: UnixMillis) -> Result<Listed, StoreError> {
+        threads::list(&self.db, None, query, oldest).map_err(|error| StoreError::internal(&error))
+    }
+
+    /// Turns of everybody that hold all of these words, the best first.
+    ///
+    /// # Errors
+    /// [`StoreError::Internal`].
+    pub fn search_threads(
+        &self,
+        query: &SearchQuery,
+        oldest: UnixMillis,
+    ) -> Result<Vec<Found>, StoreError> {
+        threads::search(&self.db, None, query, oldest).map_err(|error| StoreError::internal(&error))
+    }
+
+    /// All of one conversation, by its id or the beginning of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Internal`]; within it, what became of that id.
+    pub fn thread(&self, id: &str) -> Result<Result<Thread, ThreadError>, StoreError> {
+        threads::load(&self.db, id).map_err(|error| StoreError::internal(&error))
     }
 
     /// Looks through the whole file for damage; changes nothing.

@@ -6,7 +6,16 @@ use std::path::Path;
 
 /// Tables worth having. Each is read from both ends, so that damage in the middle costs only
 /// the middle, and the newest rows are the last to go.
-const TABLES: [&str; 4] = ["usage", "reservations", "spending", "calls"];
+const TABLES: [&str; 8] = [
+    "usage",
+    "reservations",
+    "spending",
+    "calls",
+    "threads",
+    "turns",
+    "turn_failures",
+    "threads_gone",
+];
 
 /// Copies into `db`; returns how many rows came over. Nothing here may fail loudly: the new
 /// file works without.

@@ -109,20 +109,6 @@ impl Args {
         }
     }
 
-    /// A field of a shape of its own, where sent.
-    pub(crate) fn shaped<T: serde::de::DeserializeOwned>(
-        &self,
-        field: &str,
-        wanted: &str,
-    ) -> Result<Option<T>, ToolError> {
-        let Some(value) = self.sent(field) else {
-            return Ok(None);
-        };
-        T::deserialize(value)
-            .map(Some)
-            .map_err(|_| wrong(field, wanted, value))
-    }
-
     /// One of a few words.
     pub(crate) fn choice(
         &self,

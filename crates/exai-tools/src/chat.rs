@@ -1,8 +1,9 @@
 //! `chat`: one question to a model, with files and pictures, and its whole answer. The answer
 //! is one text block; what it took to get it follows in a second, short one.
 
+mod attempt;
+mod prepared;
 mod report;
-mod turns;
 mod wish;
 
 #[cfg(test)]
@@ -10,19 +11,19 @@ mod tests;
 
 use crate::{
     args::Args,
-    files, kind,
+    kind,
     spec::{self, Effect, Words},
 };
+use attempt::Attempt;
 use exai_engine::{
-    ports::models::Models,
+    ports::{
+        models::{Answer, Message, Models},
+        threads::{Open, Said, Threads},
+    },
     tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
 };
+use report::Kept;
 use std::sync::Arc;
-
-/// What is sent in place of a conversation that is not kept yet.
-const NO_THREADS: &str = "'continuation_id' cannot be used: this build of exai keeps no \
-     conversations yet. Leave it out, and put what matters of the earlier turns into 'prompt'. \
-     Nothing was sent.";
 
 pub(crate) fn spec() -> ToolSpec {
     let words = Words {
@@ -30,75 +31,85 @@ pub(crate) fn spec() -> ToolSpec {
         title: "Chat",
         description: "Ask another model: a second opinion, a review, an explanation. Costs \
              money at most providers; the answer names model and price.",
-        schema: r#"{"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"},"files":{"type":"array","items":{"type":"string"},"description":"Paths of text files to send along."},"images":{"type":"array","items":{"type":"string"},"description":"Paths, data: or https: addresses."},"model":{"type":"string","description":"As in listmodels; default: chosen for you."},"system":{"type":"string"},"effort":{"type":"string","enum":["off","minimal","low","medium","high","max"]},"temperature":{"type":"number","minimum":0,"maximum":2},"max_output":{"type":"integer","minimum":1,"description":"Most tokens to write."},"use_websearch":{"type":"boolean","default":false},"confirm_cost":{"type":"boolean","description":"true only after the user agreed to the price."}}}"#,
+        schema: r#"{"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"},"continuation_id":{"type":"string","description":"From an earlier answer: goes on with that conversation."},"files":{"type":"array","items":{"type":"string"},"description":"Paths of text files to send along."},"images":{"type":"array","items":{"type":"string"},"description":"Paths, data: or https: addresses."},"model":{"type":"string","description":"As in listmodels; default: chosen for you."},"system":{"type":"string"},"effort":{"type":"string","enum":["off","minimal","low","medium","high","max"]},"temperature":{"type":"number","minimum":0,"maximum":2},"max_output":{"type":"integer","minimum":1,"description":"Most tokens to write."},"use_websearch":{"type":"boolean","default":false},"confirm_cost":{"type":"boolean","description":"true only after the user agreed to the price."}}}"#,
     };
     spec::spec(&words, Effect::Asks)
 }
 
-pub(crate) fn tool(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
-    asking(spec(), models, false)
-}
-
-/// The same for the command line, which keeps a conversation by itself: `turns` are those
-/// before the prompt, `pin` is the model that gave them.
-pub(crate) fn operator_tool(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
+pub(crate) fn tool(models: &Arc<dyn Models>, threads: &Arc<dyn Threads>) -> Arc<dyn Tool> {
+    let (models, threads) = (Arc::clone(models), Arc::clone(threads));
     let mut spec = spec();
-    spec.entry.name = "chat_session".to_owned();
-    spec.operator = true;
-    asking(spec, models, true)
-}
-
-fn asking(mut spec: ToolSpec, models: &Arc<dyn Models>, turns: bool) -> Arc<dyn Tool> {
-    let models = Arc::clone(models);
     spec.waits = true;
     kind::from_future(spec, move |call| -> ToolFuture {
+        let (models, threads) = (Arc::clone(&models), Arc::clone(&threads));
+        Box::pin(async move { answer(&*models, &*threads, &call).await })
+    })
+}
+
+/// One question that belongs to no conversation, for whoever tries a model.
+pub(crate) fn once(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
+    let models = Arc::clone(models);
+    let words = Words {
+        name: "models_test",
+        title: "Try a model",
+        description: "Asks a model one thing, and keeps nothing.",
+        schema: r#"{"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"},"model":{"type":"string"},"max_output":{"type":"integer","minimum":1}}}"#,
+    };
+    let mut spec = spec::spec(&words, Effect::Asks);
+    (spec.operator, spec.waits) = (true, true);
+    kind::from_future(spec, move |call| -> ToolFuture {
         let models = Arc::clone(&models);
-        Box::pin(async move { answer(&*models, &call, turns).await })
+        Box::pin(async move {
+            let args = Args::of(&call)?;
+            let mut wish = wish::of(&args)?;
+            let prompt = Message::user(args.required_text("prompt")?);
+            wish.chat.messages.push(prompt);
+            let answer = report::with_text(models.ask(&call, wish).await?)?;
+            report::output(&answer, &[], &[], &Kept::Nowhere)
+        })
     })
 }
 
 async fn answer(
     models: &dyn Models,
+    threads: &dyn Threads,
     call: &ToolCall,
-    turns: bool,
 ) -> Result<ToolOutput, ToolError> {
     let args = Args::of(call)?;
-    if args
-        .text("continuation_id")?
-        .is_some_and(|id| !id.is_empty())
-    {
-        return Err(ToolError::invalid(NO_THREADS));
-    }
     let mut wish = wish::of(&args)?;
-    if turns {
-        turns::before(&args, &mut wish)?;
-    }
-    let wanted = wish::files(&args, call, models)?;
-    let prompt = args.required_text("prompt")?;
-    let entries = if wanted.files.is_empty() && wanted.images.is_empty() {
-        wish::say(&mut wish, prompt, None);
-        Vec::new()
-    } else {
-        let count = wanted.files.len() + wanted.images.len();
-        call.progress.say("files", format!("reading {count}"));
-        let gathered = kind::on_a_thread(move || Ok(files::gather(&wanted))).await?;
-        refuse_nothing(&gathered.entries)?;
-        wish.documents = gathered.documents;
-        wish::say(&mut wish, prompt, Some((gathered.text, gathered.images)));
-        gathered.entries
+    args.required_text("prompt")?;
+    let id = args.text("continuation_id")?.map(str::trim);
+    let open = threads.open(call, id.filter(|id| !id.is_empty())).await?;
+    let prepared = prepared::prepare(&args, call, (models, &open), &mut wish).await?;
+    let attempt = Attempt::new(threads, &open);
+    let answered = models.ask(call, wish).await;
+    let answered = answered.and_then(report::with_text);
+    let answer = match answered {
+        Ok(answer) => answer,
+        Err(error) => {
+            attempt.failed(&error);
+            return Err(error);
+        }
     };
-    let answer = models.ask(call, wish).await?;
-    report::output(&answer, &entries)
+    attempt.answered();
+    let kept = keep(threads, &open, prepared.said, &answer).await;
+    report::output(&answer, &prepared.entries, &prepared.notes, &kept)
 }
 
-/// A model asked about files of which it got none can only invent.
-fn refuse_nothing(entries: &[files::Entry]) -> Result<(), ToolError> {
-    if entries.iter().any(files::Entry::sent) {
-        return Ok(());
+/// An answer that was paid for is given, whether it can be kept or not.
+async fn keep(threads: &dyn Threads, open: &Open, said: Said, answer: &Answer) -> Kept {
+    let said = Said {
+        answer: Some(answer.turn.text.clone()),
+        pin: Some(answer.pin()),
+        spent: Some(answer.spent.clone()),
+        carry: answer.turn.carry.clone(),
+        ..said
+    };
+    match threads.append(open, said).await {
+        Ok(turn) => Kept::As {
+            id: Arc::clone(&open.id),
+            turn,
+        },
+        Err(error) => Kept::Not(error.to_string()),
     }
-    let told: Vec<String> = entries.iter().map(|entry| format!("- {entry}")).collect();
-    Err(ToolError::invalid(format!(
-        "none of the files could be read, so nothing was sent and nothing was paid:\n{}",
-        told.join("\n")
-    )))
 }

@@ -1,5 +1,7 @@
 //! A daemon made of values, for the tools' own tests.
 
+pub(crate) mod threads;
+
 use crate::Ports;
 use exai_engine::{
     ports::{
@@ -186,6 +188,7 @@ pub(crate) fn ports(logs: FakeLogs) -> Ports {
         logs: Arc::new(logs),
         models: Arc::new(FakeList(listing())),
         ollama: None,
+        threads: threads::none(),
     }
 }
 

@@ -8,6 +8,7 @@ mod challenge;
 mod chat;
 mod files;
 mod health;
+mod history;
 mod kind;
 mod listmodels;
 mod log_lines;
@@ -19,7 +20,9 @@ mod self_check;
 mod spec;
 mod status;
 mod testing;
+mod threads;
 mod toolcall_log_tail;
+pub mod transcript;
 mod version;
 
 #[cfg(test)]
@@ -28,7 +31,9 @@ mod fakes;
 mod tests;
 
 use exai_engine::{
-    ports::{logs::Logs, models::Models, ollama::Ollama, vitals::Vitals},
+    ports::{
+        logs::Logs, models::Models, ollama::Ollama, threads::Threads, vitals::Vitals,
+    },
     tool::Tool,
 };
 use exai_protocol::tool::ToolEntry;
@@ -45,6 +50,8 @@ pub struct Ports {
     pub models: Arc<dyn Models>,
     /// The Ollama servers, for whoever runs the daemon.
     pub ollama: Option<Arc<dyn Ollama>>,
+    /// Conversations.
+    pub threads: Arc<dyn Threads>,
 }
 
 /// The built-in tools, sorted by name.
@@ -54,8 +61,8 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
     let mut tools = vec![
         activity::tool(ports),
         challenge::tool(),
-        chat::tool(models),
-        chat::operator_tool(models),
+        chat::tool(models, &ports.threads),
+        chat::once(models),
         health::tool(ports),
         listmodels::tool(ports),
         models_refresh::list(models),
@@ -63,6 +70,8 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
         provider_capabilities::tool(ports),
         self_check::tool(ports),
         status::tool(ports),
+        threads::import(&ports.threads),
+        threads::tool(&ports.threads),
         toolcall_log_tail::tool(ports),
         version::tool(ports),
     ];
@@ -92,6 +101,7 @@ pub fn entries() -> Vec<ToolEntry> {
         provider_capabilities::spec(),
         self_check::spec(),
         status::spec(),
+        threads::spec(),
         toolcall_log_tail::spec(),
         version::spec(),
     ]

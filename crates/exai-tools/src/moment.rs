@@ -38,7 +38,8 @@ pub(crate) fn of_line(line: &str) -> Option<f64> {
 }
 
 /// `1772359200.5` → `2026-03-01 10:00:00`.
-pub(crate) fn show(seconds: f64) -> String {
+#[must_use]
+pub fn show(seconds: f64) -> String {
     #[expect(clippy::cast_possible_truncation, reason = "clamped to what fits")]
     let whole = seconds.clamp(0.0, 253_402_300_799.0) as i64;
     let (days, rest) = (whole.div_euclid(86_400), whole.rem_euclid(86_400));

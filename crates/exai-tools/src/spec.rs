@@ -25,6 +25,8 @@ pub(crate) enum Effect {
     Acts,
     /// Asks somebody outside, who is paid each time.
     Asks,
+    /// May remove something of ours, for good; doing it again changes nothing more.
+    Removes,
 }
 
 /// A spec whose answer takes time: it queues for a permit and its result is retained.
@@ -61,6 +63,12 @@ fn hints(effect: Effect) -> Annotations {
             destructive_hint: Some(false),
             idempotent_hint: Some(false),
             open_world_hint: Some(effect == Effect::Asks),
+        },
+        Effect::Removes => Annotations {
+            read_only_hint: Some(false),
+            destructive_hint: Some(true),
+            idempotent_hint: Some(true),
+            open_world_hint: Some(false),
         },
     }
 }

@@ -64,4 +64,12 @@ pub const RETIRED: &[(&str, &str)] = &[
         "EXAI_WS_STARTUP_WAIT_PROVIDERS_TIMEOUT",
         "the daemon serves at once",
     ),
+    (
+        "CONVERSATION_TIMEOUT_HOURS",
+        "conversations are kept for EXAI_THREADS_KEEP_SECS, which are seconds",
+    ),
+    (
+        "CONVERSATION_STORAGE_BACKEND",
+        "conversations are kept in the home's database",
+    ),
 ];

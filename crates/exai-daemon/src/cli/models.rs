@@ -18,6 +18,9 @@ pub(crate) struct Chat {
     /// A picture to send along: a path, or a data: or https: address (may be given several times)
     #[arg(long, short, value_name = "IMAGE")]
     pub(crate) image: Vec<String>,
+    /// Go on with this conversation: its id, or the beginning of it; ID#3 goes on from turn 3
+    #[arg(long, short, value_name = "ID")]
+    pub(crate) thread: Option<String>,
     /// How hard to think
     #[arg(long, short, value_name = "EFFORT", value_parser = ["off", "minimal", "low", "medium", "high", "max"])]
     pub(crate) effort: Option<String>,

@@ -45,7 +45,6 @@ async fn once(client: &Client, options: &Chat, prompt: String) -> Result<Code> {
     let mut interrupts = Interrupts::new();
     loop {
         let asking = Asking {
-            tool: "chat",
             arguments: &arguments,
             roots: &question.roots,
         };
@@ -70,7 +69,6 @@ async fn once(client: &Client, options: &Chat, prompt: String) -> Result<Code> {
 
 /// A call to be made.
 struct Asking<'a> {
-    tool: &'a str,
     arguments: &'a Value,
     roots: &'a [String],
 }
@@ -83,7 +81,7 @@ async fn ask(
     interrupts: &mut Interrupts,
     live: &mut Live,
 ) -> Result<Option<CallToolRes>> {
-    let mut spec = spec(client, asking.tool, asking.arguments)?;
+    let mut spec = spec(client, "chat", asking.arguments)?;
     spec.roots = Some(asking.roots.to_vec());
     spec.timeout_ms = options.timeout.map(milliseconds);
     let stream = client.operate(spec).await;

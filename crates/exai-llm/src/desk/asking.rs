@@ -10,7 +10,7 @@ use super::{
     told,
 };
 use crate::{
-    chat::{Applied, ChatRequest, Collector, Message},
+    chat::{Applied, ChatRequest, Collector},
     choice::{Candidate, effective_context},
     endpoint::Live,
     fault::{Fault, FaultClass},
@@ -153,9 +153,9 @@ impl<'a> Asking<'a> {
         request.model.clone_from(&candidate.model.id);
         let context = effective_context(&candidate.model, &live.state());
         request.max_output = ceiling::of(&request, &candidate.model, context);
+        // What comes again belongs to a conversation.
         if request.cache.stable_messages > 0 && request.cache.key.is_none() {
-            let thread = self.wish.thread.as_deref().map(str::to_owned);
-            request.cache.key = thread.or_else(|| beginning(&request.messages));
+            request.cache.key = self.wish.thread.as_deref().map(str::to_owned);
         }
         let model = candidate.model.pin();
         self.desk.remembered.show(&model, &mut request);
@@ -188,14 +188,6 @@ impl<'a> Asking<'a> {
             warnings: self.tally.warnings,
         }
     }
-}
-
-/// What tells a conversation from others where nobody named it: how it began. The dialects send
-/// a digest of it.
-fn beginning(messages: &[Message]) -> Option<String> {
-    let first = |message: &Message| matches!(message, Message::User(_));
-    let at = messages.iter().position(first)?;
-    serde_json::to_string(&messages[..=at]).ok()
 }
 
 /// Adds a round to the answer. Calls that were answered on the way are not the caller's.

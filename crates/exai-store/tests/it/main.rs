@@ -10,4 +10,5 @@ mod migrations;
 mod properties;
 mod purse;
 mod support;
+mod threads;
 mod totals;

@@ -16,19 +16,53 @@ const FACTS: &str = "exai/answer";
 /// Sources named in words; the facts name all.
 const SOURCES: usize = 20;
 
-pub(super) fn output(answer: &Answer, files: &[Entry]) -> Result<ToolOutput, ToolError> {
-    let usage = raw(&answer.spent)?;
+/// What became of the turn after its answer.
+pub(super) enum Kept {
+    /// It is part of its conversation.
+    As {
+        /// The conversation.
+        id: Arc<str>,
+        /// Its number there.
+        turn: u32,
+    },
+    /// It is not, for this reason.
+    Not(String),
+    /// It belongs to none.
+    Nowhere,
+}
+
+/// What goes along with an answer.
+struct Beside<'a> {
+    files: &'a [Entry],
+    notes: &'a [String],
+    kept: &'a Kept,
+}
+
+/// An answer with words in it.
+pub(super) fn with_text(answer: Answer) -> Result<Answer, ToolError> {
     if answer.turn.text.trim().is_empty() {
-        return Err(no_text(answer, usage));
+        let usage = raw(&answer.spent)?;
+        return Err(no_text(&answer, usage));
     }
+    Ok(answer)
+}
+
+pub(super) fn output(
+    answer: &Answer,
+    files: &[Entry],
+    notes: &[String],
+    kept: &Kept,
+) -> Result<ToolOutput, ToolError> {
+    let beside = Beside { files, notes, kept };
+    let (words, facts) = (words(answer, &beside), facts(answer, &beside));
     let blocks = json!([
         { "type": "text", "text": answer.turn.text },
-        { "type": "text", "text": words(answer, files), "_meta": { FACTS: facts(answer, files) } },
+        { "type": "text", "text": words, "_meta": { FACTS: facts } },
     ]);
     Ok(ToolOutput {
         outputs: raw(&blocks)?,
         structured: None,
-        usage: Some(usage),
+        usage: Some(raw(&answer.spent)?),
     })
 }
 
@@ -64,7 +98,7 @@ fn no_text(answer: &Answer, usage: Arc<RawValue>) -> ToolError {
 }
 
 /// For whoever reads the answer: one line, and one more for each thing out of the ordinary.
-fn words(answer: &Answer, files: &[Entry]) -> String {
+fn words(answer: &Answer, beside: &Beside<'_>) -> String {
     let mut words = String::from("---\n");
     if let Some(cut) = cut(answer) {
         let _ = writeln!(words, "{cut}");
@@ -90,12 +124,23 @@ fn words(answer: &Answer, files: &[Entry]) -> String {
         );
     }
     search(&answer.search, &mut words);
-    for entry in files {
+    for entry in beside.files {
         let _ = write!(words, "\nFile {entry}");
+    }
+    for note in beside.notes {
+        let _ = write!(words, "\nEarlier turns: {note}");
     }
     for warning in &answer.warnings {
         let _ = write!(words, "\nBudget: {warning}");
     }
+    let _ = match beside.kept {
+        Kept::As { id, turn } => write!(words, "\ncontinuation_id: {id} (turn {turn})"),
+        Kept::Not(why) => write!(
+            words,
+            "\nTHIS TURN IS NOT KEPT, and cannot be continued: {why}"
+        ),
+        Kept::Nowhere => Ok(()),
+    };
     words
 }
 
@@ -175,9 +220,18 @@ fn price(price: &Price) -> String {
     }
 }
 
-fn facts(answer: &Answer, files: &[Entry]) -> Value {
-    let files: Vec<String> = files.iter().map(ToString::to_string).collect();
+fn facts(answer: &Answer, beside: &Beside<'_>) -> Value {
+    let files: Vec<String> = beside.files.iter().map(ToString::to_string).collect();
+    let (id, turn, not_kept) = match beside.kept {
+        Kept::As { id, turn } => (Some(&**id), Some(*turn), None),
+        Kept::Not(why) => (None, None, Some(why)),
+        Kept::Nowhere => (None, None, None),
+    };
     json!({
+        "continuation_id": id,
+        "turn": turn,
+        "not_kept": not_kept,
+        "earlier_turns": beside.notes,
         "endpoint": answer.endpoint,
         "model": answer.model,
         "chosen": answer.chosen,

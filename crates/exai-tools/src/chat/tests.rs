@@ -1,6 +1,8 @@
 //! `chat` against models made of values: what reaches the port, what comes back, and what is
 //! refused before anything is paid.
 
+mod conversations;
+
 use crate::fakes::{FakeLogs, call, ports};
 use exai_engine::{
     ports::models::{
@@ -11,7 +13,7 @@ use exai_engine::{
     tool::{Tool, ToolCall, ToolError, ToolOutput},
 };
 use exai_protocol::Code;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
 /// Answers everything with one answer, and remembers what was wished.
@@ -148,7 +150,8 @@ async fn the_answer_is_one_block_and_what_it_took_another() {
     assert_eq!(blocks[0]["text"], "Because.\n");
     assert_eq!(
         blocks[1]["text"],
-        "---\n[glm-4.6 at glm: named by you; 10 tokens in, 5 out; $0.001200; 1.5 s]"
+        "---\n[glm-4.6 at glm: named by you; 10 tokens in, 5 out; $0.001200; 1.5 s]\n\
+         continuation_id: id-1 (turn 1)"
     );
     assert_eq!(blocks[1]["_meta"]["exai/answer"]["complete"], true);
     assert!(output.structured.is_none(), "clients would drop the text");
@@ -167,7 +170,8 @@ async fn every_argument_reaches_the_wish() {
     assert_eq!(wish.model.as_deref(), Some("qwen3:32b"));
     assert_eq!(&*wish.tool, "chat");
     assert_eq!(wish.category, Category::Deep);
-    assert!(wish.confirmed && wish.pin.is_none() && wish.thread.is_none());
+    assert!(wish.confirmed && wish.pin.is_none());
+    assert_eq!(wish.thread.as_deref(), Some("id-1"));
     let chat = wish.chat;
     assert_eq!(chat.effort, Some(Effort::High));
     assert_eq!((chat.temperature, chat.max_output), (Some(0.3), 77));
@@ -229,7 +233,7 @@ async fn what_does_not_fit_is_refused_before_anything_is_paid() {
         (r#"{"prompt":"p","files":{}}"#, "a list of strings"),
         (
             r#"{"prompt":"p","continuation_id":"c-1"}"#,
-            "no conversations yet",
+            "there is no conversation 'c-1'",
         ),
         (
             r#"{"prompt":"p","files":["/etc/hostname"]}"#,
@@ -437,42 +441,19 @@ fn futures_poll(
 }
 
 #[tokio::test]
-async fn the_command_lines_turns_are_turns_and_keep_their_model() {
-    let models = FakeModels::new(Ok(answer("x")));
-    let arguments = r#"{"prompt":"And now?","turns":[{"asked":"1+1?","answered":"2"}],
-        "pin":{"endpoint":"glm","model":"glm-4.6"}}"#;
-    tool(&models, "chat_session")
-        .run(call(arguments))
-        .await
-        .unwrap();
-    let wish = models.wish();
-    assert_eq!(wish.pin.unwrap().model, "glm-4.6");
-    let [Message::User(_), Message::Assistant(turn), Message::User(_)] =
-        wish.chat.messages.as_slice()
-    else {
-        panic!("{:?}", wish.chat.messages);
-    };
-    assert_eq!(turn.text, "2");
-    // A model has no way to put words into a conversation's mouth.
-    chat(&models, arguments).await.unwrap();
-    assert_eq!(models.wish().chat.messages.len(), 1);
-    assert!(models.wish().pin.is_none());
-    let wrong = tool(&models, "chat_session").run(call(r#"{"prompt":"p","turns":"x"}"#));
-    assert!(refusal(wrong.await).contains("a list of {asked, answered}"));
-}
-
-#[tokio::test]
 async fn what_is_for_people_is_hidden() {
     let models = FakeModels::new(Ok(answer("x")));
     for (name, operator) in [
         ("chat", false),
-        ("chat_session", true),
         ("models_list", true),
         ("models_refresh", true),
+        ("models_test", true),
+        ("threads", false),
+        ("threads_import", true),
     ] {
         let tool = tool(&models, name);
         assert_eq!(tool.spec().operator, operator, "{name}");
-        assert_eq!(tool.spec().repeatable(), name == "models_list", "{name}");
+        assert_eq!(tool.spec().repeatable(), ["models_list", "threads"].contains(&name), "{name}");
     }
     let output = tool(&models, "models_refresh").run(call(r#"{"endpoint":"glm"}"#));
     let output = crate::fakes::text(&output.await.unwrap());

@@ -19,6 +19,18 @@ impl Fence {
         }
     }
 
+    /// The one of an earlier call, whose files are sent again as they were.
+    pub(crate) fn of(code: &str) -> Self {
+        Self {
+            code: code.to_owned(),
+        }
+    }
+
+    /// Its code, to be kept with what it stands around.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
     /// A mark on a line of its own.
     pub(crate) fn mark(&self, words: &str) -> String {
         format!("<<{} {words}>>", self.code)

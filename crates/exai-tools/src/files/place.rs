@@ -99,6 +99,11 @@ impl Places {
 }
 
 impl Found {
+    /// Where it is, without links.
+    pub(super) fn path(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+
     /// Its bytes, if they are at most so many.
     pub(super) fn read(&self, most: u64) -> Result<Vec<u8>, String> {
         let about = fs::metadata(&self.path).map_err(|error| words_of(&error))?;

@@ -39,6 +39,7 @@ impl Folder {
             files: all(files),
             images: all(images),
             tokens,
+            ..Wanted::default()
         })
     }
 
@@ -202,6 +203,7 @@ fn without_a_folder_nothing_is_read_and_the_whole_disk_is_no_folder() {
             files: vec!["/etc/hostname".to_owned()],
             images: vec![],
             tokens: 1000,
+            ..Wanted::default()
         };
         let gathered = gather(&wanted);
         assert!(!gathered.entries[0].sent());

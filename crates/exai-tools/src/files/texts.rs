@@ -2,9 +2,14 @@
 //! the cut is said to the model as well as to the caller.
 
 use super::{
-    Entry, Fate, Fence, MOST_FILES, documents, pictures, place::Places, plain, secrets, tokens_of,
+    Entry, Fate, Fence, MOST_FILES, Wanted, documents, pictures, place::Places, plain, secrets,
+    tokens_of,
 };
-use exai_engine::ports::models::Document;
+use exai_engine::ports::{
+    models::Document,
+    threads::{Sent, SentKind},
+};
+use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
 /// Larger files are no reading matter.
@@ -16,25 +21,34 @@ pub(super) struct Said<'a> {
     pub(super) entries: &'a mut Vec<Entry>,
     /// Those that are no text.
     pub(super) documents: &'a mut Vec<Document>,
+    /// Those that were sent.
+    pub(super) sent: &'a mut Vec<Sent>,
 }
 
 /// A file that may be sent.
-enum Read {
+pub(super) enum Read {
     Text(String),
     Document(Document),
+}
+
+/// A file with where it is, what it holds and the fingerprint of that.
+pub(super) struct OneRead {
+    pub(super) name: String,
+    pub(super) path: String,
+    pub(super) sha256: String,
+    pub(super) read: Read,
 }
 
 /// All files, framed; an entry for each.
 pub(super) fn gather(
     places: &Places,
-    asked: &[String],
-    tokens: u64,
+    wanted: &Wanted,
     fence: &Fence,
     said: &mut Said<'_>,
 ) -> String {
     let mut text = String::new();
-    let mut room = tokens;
-    for (at, asked) in asked.iter().enumerate() {
+    let mut room = wanted.tokens;
+    for (at, asked) in wanted.files.iter().enumerate() {
         let number = at + 1;
         let read = if at < MOST_FILES {
             one(places, asked, fence)
@@ -46,14 +60,10 @@ pub(super) fn gather(
         };
         let entry = match read {
             Err((name, why)) => refused(name, why),
-            Ok((name, Read::Text(lines))) => {
-                packed(name, &lines, &mut room, fence, number, &mut text)
-            }
-            Ok((name, Read::Document(document))) => {
-                let fate = Fate::Document(document.bytes.len());
-                said.documents.push(document);
-                Entry { name, fate }
-            }
+            Ok(read) => match wanted.known.iter().find(|known| known.is(&read)) {
+                Some(known) => above(read.name, known.turn, fence, number, &mut text),
+                None => sent(read, &mut room, fence, number, &mut text, said),
+            },
         };
         if let Fate::Refused(why) = &entry.fate {
             let words = format!("file {number}: {}: NOT INCLUDED: {why}", entry.name);
@@ -64,33 +74,97 @@ pub(super) fn gather(
     text
 }
 
+fn above(name: String, turn: u32, fence: &Fence, number: usize, text: &mut String) -> Entry {
+    let words = format!("file {number}: {name}: unchanged, it stands above");
+    let _ = writeln!(text, "{}\n", fence.mark(&words));
+    let fate = Fate::Above(turn);
+    Entry { name, fate }
+}
+
+/// As much of it as there is room for, and the note of that.
+fn sent(
+    one: OneRead,
+    room: &mut u64,
+    fence: &Fence,
+    number: usize,
+    text: &mut String,
+    said: &mut Said<'_>,
+) -> Entry {
+    let (entry, lines, kind) = match one.read {
+        Read::Text(file) => {
+            let entry = packed(one.name, &file, (room, usize::MAX), fence, number, text);
+            let lines = match entry.fate {
+                Fate::Whole { lines, .. } | Fate::Cut { lines, .. } => lines,
+                _ => return entry,
+            };
+            (entry, lines, SentKind::Text)
+        }
+        Read::Document(document) => {
+            let fate = Fate::Document(document.bytes.len());
+            said.documents.push(document);
+            let name = one.name;
+            (Entry { name, fate }, 0, SentKind::Document)
+        }
+    };
+    said.sent.push(Sent {
+        path: one.path,
+        name: entry.name.clone(),
+        sha256: one.sha256,
+        lines: lines as u64,
+        kind,
+    });
+    entry
+}
+
 fn refused(name: String, why: String) -> Entry {
     let fate = Fate::Refused(why);
     Entry { name, fate }
 }
 
-/// A file's name and what it holds; else its name and what is wrong.
-fn one(places: &Places, asked: &str, fence: &Fence) -> Result<(String, Read), (String, String)> {
+/// A file and what it holds; else its name and what is wrong.
+pub(super) fn one(
+    places: &Places,
+    asked: &str,
+    fence: &Fence,
+) -> Result<OneRead, (String, String)> {
     let found = places.find(asked).map_err(|why| (plain(asked), why))?;
+    let path = found.path();
+    let made = |name: String, bytes: &[u8], read: Read| OneRead {
+        name,
+        path,
+        sha256: fingerprint(bytes),
+        read,
+    };
     if let Some(document) = documents::read(&found) {
         return match document {
-            Ok(document) => Ok((found.name, Read::Document(document))),
+            Ok(document) => {
+                let bytes = document.bytes.clone();
+                Ok(made(found.name, &bytes, Read::Document(document)))
+            }
             Err(why) => Err((found.name, why)),
         };
     }
     let read = || {
         let bytes = found.read(MOST_BYTES)?;
-        let text = decoded(bytes)?;
+        let text = decoded(bytes.clone())?;
         match secrets::written(&text) {
             Some(why) => Err(why),
             None if fence.is_in(&text) => Err("it holds the mark of this call".to_owned()),
-            None => Ok(text),
+            None => Ok((bytes, text)),
         }
     };
     match read() {
-        Ok(text) => Ok((found.name, Read::Text(text))),
+        Ok((bytes, text)) => Ok(made(found.name, &bytes, Read::Text(text))),
         Err(why) => Err((found.name, why)),
     }
+}
+
+fn fingerprint(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 fn decoded(bytes: Vec<u8>) -> Result<String, String> {
@@ -110,11 +184,11 @@ fn decoded(bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
-/// As much of a file as there is room for.
-fn packed(
+/// As much of a file as there is room for, and no more than so many lines.
+pub(super) fn packed(
     name: String,
     file: &str,
-    room: &mut u64,
+    (room, most): (&mut u64, usize),
     fence: &Fence,
     number: usize,
     text: &mut String,
@@ -122,7 +196,7 @@ fn packed(
     let all = file.lines().count();
     let width = all.to_string().len();
     let (mut body, mut lines) = (String::new(), 0);
-    for line in file.lines() {
+    for line in file.lines().take(most) {
         let before = body.len();
         let _ = writeln!(body, "{:>width$}| {line}", lines + 1);
         if tokens_of(body.len()) > *room {

@@ -22,14 +22,13 @@ struct Block {
     meta: Value,
 }
 
-/// What a conversation keeps of an answer.
+/// An answer that was shown.
 pub(super) struct Told {
-    pub(super) text: String,
-    /// The model that gave it.
-    pub(super) pin: Value,
+    /// The conversation it is part of, if it could be kept.
+    pub(super) thread: Option<String>,
 }
 
-/// Shows an answer; returns what was said, if something was.
+/// Shows an answer; returns what a conversation needs of it, if there was one.
 pub(super) fn tell(
     result: &CallToolRes,
     mut live: Live,
@@ -41,18 +40,18 @@ pub(super) fn tell(
         return Ok((follow::code(result.error.as_ref()), None));
     };
     live.finish(&first.text)?;
-    let mut pin = Value::Null;
+    let mut thread = None;
     for block in blocks {
         if let Some(facts) = block.meta.get(FACTS) {
-            pin = json!({ "endpoint": facts["endpoint"], "model": facts["model"] });
+            let id = facts["continuation_id"].as_str();
+            thread = id.map(str::to_owned).or(thread);
         }
         if !quiet {
             let words = block.text.trim_start_matches("---\n");
             output::hint(output::paint(Tone::Quiet, output::tame(words)));
         }
     }
-    let text = first.text;
-    Ok((follow::code(None), Some(Told { text, pin })))
+    Ok((follow::code(None), Some(Told { thread })))
 }
 
 /// The same as one JSON object.

@@ -88,9 +88,12 @@ impl Question {
         let (files, mut roots) = placed(&options.file, &here)?;
         let (images, more) = placed(&options.image, &here)?;
         roots.extend(more);
-        roots.push(here.display().to_string());
         roots.sort();
         roots.dedup();
+        // The first one is what the conversation is about.
+        let here = here.display().to_string();
+        roots.retain(|root| *root != here);
+        roots.insert(0, here);
         let mut fixed = Map::new();
         let mut put = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -98,6 +101,10 @@ impl Question {
             }
         };
         let listed = |list: Vec<String>| (!list.is_empty()).then(|| json!(list));
+        put(
+            "continuation_id",
+            options.thread.as_ref().map(|id| json!(id)),
+        );
         put("files", listed(files));
         put("images", listed(images));
         put("model", options.model.as_ref().map(|name| json!(name)));
@@ -123,15 +130,17 @@ impl Question {
 
     /// From now on another model; `None` leaves the choice to the daemon.
     pub(super) fn model(&mut self, name: Option<&str>) {
-        match name {
-            Some(name) => self.fixed.insert("model".to_owned(), json!(name)),
-            None => self.fixed.remove("model"),
-        };
+        // Left out, it would be the model the conversation has.
+        let name = json!(name.unwrap_or("auto"));
+        self.fixed.insert("model".to_owned(), name);
     }
 
-    /// Whether a model was named.
-    pub(super) fn names_model(&self) -> bool {
-        self.fixed.contains_key("model")
+    /// From now on this conversation; `None` begins a new one.
+    pub(super) fn thread(&mut self, id: Option<&str>) {
+        match id {
+            Some(id) => self.fixed.insert("continuation_id".to_owned(), json!(id)),
+            None => self.fixed.remove("continuation_id"),
+        };
     }
 
     /// Whether files or pictures go with each question.

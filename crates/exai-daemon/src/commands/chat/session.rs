@@ -1,5 +1,5 @@
-//! A conversation: a line is a question, and the turns so far go with it, as turns. They are
-//! kept here, in this process, until it ends; the daemon keeps no conversations yet.
+//! A conversation: a line is a question. The daemon keeps the turns; here is only which
+//! conversation it is.
 
 use super::{Asking, answer, ask, question::Question};
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
 };
 use anyhow::Result;
 use exai_client::Client;
-use serde_json::{Value, json};
 use std::{io::BufRead as _, time::Duration};
 use tokio::sync::mpsc;
 
@@ -23,13 +22,6 @@ const WAITING: usize = 256;
 
 const HELP: &str = "A line is a question. /new begins anew, /model NAME takes another model \
      (/model alone: the daemon chooses), /exit or Ctrl-D ends. Ctrl-C stops an answer.";
-
-/// What was said so far.
-#[derive(Default)]
-struct Conversation {
-    turns: Vec<Value>,
-    pin: Value,
-}
 
 pub(super) async fn run(context: &Context, options: &Chat) -> Result<Code> {
     let question = Question::of(options)?;
@@ -75,7 +67,6 @@ impl<'l> Line<'l> {
 async fn converse(client: &Client, options: &Chat, mut question: Question) -> Result<Code> {
     let mut interrupts = Interrupts::new();
     let mut lines = lines();
-    let mut said = Conversation::default();
     // Words on the command line are the first question.
     let mut first = Some(options.prompt.join(" ")).filter(|words| !words.is_empty());
     loop {
@@ -91,24 +82,15 @@ async fn converse(client: &Client, options: &Chat, mut question: Question) -> Re
             Line::End => return Ok(exit::OK),
             Line::Help => output::hint(HELP),
             Line::New => {
-                said = Conversation::default();
+                question.thread(None);
                 output::hint("a new conversation");
             }
             Line::Model(name) => {
                 question.model(name);
-                said.pin = Value::Null;
                 output::hint(format!("model: {}", name.unwrap_or("the daemon chooses")));
             }
             Line::Question(words) => {
-                one(
-                    client,
-                    options,
-                    &question,
-                    words,
-                    &mut said,
-                    &mut interrupts,
-                )
-                .await?;
+                one(client, options, &mut question, words, &mut interrupts).await?;
             }
         }
     }
@@ -119,18 +101,12 @@ async fn converse(client: &Client, options: &Chat, mut question: Question) -> Re
 async fn one(
     client: &Client,
     options: &Chat,
-    question: &Question,
+    question: &mut Question,
     words: &str,
-    said: &mut Conversation,
     interrupts: &mut Interrupts,
 ) -> Result<()> {
-    let mut arguments = question.arguments(words);
-    arguments["turns"] = json!(said.turns);
-    if !question.names_model() && !said.pin.is_null() {
-        arguments["pin"] = said.pin.clone();
-    }
+    let arguments = question.arguments(words);
     let asking = Asking {
-        tool: "chat_session",
         arguments: &arguments,
         roots: &question.roots,
     };
@@ -145,12 +121,9 @@ async fn one(
         }
         None => None,
     };
-    match told {
-        Some(told) => {
-            said.turns
-                .push(json!({ "asked": words, "answered": told.text }));
-            said.pin = told.pin;
-        }
+    match told.map(|told| told.thread) {
+        Some(Some(id)) => question.thread(Some(&id)),
+        Some(None) => output::hint("(the next question will not know of this one)"),
         None => output::hint("(not answered; this question is not part of the conversation)"),
     }
     Ok(())

@@ -22,7 +22,7 @@ pub(super) async fn run(client: &Client, name: &str, as_json: bool) -> Result<Co
         "max_output": MOST_TOKENS,
     });
     let began = Instant::now();
-    let result = operate(client, ("chat_session", "models test"), &arguments).await?;
+    let result = operate(client, ("models_test", "models test"), &arguments).await?;
     let seen_ms = began.elapsed().as_secs_f64() * 1000.0;
     let Some(result) = result else {
         return Ok(exit::CANCELLED);

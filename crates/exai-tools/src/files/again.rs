@@ -1,0 +1,109 @@
+//! Files of an earlier turn, sent again where they stood: those that still hold what they held
+//! then. They are looked for and refused like any other file, because what a client may have
+//! read changes too.
+
+use super::{
+    Fate, Fence,
+    place::Places,
+    texts::{self, OneRead, Read},
+};
+use exai_engine::ports::threads::{Sent, SentKind};
+use std::fmt::Write as _;
+
+/// No loss: it is there.
+const LATER: &str = "it stands in a later turn";
+
+/// A file that stands whole in an earlier turn of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) path: String,
+    pub(crate) sha256: String,
+    pub(crate) turn: u32,
+}
+
+impl Known {
+    pub(super) fn is(&self, read: &OneRead) -> bool {
+        self.path == read.path && self.sha256 == read.sha256
+    }
+}
+
+/// An earlier turn's files.
+#[derive(Default)]
+pub(crate) struct Again {
+    /// Between their marks, as they were sent.
+    pub(crate) text: String,
+    /// Those that stand there whole.
+    pub(crate) known: Vec<Known>,
+    /// Those that do not stand there any more, each with the reason.
+    pub(crate) missing: Vec<String>,
+}
+
+/// Reads them as far as `room` tokens go. What newer turns show already is not shown twice.
+pub(crate) fn again(
+    roots: &[String],
+    (turn, sent, mark): (u32, &[Sent], &str),
+    mut room: u64,
+    newer: &[Known],
+) -> Again {
+    let (places, fence) = (Places::of(roots), Fence::of(mark));
+    let mut again = Again::default();
+    for (at, file) in sent.iter().enumerate() {
+        let number = at + 1;
+        let why = match stands(&places, file, &fence, newer) {
+            Err(why) => why,
+            Ok(text) => {
+                let most = usize::try_from(file.lines).unwrap_or(usize::MAX);
+                let out = &mut again.text;
+                let entry = texts::packed(
+                    file.name.clone(),
+                    &text,
+                    (&mut room, most),
+                    &fence,
+                    number,
+                    out,
+                );
+                match entry.fate {
+                    Fate::Refused(_) => "there is no room for it".to_owned(),
+                    fate => {
+                        if matches!(fate, Fate::Whole { .. }) {
+                            again.known.push(Known {
+                                path: file.path.clone(),
+                                sha256: file.sha256.clone(),
+                                turn,
+                            });
+                        }
+                        continue;
+                    }
+                }
+            }
+        };
+        let words = format!("file {number}: {}: NOT REPEATED: {why}", file.name);
+        let _ = writeln!(again.text, "{}\n", fence.mark(&words));
+        if why != LATER {
+            again.missing.push(format!("{}: {why}", file.name));
+        }
+    }
+    again
+}
+
+/// What it holds, if that is what it held; else why it is not repeated.
+fn stands(places: &Places, file: &Sent, fence: &Fence, newer: &[Known]) -> Result<String, String> {
+    match file.kind {
+        SentKind::Picture => return Err("pictures are sent once".to_owned()),
+        SentKind::Document => return Err("documents are sent once".to_owned()),
+        SentKind::Text => {}
+    }
+    let same = |known: &&Known| known.path == file.path && known.sha256 == file.sha256;
+    if newer.iter().find(same).is_some() {
+        return Err(LATER.to_owned());
+    }
+    match texts::one(places, &file.path, fence) {
+        Ok(OneRead {
+            sha256,
+            read: Read::Text(text),
+            ..
+        }) if sha256 == file.sha256 => Ok(text),
+        Ok(_) => Err("it has changed since".to_owned()),
+        Err((_, why)) => Err(why),
+    }
+}
