@@ -7,10 +7,14 @@ use serde_json::{Value, json};
 
 /// A conversation of one turn.
 async fn begun(ws: &mut Ws, id: &str, model: &str, first: &str) -> String {
-    ws.call_as(id, "chat", json!({ "prompt": first, "model": model })).await;
+    ws.call_as(id, "chat", json!({ "prompt": first, "model": model }))
+        .await;
     let result = ws.result(id).await;
     let facts = &result["outputs"][1]["_meta"]["exai/answer"];
-    facts["continuation_id"].as_str().must("begin one").to_owned()
+    facts["continuation_id"]
+        .as_str()
+        .must("begin one")
+        .to_owned()
 }
 
 /// The next question of a conversation.
@@ -42,6 +46,9 @@ async fn a_conversation_keeps_its_key_and_shares_it_with_no_other() {
         goes_on(&mut ws, &format!("{model}-5"), &other).await;
         assert_ne!(key(), Some(first.clone()), "{model}");
         let told = first.to_string();
-        assert!(!told.contains("canary") && !told.contains(&one[..8]), "{told}");
+        assert!(
+            !told.contains("canary") && !told.contains(&one[..8]),
+            "{told}"
+        );
     }
 }

@@ -24,7 +24,10 @@ pub(crate) async fn stage() -> (Sandbox, Provider) {
 }
 
 async fn window(sandbox: &Sandbox) -> Ws {
-    sandbox.modern("window", &["progress", "rich_results"]).await.0
+    sandbox
+        .modern("window", &["progress", "rich_results"])
+        .await
+        .0
 }
 
 fn arguments(prompt: &str, thread: Option<&str>) -> Value {
@@ -48,7 +51,8 @@ fn facts(result: &Value) -> &Value {
 
 fn thread_of(result: &Value) -> String {
     let id = facts(result)["continuation_id"].as_str();
-    id.unwrap_or_else(|| panic!("no thread: {result}")).to_owned()
+    id.unwrap_or_else(|| panic!("no thread: {result}"))
+        .to_owned()
 }
 
 /// `role: content` of each message of a request.
@@ -74,7 +78,10 @@ async fn p19_a_conversation_outlives_the_daemon_and_each_turn_is_sent_once() {
     let first = turn(&mut ws, "What is wrong?", None).await;
     let id = thread_of(&first);
     let words = first["outputs"][1]["text"].as_str().must("read words");
-    assert!(words.contains(&format!("continuation_id: {id} (turn 1)")), "{words}");
+    assert!(
+        words.contains(&format!("continuation_id: {id} (turn 1)")),
+        "{words}"
+    );
     for (at, (prompt, answers)) in [("Where?", "In parse()."), ("So?", "Close it.")]
         .into_iter()
         .enumerate()
@@ -92,7 +99,11 @@ async fn p19_a_conversation_outlives_the_daemon_and_each_turn_is_sent_once() {
         assert_eq!(facts(&next)["turn"], at + 2);
         assert_eq!(thread_of(&next), id);
         let model = provider.chats().pop().must("find a request");
-        assert_eq!(model.model(), Some("parrot"), "a conversation keeps its model");
+        assert_eq!(
+            model.model(),
+            Some("parrot"),
+            "a conversation keeps its model"
+        );
     }
     assert_eq!(
         messages(&provider),
@@ -118,8 +129,16 @@ async fn p16_thirty_turns_grow_linearly() {
         let result = turn(&mut ws, &"question ".repeat(57), id.as_deref()).await;
         id = Some(thread_of(&result));
     }
-    let sizes: Vec<usize> = provider.chats().iter().map(|chat| chat.text().len()).collect();
-    let steps: Vec<usize> = sizes.windows(2).map(|pair| pair[1] - pair[0]).skip(1).collect();
+    let sizes: Vec<usize> = provider
+        .chats()
+        .iter()
+        .map(|chat| chat.text().len())
+        .collect();
+    let steps: Vec<usize> = sizes
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .skip(1)
+        .collect();
     let (least, most) = (steps.iter().min(), steps.iter().max());
     assert!(most.must("have") - least.must("have") < 40, "{sizes:?}");
 }
@@ -153,15 +172,24 @@ async fn files_go_once_and_a_changed_one_is_named() {
     for (at, files) in [("2", &[][..]), ("3", &["a.rs"][..])] {
         ask(at, Some(&id), files).await;
         let now = messages(&provider);
-        assert_eq!(now[0], sent, "the beginning stays as it was, for the provider's cache");
+        assert_eq!(
+            now[0], sent,
+            "the beginning stays as it was, for the provider's cache"
+        );
         assert_eq!(now.join("\n").matches("canary_one").count(), 1, "{at}");
     }
     write("fn canary_two() {}\n");
     let after = ask("4", Some(&id), &[]).await;
     let all = messages(&provider).join("\n");
-    assert!(!all.contains("canary_one") && !all.contains("canary_two"), "{all}");
+    assert!(
+        !all.contains("canary_one") && !all.contains("canary_two"),
+        "{all}"
+    );
     let words = after["outputs"][1]["text"].as_str().must("read words");
-    assert!(words.contains("not repeated from turn 1: a.rs: it has changed"), "{words}");
+    assert!(
+        words.contains("not repeated from turn 1: a.rs: it has changed"),
+        "{words}"
+    );
     ask("5", Some(&id), &["a.rs"]).await;
     assert!(messages(&provider).join("\n").contains("canary_two"));
 }
@@ -180,7 +208,10 @@ async fn p19_full_expired_and_unknown_are_said_and_nothing_is_sent() {
     assert_eq!(full["error"]["code"], "INVALID_ARGUMENT", "{full}");
     assert_eq!(full["error"]["metadata"]["cause"], "thread_full", "{full}");
     let why = full["error"]["message"].as_str().must("say why");
-    assert!(why.contains("is full") && why.contains("EXAI_THREADS_MAX_TURNS"), "{why}");
+    assert!(
+        why.contains("is full") && why.contains("EXAI_THREADS_MAX_TURNS"),
+        "{why}"
+    );
     looked_until("it expires", async || {
         let listed = sandbox.cli(&["threads", "list", "--json"]).await.ok();
         (listed.json()["of"] == 0).then_some(())
@@ -210,13 +241,16 @@ async fn p19_two_turns_at_once_are_one_after_the_other() {
     let _daemon = sandbox.daemon().await;
     let mut ws = window(&sandbox).await;
     let id = thread_of(&turn(&mut ws, "first", None).await);
-    ws.call_as("a", "chat", arguments("second", Some(&id))).await;
+    ws.call_as("a", "chat", arguments("second", Some(&id)))
+        .await;
     provider_asked(&provider, 2).await;
     ws.call_as("b", "chat", arguments("third", Some(&id))).await;
     let waits = ws.recv_where(|frame| {
         frame["op"] == "progress"
             && frame["request_id"] == "b"
-            && frame.to_string().contains("another turn of this conversation")
+            && frame
+                .to_string()
+                .contains("another turn of this conversation")
     });
     waits.await;
     assert_eq!(provider.chats().len(), 2, "it is not sent yet");
@@ -270,10 +304,12 @@ async fn those_who_wait_for_a_conversation_keep_nobody_from_it() {
     let mut ws = window(&sandbox).await;
     let id = thread_of(&turn(&mut ws, "first", None).await);
     // It has the provider's one place; whoever waits for that has laid its permit down.
-    ws.call_as("other", "chat", arguments("elsewhere", None)).await;
+    ws.call_as("other", "chat", arguments("elsewhere", None))
+        .await;
     provider_asked(&provider, 2).await;
     for at in 0..12 {
-        ws.call_as(&format!("r{at}"), "chat", arguments("more", Some(&id))).await;
+        ws.call_as(&format!("r{at}"), "chat", arguments("more", Some(&id)))
+            .await;
     }
     let waits = |frame: &Value| {
         frame["request_id"] == "r11" && frame.to_string().contains("another turn of this")
@@ -293,7 +329,10 @@ async fn those_who_wait_for_a_conversation_keep_nobody_from_it() {
 
 async fn provider_asked(provider: &Provider, times: usize) {
     let what = format!("{times} models were asked");
-    eventually(PATIENCE, what, || (provider.chats().len() >= times).then_some(())).await;
+    eventually(PATIENCE, what, || {
+        (provider.chats().len() >= times).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -331,7 +370,11 @@ async fn what_failed_leaves_the_fact_and_no_words_and_a_death_leaves_what_was_ke
     let (output, _daemon) = tokio::join!(sandbox.finish(command, PATIENCE), killed);
     assert_eq!(output.stdout, "", "{}", output.all());
     assert_eq!(output.code, Some(30), "{}", output.all());
-    assert!(output.stderr.contains("OUTCOME_UNKNOWN"), "{}", output.all());
+    assert!(
+        output.stderr.contains("OUTCOME_UNKNOWN"),
+        "{}",
+        output.all()
+    );
     provider.script([Reply::text("Two.")]);
     ws = window(&sandbox).await;
     turn(&mut ws, "second", Some(&id)).await;
@@ -375,8 +418,15 @@ async fn a_budget_of_a_conversation_holds_for_its_whole_life() {
     assert!(why.contains("EXAI_BUDGET_THREAD"), "{why}");
     assert_eq!(provider.chats().len(), 1, "nothing was sent");
     let other = ws.call_and_wait("chat", ask(None)).await;
-    assert_ne!(thread_of(&other), id, "another conversation has a budget of its own");
-    let usage = sandbox.cli(&["usage", "--by", "thread", "--json"]).await.ok();
+    assert_ne!(
+        thread_of(&other),
+        id,
+        "another conversation has a budget of its own"
+    );
+    let usage = sandbox
+        .cli(&["usage", "--by", "thread", "--json"])
+        .await
+        .ok();
     assert!(usage.stdout.contains(&id), "{}", usage.stdout);
 }
 
@@ -394,10 +444,16 @@ async fn an_agent_finds_reads_and_goes_on_through_the_shim() {
     let id: String = after.chars().take(36).collect();
     let mut threads = async |arguments: Value| {
         let result = shim.call_tool("threads", arguments).await;
-        result["content"][0]["text"].as_str().unwrap_or_default().to_owned()
+        result["content"][0]["text"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     };
     let listed = threads(json!({})).await;
-    assert!(listed.contains(&id) && listed.contains("Why does it leak?"), "{listed}");
+    assert!(
+        listed.contains(&id) && listed.contains("Why does it leak?"),
+        "{listed}"
+    );
     let found = threads(json!({"action": "search", "text": "handle open"})).await;
     assert!(found.contains(&id) && found.contains("turn 1:"), "{found}");
     let shown = threads(json!({"action": "show", "id": id})).await;

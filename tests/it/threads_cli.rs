@@ -15,21 +15,42 @@ async fn conversations_are_read_without_a_daemon_and_changed_with_one() {
     assert!(none.stdout.is_empty() && none.stderr.contains("no conversations"));
     provider.script(["Because.", "Indeed.", "A fork."].map(Reply::text));
     let daemon = sandbox.daemon().await;
-    let json = sandbox.cli(&["chat", "--json", "-m", MODEL, "why is it so?"]).await.ok();
-    let id = json.json()["answer"]["continuation_id"].as_str().must("name it").to_owned();
-    sandbox.cli(&["chat", "--thread", &id[..8], "really?"]).await.ok();
+    let json = sandbox
+        .cli(&["chat", "--json", "-m", MODEL, "why is it so?"])
+        .await
+        .ok();
+    let id = json.json()["answer"]["continuation_id"]
+        .as_str()
+        .must("name it")
+        .to_owned();
+    sandbox
+        .cli(&["chat", "--thread", &id[..8], "really?"])
+        .await
+        .ok();
     let branch = format!("{id}#1");
-    sandbox.cli(&["threads", "resume", &branch, "-q", "or so?"]).await.ok();
+    sandbox
+        .cli(&["threads", "resume", &branch, "-q", "or so?"])
+        .await
+        .ok();
     let last = provider.chats().pop().must("find a request").text();
-    assert!(last.contains("Because.") && !last.contains("really?"), "{last}");
-    sandbox.cli(&["threads", "rename", &id[..8], "A", "why"]).await.ok();
+    assert!(
+        last.contains("Because.") && !last.contains("really?"),
+        "{last}"
+    );
+    sandbox
+        .cli(&["threads", "rename", &id[..8], "A", "why"])
+        .await
+        .ok();
     sandbox.cli(&["stop"]).await.ok();
     drop(daemon);
 
     let listed = sandbox.cli(&["threads", "list", "--here"]).await.ok();
     assert!(listed.stdout.contains(&id), "{}", listed.all());
     assert!(listed.stdout.contains("3 turns  A why"), "{}", listed.all());
-    let found = sandbox.cli(&["threads", "search", "inde", "--json"]).await.ok();
+    let found = sandbox
+        .cli(&["threads", "search", "inde", "--json"])
+        .await
+        .ok();
     assert_eq!(found.json()[0]["turn"], 2);
     let shown = sandbox.cli(&["threads", "show", &id]).await.ok();
     for part in ["# A why", "why is it so?", "Indeed.", "goes on from 1"] {
@@ -47,10 +68,20 @@ async fn conversations_are_read_without_a_daemon_and_changed_with_one() {
     let gone = sandbox.cli(&["threads", "show", &id]).await;
     assert!(gone.stderr.contains("was deleted"), "{}", gone.all());
     let file = sandbox.write("back.jsonl", &export.stdout);
-    let back = sandbox.cli(&["threads", "import", &file.display().to_string()]).await.ok();
-    assert!(back.stdout.contains(&format!("{id}: 3 turns")), "{}", back.all());
+    let back = sandbox
+        .cli(&["threads", "import", &file.display().to_string()])
+        .await
+        .ok();
+    assert!(
+        back.stdout.contains(&format!("{id}: 3 turns")),
+        "{}",
+        back.all()
+    );
     let again = sandbox.cli(&["threads", "export", &id]).await.ok();
-    assert_eq!(again.stdout, export.stdout, "what went out came back, to the byte");
+    assert_eq!(
+        again.stdout, export.stdout,
+        "what went out came back, to the byte"
+    );
 }
 
 #[tokio::test]
@@ -67,8 +98,16 @@ async fn p19_the_predecessors_conversations_go_on() {
     );
     let file = file.display().to_string();
     let told = sandbox.cli(&["threads", "import", &file]).await.ok();
-    assert!(told.stdout.contains(&format!("{id}: 1 turns")), "{}", told.all());
-    assert!(told.stdout.contains("1 lines could not be read"), "{}", told.all());
+    assert!(
+        told.stdout.contains(&format!("{id}: 1 turns")),
+        "{}",
+        told.all()
+    );
+    assert!(
+        told.stdout.contains("1 lines could not be read"),
+        "{}",
+        told.all()
+    );
     let again = sandbox.cli(&["threads", "import", &file]).await.ok();
     assert!(again.stdout.contains("is here already"), "{}", again.all());
     let words = ["chat", "-m", MODEL, "--thread", id, "And now?"];
@@ -97,8 +136,15 @@ async fn a_conversation_on_the_command_line_is_one_of_the_daemons() {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let words = ["chat", "--interactive", "-m", MODEL];
-    assert_eq!(typed(&words, "first?\nsecond?\n/new\nthird?\n").await, "One.\nTwo.\nThree.\n");
-    let listed = sandbox.cli(&["threads", "list", "--json"]).await.ok().json();
+    assert_eq!(
+        typed(&words, "first?\nsecond?\n/new\nthird?\n").await,
+        "One.\nTwo.\nThree.\n"
+    );
+    let listed = sandbox
+        .cli(&["threads", "list", "--json"])
+        .await
+        .ok()
+        .json();
     assert_eq!(listed["of"], 2, "{listed}");
     let turns: Vec<&Value> = (0..2).map(|at| &listed["threads"][at]["turns"]).collect();
     assert_eq!(turns, [1, 2]);

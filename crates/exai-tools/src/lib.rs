@@ -31,9 +31,7 @@ mod fakes;
 mod tests;
 
 use exai_engine::{
-    ports::{
-        logs::Logs, models::Models, ollama::Ollama, threads::Threads, vitals::Vitals,
-    },
+    ports::{logs::Logs, models::Models, ollama::Ollama, threads::Threads, vitals::Vitals},
     tool::Tool,
 };
 use exai_protocol::tool::ToolEntry;

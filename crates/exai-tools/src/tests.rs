@@ -86,7 +86,8 @@ fn r15_names_and_schemas_suit_every_known_client() {
 fn hints_are_true() {
     for tool in crate::builtin(&ports(FakeLogs::default())) {
         // Those cost money or change something, so nobody may send them twice unasked.
-        let once = ["chat", "models_refresh", "models_test", "threads_import"].contains(&tool.spec().name());
+        let once = ["chat", "models_refresh", "models_test", "threads_import"]
+            .contains(&tool.spec().name());
         assert_eq!(tool.spec().repeatable(), !once, "{}", tool.spec().name());
     }
     for tool in crate::test_tools() {

@@ -11,4 +11,5 @@ mod properties;
 mod purse;
 mod support;
 mod threads;
+mod threads_killed;
 mod totals;

@@ -23,7 +23,7 @@ fn copy_of(name: &str) -> Place {
 #[tokio::test]
 #[ignore = "writes a file to check in; it never replaces one"]
 async fn make_file_of_today() {
-    let path = checked_in("v2.sqlite");
+    let path = checked_in("v3.sqlite");
     assert!(
         !path.exists(),
         "a released file is never made again: name a new one"
@@ -45,7 +45,16 @@ async fn make_file_of_today() {
             entry.finish(end_with(&call, "kept")).await.unwrap();
         }
     }
+    crate::threads::keep_one(&store).await;
     store.close().await;
+}
+
+#[tokio::test]
+async fn v3_opens_with_all_it_held() {
+    let place = copy_of("v3.sqlite");
+    let store = place.open("second boot");
+    assert_eq!(sums(&store, Scope::Day).await, (350, 0));
+    crate::threads::find_the_one(&store).await;
 }
 
 #[tokio::test]
@@ -94,11 +103,11 @@ async fn v1_opens_with_all_it_held() {
 
 #[tokio::test]
 async fn a_newer_file_is_refused_and_not_touched() {
-    let place = copy_of("v2.sqlite");
+    let place = copy_of("v3.sqlite");
     let path = place.path();
     let db = rusqlite::Connection::open(&path).unwrap();
     // More steps than this build has.
-    for number in 3..=99 {
+    for number in 4..=99 {
         let row = (number, NOON.cast_signed());
         db.execute("INSERT INTO migrations VALUES (?1, 'later', 'x', ?2)", row)
             .unwrap();

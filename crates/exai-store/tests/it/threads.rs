@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 const DAY_MS: u64 = 86_400_000;
 
-fn limits() -> ThreadLimits {
+pub(crate) fn limits() -> ThreadLimits {
     ThreadLimits {
         unused: Duration::from_secs(90 * 86_400),
         turns: 1000,
@@ -50,11 +50,11 @@ fn call() -> ToolCall {
     call_of("owner", 60.0)
 }
 
-fn owner() -> Principal {
+pub(crate) fn owner() -> Principal {
     Principal::new("owner")
 }
 
-fn said(question: &str, answer: &str) -> Said {
+pub(crate) fn said(question: &str, answer: &str) -> Said {
     Said {
         tool: "chat".to_owned(),
         question: question.to_owned(),
@@ -63,7 +63,7 @@ fn said(question: &str, answer: &str) -> Said {
     }
 }
 
-async fn open(threads: &StoredThreads, id: Option<&str>) -> Open {
+pub(crate) async fn open(threads: &StoredThreads, id: Option<&str>) -> Open {
     threads.open(&call(), id).await.unwrap()
 }
 
@@ -80,10 +80,10 @@ async fn begun(threads: &StoredThreads, turns: &[(&str, &str)]) -> String {
 
 async fn refused(threads: &StoredThreads, id: &str) -> ThreadError {
     let opened = threads.open(&call(), Some(id)).await;
-    opened.err().expect("a refusal")
+    opened.err().unwrap()
 }
 
-fn questions(turns: &[Turn]) -> Vec<&str> {
+pub(crate) fn questions(turns: &[Turn]) -> Vec<&str> {
     turns
         .iter()
         .map(|turn| turn.said.question.as_str())
@@ -535,85 +535,25 @@ fn damage_an_index(place: &Place) {
         .unwrap();
 }
 
-const KILLED: &str = "EXAI_STORE_TEST_KILLED_THREADS";
+/// For files of released schemas.
+pub(crate) async fn keep_one(store: &exai_store::Store) {
+    let threads = StoredThreads::new(store.clone(), limits());
+    begun(
+        &threads,
+        &[("a question to be found", "an answer"), ("and?", "so")],
+    )
+    .await;
+}
 
-/// Keeps turns for ever and says of each that it is kept. Does nothing unless it is the child.
-#[tokio::test]
-async fn child_keeps_turns_until_it_is_killed() {
-    let Ok(path) = std::env::var(KILLED) else {
-        return;
+/// What [`keep_one`] kept.
+pub(crate) async fn find_the_one(store: &exai_store::Store) {
+    let threads = StoredThreads::new(store.clone(), limits());
+    let search = SearchQuery {
+        words: "found".to_owned(),
+        most: 9,
+        ..SearchQuery::default()
     };
-    let boot = std::process::id().to_string();
-    let options = crate::support::options(std::path::Path::new(&path), &boot);
-    let threads = StoredThreads::new(exai_store::Store::open(options), limits());
-    let query = ListQuery { most: 1, ..ListQuery::default() };
-    let mut listed = threads.list(&owner(), query).await.unwrap();
-    let mut id = listed.rows.pop().map(|row| row.id);
-    loop {
-        let opened = open(&threads, id.as_deref()).await;
-        let words = format!("question {}", opened.count + 1);
-        let number = threads.append(&opened, said(&words, "answer")).await.unwrap();
-        let line = format!("\nkept {number}\n");
-        std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes()).unwrap();
-        id = Some(opened.id.to_string());
-    }
-}
-
-/// Between an answer and its being kept the process may die: then the turn is there whole or
-/// not at all, and what was told to be kept is kept.
-#[tokio::test]
-async fn kill_9_leaves_whole_turns_and_none_that_was_told_is_lost() {
-    let place = Place::new();
-    let mut least = 0;
-    for promises in [1, 3, 20, 90] {
-        let told = keep_and_kill(&place.path(), promises);
-        let store = place.open("after");
-        store.check().await.unwrap();
-        let threads = StoredThreads::new(store.clone(), limits());
-        let query = ListQuery { most: 9, ..ListQuery::default() };
-        let listed = threads.list(&owner(), query).await.unwrap();
-        let [row] = listed.rows.as_slice() else {
-            panic!("one conversation: {listed:?}")
-        };
-        let thread = threads.load(&owner(), &row.id).await.unwrap();
-        let count = u32::try_from(thread.turns.len()).unwrap();
-        assert!((told..=told + 1).contains(&count) && count > least, "{count} of {told}");
-        let expected: Vec<String> = (1..=count).map(|at| format!("question {at}")).collect();
-        assert_eq!(questions(&thread.turns), expected, "each once, in order");
-        assert!(thread.turns.iter().all(|turn| turn.said.answer.is_some()));
-        assert_eq!(row.turns, count);
-        least = count;
-        store.close().await;
-    }
-}
-
-/// Lets a child keep so many turns, and kills it; the number of the last one it told of.
-fn keep_and_kill(path: &std::path::Path, promises: usize) -> u32 {
-    use std::io::BufRead as _;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test's own child, killed by its handle"
-    )]
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "threads::child_keeps_turns_until_it_is_killed"])
-        .arg("--nocapture")
-        .env(KILLED, path)
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
-    let (mut heard, mut last) = (0, 0);
-    for line in lines.map_while(Result::ok) {
-        if let Some(number) = line.strip_prefix("kept ") {
-            last = number.parse().unwrap();
-            heard += 1;
-            if heard == promises {
-                child.kill().unwrap();
-            }
-        }
-    }
-    child.wait().unwrap();
-    assert!(heard >= promises, "the child ended by itself after {heard}");
-    last
+    let found = threads.search(&owner(), search).await.unwrap();
+    let opened = open(&threads, Some(&found[0].thread.id)).await;
+    assert_eq!(questions(&opened.turns), ["a question to be found", "and?"]);
 }

@@ -453,7 +453,11 @@ async fn what_is_for_people_is_hidden() {
     ] {
         let tool = tool(&models, name);
         assert_eq!(tool.spec().operator, operator, "{name}");
-        assert_eq!(tool.spec().repeatable(), ["models_list", "threads"].contains(&name), "{name}");
+        assert_eq!(
+            tool.spec().repeatable(),
+            ["models_list", "threads"].contains(&name),
+            "{name}"
+        );
     }
     let output = tool(&models, "models_refresh").run(call(r#"{"endpoint":"glm"}"#));
     let output = crate::fakes::text(&output.await.unwrap());

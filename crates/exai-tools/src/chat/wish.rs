@@ -2,9 +2,7 @@
 
 use crate::args::Args;
 use exai_engine::{
-    ports::models::{
-        Category, ChatRequest, Effort, ModelRow, Models, Pin, WebSearch, Wish,
-    },
+    ports::models::{Category, ChatRequest, Effort, ModelRow, Models, Pin, WebSearch, Wish},
     tool::ToolError,
 };
 
