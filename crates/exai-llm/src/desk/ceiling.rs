@@ -70,7 +70,7 @@ mod tests {
             (Some(false), Some(Effort::High), 0, None, None, 8192),
             (Some(true), Some(Effort::Max), 0, Some(4000), None, 4000),
             (Some(true), None, 77, None, None, 77),
-            (None, None, 0, None, Some(8000), 6495),
+            (None, None, 0, None, Some(8000), 6494),
             (None, None, 0, None, Some(1000), 256),
         ] {
             let request = request(effort, said);
