@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     io::Write as _,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -23,11 +24,12 @@ pub(crate) async fn stage() -> (Sandbox, Provider) {
     (sandbox, provider)
 }
 
+/// A window of its own each time: ids of calls are remembered for each, also by a later daemon.
 async fn window(sandbox: &Sandbox) -> Ws {
-    sandbox
-        .modern("window", &["progress", "rich_results"])
-        .await
-        .0
+    static WINDOWS: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("window-{}", WINDOWS.fetch_add(1, Ordering::Relaxed));
+    let features = ["progress", "rich_results"];
+    sandbox.modern(&name, &features).await.0
 }
 
 fn arguments(prompt: &str, thread: Option<&str>) -> Value {
