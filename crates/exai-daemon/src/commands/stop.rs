@@ -12,7 +12,7 @@ use crate::{
         identity::{self, Push, Unproven, lock_is_held},
         port_owner,
     },
-    output,
+    os, output,
     probe::{Answer, probe},
 };
 use anyhow::{Context as _, Result};
@@ -80,7 +80,14 @@ pub(super) async fn end(context: &Context, options: &Stop) -> Result<Ended> {
             return Ok(Ended::NotRunning);
         }
         Asked::Confirmed(pid) => {
-            if gone(context, drain + grace, "waiting for running calls").await? {
+            if gone(
+                context,
+                Some(pid),
+                drain + grace,
+                "waiting for running calls",
+            )
+            .await?
+            {
                 return finish(context, Ended::Asked);
             }
             Some(pid)
@@ -92,7 +99,7 @@ pub(super) async fn end(context: &Context, options: &Stop) -> Result<Ended> {
                 counted(calls),
                 (drain + grace).as_secs(),
             ));
-            if gone(context, drain + grace, "waiting for running calls").await? {
+            if gone(context, None, drain + grace, "waiting for running calls").await? {
                 return finish(context, Ended::Asked);
             }
             None
@@ -113,7 +120,14 @@ pub(super) async fn end(context: &Context, options: &Stop) -> Result<Ended> {
             OR_FORCE
         }
     ));
-    if gone(context, drain + grace, "told it by a signal, waiting").await? {
+    if gone(
+        context,
+        Some(pid),
+        drain + grace,
+        "told it by a signal, waiting",
+    )
+    .await?
+    {
         return finish(context, Ended::Pushed(Push::Terminate));
     }
     if !options.force {
@@ -124,7 +138,7 @@ pub(super) async fn end(context: &Context, options: &Stop) -> Result<Ended> {
         )));
     }
     push(context, confirmed, Push::Kill)?;
-    if gone(context, KILLED, "killed it, waiting").await? {
+    if gone(context, Some(pid), KILLED, "killed it, waiting").await? {
         return finish(context, Ended::Pushed(Push::Kill));
     }
     Err(exit::NOT_STOPPED.because(format!(
@@ -247,8 +261,16 @@ async fn shutdown(context: &Context, drain: Duration, force: bool) -> Result<u32
 }
 
 /// Waits until nothing holds the home and nothing of ours answers.
-async fn gone(context: &Context, patience: Duration, what: &str) -> Result<bool> {
+async fn gone(
+    context: &Context,
+    confirmed: Option<u32>,
+    patience: Duration,
+    what: &str,
+) -> Result<bool> {
     let began = Instant::now();
+    // Its own word, for where the record is spoilt; with its start, as pids come again.
+    let process = confirmed.and_then(|pid| Some((pid, os::process_started(pid)?)));
+    let lives = || process.is_some_and(|(pid, at)| os::process_started(pid) == Some(at));
     let record = rendezvous::read(&context.home).ok().flatten();
     let target = dial::place(context).await?;
     let mut ticker = output::Ticker::new();
@@ -275,7 +297,8 @@ async fn gone(context: &Context, patience: Duration, what: &str) -> Result<bool>
     // The lock goes a moment before the process; a script that counts processes should not see
     // it. One that nobody reaps stays visible, so this wait is short.
     let brief = Instant::now();
-    while record.as_ref().and_then(identity::is_alive) == Some(true) && brief.elapsed() < GRACE / 20
+    while (lives() || record.as_ref().and_then(identity::is_alive) == Some(true))
+        && brief.elapsed() < GRACE / 20
     {
         sleep(LOOK / 5).await;
     }
