@@ -144,7 +144,9 @@ async fn idle(report: &mut Report, daemon: &BenchDaemon, plan: Plan) -> Result<(
     tokio::time::sleep(plan.idle).await;
     let after = process::load(daemon.pid);
     let seconds = plan.idle.as_secs_f64();
-    let used = after.zip(before).map(|(after, before)| after.since(&before));
+    let used = after
+        .zip(before)
+        .map(|(after, before)| after.since(&before));
     let share = |total: fn(&process::Load) -> f64| Some(total(used.as_ref()?) / seconds);
     let unknown = process::UNKNOWN;
     report.push(
