@@ -37,7 +37,7 @@ impl Body {
         }
         Self::File(Spill {
             directory: place.directory.clone(),
-            name: format!("{}-{}.json", held.boot, held.entering.facts.number),
+            name: format!("{}-{}.json", held.boot, held.id),
             result: Arc::clone(&end.result),
             bytes,
             sync: place.sync,

@@ -118,7 +118,10 @@ async fn no_call_that_was_promised_is_forgotten_and_no_end_is_lost() {
             }
         }
         child.wait().unwrap();
-        assert!(accepted.len() + finished.len() >= promises);
+        assert!(
+            accepted.len() + finished.len() >= promises,
+            "the child ended by itself"
+        );
         let store = Store::open(options(&path, "next"));
         store.check().await.unwrap();
         let journal = Journal::new(&store, keeping(&path.with_extension("results")));
