@@ -154,6 +154,8 @@ async fn r25_a_signal_drains_too_and_a_second_one_hurries() {
         .await;
     ws.call_as("long", "test_sleep", json!({ "ms": 60_000 }))
         .await;
+    // Both: what has not begun when it is told to end does not begin any more.
+    running(&mut ws, "short").await;
     running(&mut ws, "long").await;
     daemon.terminate();
     assert_eq!(ws.result("short").await["text"], "slept 600 ms");
