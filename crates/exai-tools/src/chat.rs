@@ -4,6 +4,7 @@
 mod attempt;
 mod prepared;
 mod report;
+mod saved;
 mod wish;
 
 #[cfg(test)]
@@ -22,7 +23,8 @@ use exai_engine::{
     },
     tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
 };
-use report::Kept;
+use report::{Beside, Kept};
+use saved::Save;
 use std::sync::Arc;
 
 pub(crate) fn spec() -> ToolSpec {
@@ -31,7 +33,7 @@ pub(crate) fn spec() -> ToolSpec {
         title: "Chat",
         description: "Ask another model: a second opinion, a review, an explanation. Costs \
              money at most providers; the answer names model and price.",
-        schema: r#"{"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"},"continuation_id":{"type":"string","description":"From an earlier answer: goes on with that conversation."},"files":{"type":"array","items":{"type":"string"},"description":"Paths of text files to send along."},"images":{"type":"array","items":{"type":"string"},"description":"Paths, data: or https: addresses."},"model":{"type":"string","description":"As in listmodels; default: chosen for you."},"system":{"type":"string"},"effort":{"type":"string","enum":["off","minimal","low","medium","high","max"]},"temperature":{"type":"number","minimum":0,"maximum":2},"max_output":{"type":"integer","minimum":1,"description":"Most tokens to write."},"use_websearch":{"type":"boolean","default":false},"confirm_cost":{"type":"boolean","description":"true only after the user agreed to the price."}}}"#,
+        schema: r#"{"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"},"continuation_id":{"type":"string","description":"From an earlier answer: goes on with that conversation."},"files":{"type":"array","items":{"type":"string"},"description":"Paths to send along: files, lines (a.rs:10-40), folders, globs."},"images":{"type":"array","items":{"type":"string"},"description":"Paths, data: or https: addresses."},"model":{"type":"string","description":"As in listmodels; default: chosen for you."},"system":{"type":"string"},"effort":{"type":"string","enum":["off","minimal","low","medium","high","max"]},"temperature":{"type":"number","minimum":0,"maximum":2},"max_output":{"type":"integer","minimum":1,"description":"Most tokens to write."},"use_websearch":{"type":"boolean","default":false},"save_to":{"type":"string","description":"A new file to write the answer to."},"confirm_cost":{"type":"boolean","description":"true only after the user agreed to the price."}}}"#,
     };
     spec::spec(&words, Effect::Asks)
 }
@@ -65,7 +67,7 @@ pub(crate) fn once(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
             let prompt = Message::user(args.required_text("prompt")?);
             wish.chat.messages.push(prompt);
             let answer = report::with_text(models.ask(&call, wish).await?)?;
-            report::output(&answer, &[], &[], &Kept::Nowhere)
+            report::output(&answer, &Beside::default())
         })
     })
 }
@@ -78,6 +80,7 @@ async fn answer(
     let args = Args::of(call)?;
     let mut wish = wish::of(&args)?;
     args.required_text("prompt")?;
+    let save = Save::of(&args, call).await?;
     let id = args.text("continuation_id")?.map(str::trim);
     let open = threads.open(call, id.filter(|id| !id.is_empty())).await?;
     let prepared = prepared::prepare(&args, call, (models, &open), &mut wish).await?;
@@ -93,7 +96,14 @@ async fn answer(
     };
     attempt.answered();
     let kept = keep(threads, &open, prepared.said, &answer).await;
-    report::output(&answer, &prepared.entries, &prepared.notes, &kept)
+    let saved = save.write(call, &answer.turn.text).await;
+    let beside = Beside {
+        files: &prepared.entries,
+        notes: &prepared.notes,
+        kept: &kept,
+        saved: saved.as_deref(),
+    };
+    report::output(&answer, &beside)
 }
 
 /// An answer that was paid for is given, whether it can be kept or not.

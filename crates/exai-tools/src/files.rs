@@ -3,26 +3,37 @@
 //! model that was not told invents what it did not see.
 
 mod again;
+mod asked;
 mod base64;
 mod documents;
+mod evidence;
 mod fence;
+mod ignored;
+mod manifest;
+mod notebook;
+mod open;
 mod pictures;
-mod place;
+mod roots;
 mod secrets;
 mod texts;
+mod walk;
+mod written;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use again::{Known, again};
+pub(crate) use evidence::Witness;
 pub(crate) use fence::Fence;
+pub(crate) use manifest::{Entry, Fate, Packing};
+pub(crate) use written::{may_write, write_new};
 
 use exai_engine::ports::{
     models::{Document, Image},
     threads::{Sent, SentKind},
 };
-use place::Places;
-use std::fmt;
+use roots::Places;
+use texts::Gathering;
 
 /// Most files of one call.
 const MOST_FILES: usize = 200;
@@ -34,7 +45,7 @@ const MOST_PICTURES: usize = 16;
 pub(crate) struct Wanted {
     /// The folders that may be read, as the client named them: paths or `file:` addresses.
     pub(crate) roots: Vec<String>,
-    /// Text files.
+    /// Text files: paths, some lines of one (`path:10-40`), folders, patterns (`src/**/*.rs`).
     pub(crate) files: Vec<String>,
     /// Pictures: paths, `data:` or `https:` addresses.
     pub(crate) images: Vec<String>,
@@ -60,90 +71,22 @@ pub(crate) struct Gathered {
     pub(crate) mark: String,
 }
 
-/// What became of one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// As shown: below its root, without what could forge a line.
-    pub(crate) name: String,
-    /// What became of it.
-    pub(crate) fate: Fate,
-}
-
-/// What became of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// Sent whole.
-    Whole {
-        /// Its lines.
-        lines: usize,
-        /// About.
-        tokens: u64,
-    },
-    /// Its beginning was sent.
-    Cut {
-        /// Lines sent.
-        lines: usize,
-        /// Lines there are.
-        of: usize,
-        /// About.
-        tokens: u64,
-    },
-    /// Handed whole, with its size in bytes, to a provider that reads it.
-    Document(usize),
-    /// A picture was sent.
-    Picture(String),
-    /// It stands, unchanged, in this earlier turn.
-    Above(u32),
-    /// Nothing of it was sent, for this reason.
-    Refused(String),
-}
-
-impl Entry {
-    /// Whether anything of it was sent.
-    pub(crate) fn sent(&self) -> bool {
-        !matches!(self.fate, Fate::Refused(_))
-    }
-}
-
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.name;
-        match &self.fate {
-            Fate::Whole { lines, tokens } => {
-                write!(f, "{name}: whole, {lines} lines, about {tokens} tokens")
-            }
-            Fate::Cut { lines, of, tokens } => write!(
-                f,
-                "{name}: CUT, lines 1-{lines} of {of}, about {tokens} tokens"
-            ),
-            Fate::Document(bytes) => {
-                write!(f, "{name}: whole, {bytes} bytes, read by the provider")
-            }
-            Fate::Picture(what) => write!(f, "{name}: {what}"),
-            Fate::Above(turn) => write!(f, "{name}: unchanged since turn {turn}, sent once"),
-            Fate::Refused(why) => write!(f, "{name}: NOT SENT, {why}"),
-        }
-    }
-}
-
 /// Reads everything. It waits for the disk: not for an event loop.
 pub(crate) fn gather(wanted: &Wanted) -> Gathered {
     let places = Places::of(&wanted.roots);
     let fence = Fence::new();
-    let mut entries = Vec::with_capacity(wanted.files.len() + wanted.images.len());
-    let mut documents = Vec::new();
-    let mut sent = Vec::new();
-    let mut said = texts::Said {
-        entries: &mut entries,
-        documents: &mut documents,
-        sent: &mut sent,
-    };
-    let text = texts::gather(&places, wanted, &fence, &mut said);
-    let (texts, images) = (
-        entries.len(),
-        pictures::gather(&places, &wanted.images, &mut entries),
-    );
-    let pictures = entries.iter().skip(texts).filter(|entry| entry.sent());
+    let mut texts = Gathering::new(wanted, &fence);
+    texts.gather(&places);
+    let Gathering {
+        text,
+        mut entries,
+        documents,
+        mut sent,
+        ..
+    } = texts;
+    let files = entries.len();
+    let images = pictures::gather(&places, &wanted.images, &mut entries);
+    let pictures = entries.iter().skip(files).filter(|entry| entry.sent());
     sent.extend(pictures.map(|entry| Sent {
         name: entry.name.clone(),
         kind: SentKind::Picture,
@@ -189,4 +132,17 @@ fn plain(name: &str) -> String {
         plain.push('…');
     }
     plain
+}
+
+/// Why a text of this name is not sent, wherever it came from: a diff of git's is held to what
+/// holds for files.
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "for the tools that read git; goes with their first use"
+    )
+)]
+pub(crate) fn withheld(path: &str, text: &str) -> Option<String> {
+    secrets::named(std::path::Path::new(path)).or_else(|| secrets::written(text))
 }

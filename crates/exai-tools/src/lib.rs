@@ -7,6 +7,7 @@ mod args;
 mod challenge;
 mod chat;
 mod files;
+mod files_preview;
 mod health;
 mod history;
 mod kind;
@@ -61,6 +62,7 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
         challenge::tool(),
         chat::tool(models, &ports.threads),
         chat::once(models),
+        files_preview::tool(),
         health::tool(ports),
         listmodels::tool(ports),
         models_refresh::list(models),

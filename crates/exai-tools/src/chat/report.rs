@@ -2,7 +2,7 @@
 //! it. A person or a model reads the words; a program reads the same facts in the second
 //! block's `_meta`, because clients drop the text of results that carry structured values.
 
-use crate::files::Entry;
+use crate::files::{Entry, Packing};
 use exai_engine::{
     ports::models::{Answer, DoneReason, Price, SearchReport, Spent, Usage},
     tool::{ToolError, ToolOutput},
@@ -15,6 +15,9 @@ use std::{fmt::Write as _, sync::Arc};
 const FACTS: &str = "exai/answer";
 /// Sources named in words; the facts name all.
 const SOURCES: usize = 20;
+
+/// Files named one by one in words; the facts name all.
+const FILES: usize = 20;
 
 /// What became of the turn after its answer.
 pub(super) enum Kept {
@@ -32,10 +35,26 @@ pub(super) enum Kept {
 }
 
 /// What goes along with an answer.
-struct Beside<'a> {
-    files: &'a [Entry],
-    notes: &'a [String],
-    kept: &'a Kept,
+pub(super) struct Beside<'a> {
+    /// What became of each file.
+    pub(super) files: &'a [Entry],
+    /// What to know of the earlier turns.
+    pub(super) notes: &'a [String],
+    /// What became of the turn.
+    pub(super) kept: &'a Kept,
+    /// What became of the answer as a file.
+    pub(super) saved: Option<&'a str>,
+}
+
+impl Default for Beside<'_> {
+    fn default() -> Self {
+        Self {
+            files: &[],
+            notes: &[],
+            kept: &Kept::Nowhere,
+            saved: None,
+        }
+    }
 }
 
 /// An answer with words in it.
@@ -47,14 +66,8 @@ pub(super) fn with_text(answer: Answer) -> Result<Answer, ToolError> {
     Ok(answer)
 }
 
-pub(super) fn output(
-    answer: &Answer,
-    files: &[Entry],
-    notes: &[String],
-    kept: &Kept,
-) -> Result<ToolOutput, ToolError> {
-    let beside = Beside { files, notes, kept };
-    let (words, facts) = (words(answer, &beside), facts(answer, &beside));
+pub(super) fn output(answer: &Answer, beside: &Beside<'_>) -> Result<ToolOutput, ToolError> {
+    let (words, facts) = (words(answer, beside), facts(answer, beside));
     let blocks = json!([
         { "type": "text", "text": answer.turn.text },
         { "type": "text", "text": words, "_meta": { FACTS: facts } },
@@ -124,11 +137,12 @@ fn words(answer: &Answer, beside: &Beside<'_>) -> String {
         );
     }
     search(&answer.search, &mut words);
-    for entry in beside.files {
-        let _ = write!(words, "\nFile {entry}");
-    }
+    files(beside.files, &mut words);
     for note in beside.notes {
         let _ = write!(words, "\nEarlier turns: {note}");
+    }
+    if let Some(saved) = beside.saved {
+        let _ = write!(words, "\n{saved}");
     }
     for warning in &answer.warnings {
         let _ = write!(words, "\nBudget: {warning}");
@@ -164,6 +178,18 @@ fn cut(answer: &Answer) -> Option<String> {
         DoneReason::Other(reason) => Some(format!(
             "The provider ended the answer for a reason exai does not know: '{reason}'."
         )),
+    }
+}
+
+/// Those that were not sent as asked are always named; of many others the sum.
+fn files(entries: &[Entry], words: &mut String) {
+    let told = |entry: &&Entry| entries.len() <= FILES || !entry.is_whole();
+    let told: Vec<&Entry> = entries.iter().filter(told).collect();
+    for entry in told.iter().take(FILES * 2) {
+        let _ = write!(words, "\nFile {entry}");
+    }
+    if entries.len() > 1 {
+        let _ = write!(words, "\nFiles: {}", Packing::of(entries));
     }
 }
 
@@ -221,7 +247,7 @@ fn price(price: &Price) -> String {
 }
 
 fn facts(answer: &Answer, beside: &Beside<'_>) -> Value {
-    let files: Vec<String> = beside.files.iter().map(ToString::to_string).collect();
+    let files: Vec<Value> = beside.files.iter().map(Entry::facts).collect();
     let (id, turn, not_kept) = match beside.kept {
         Kept::As { id, turn } => (Some(&**id), Some(*turn), None),
         Kept::Not(why) => (None, None, Some(why)),
@@ -240,6 +266,7 @@ fn facts(answer: &Answer, beside: &Beside<'_>) -> Value {
         "applied": answer.applied,
         "search": answer.search,
         "files": files,
+        "packing": Packing::of(beside.files).facts(),
         "warnings": answer.warnings,
     })
 }

@@ -4,8 +4,9 @@
 
 use super::{
     Fate, Fence,
-    place::Places,
-    texts::{self, OneRead, Read},
+    asked::Lines,
+    roots::Places,
+    texts::{self, OneRead, Piece, Read},
 };
 use exai_engine::ports::threads::{Sent, SentKind};
 use std::fmt::Write as _;
@@ -52,16 +53,12 @@ pub(crate) fn again(
         let why = match stands(&places, file, &fence, newer) {
             Err(why) => why,
             Ok(text) => {
-                let most = usize::try_from(file.lines).unwrap_or(usize::MAX);
-                let out = &mut again.text;
-                let entry = texts::packed(
-                    file.name.clone(),
-                    &text,
-                    (&mut room, most),
-                    &fence,
-                    number,
-                    out,
-                );
+                let piece = Piece {
+                    name: file.name.clone(),
+                    text: &text,
+                    lines: lines_of(file),
+                };
+                let entry = texts::packed(piece, &mut room, &fence, number, &mut again.text);
                 match entry.fate {
                     Fate::Refused(_) => "there is no room for it".to_owned(),
                     fate => {
@@ -97,13 +94,26 @@ fn stands(places: &Places, file: &Sent, fence: &Fence, newer: &[Known]) -> Resul
     if newer.iter().find(same).is_some() {
         return Err(LATER.to_owned());
     }
-    match texts::one(places, &file.path, fence) {
+    // Also of a large file whose lines were sent, so that it is read as far.
+    let read = places
+        .find(&file.path)
+        .and_then(|found| texts::read(&found, lines_of(file), fence));
+    match read {
         Ok(OneRead {
             sha256,
             read: Read::Text(text),
             ..
         }) if sha256 == file.sha256 => Ok(text),
         Ok(_) => Err("it has changed since".to_owned()),
-        Err((_, why)) => Err(why),
+        Err(why) => Err(why),
     }
+}
+
+/// The lines that were sent then.
+fn lines_of(file: &Sent) -> Lines {
+    let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    // What was kept before lines were counted from somewhere began at the first.
+    let from = number(file.from).max(1);
+    let to = from.saturating_add(number(file.lines)).saturating_sub(1);
+    Lines { from, to }
 }

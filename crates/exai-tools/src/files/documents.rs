@@ -1,7 +1,7 @@
 //! Documents that hold their text in a form of their own (PDF, office files). They travel
 //! whole: a provider that reads such files turns them into text, and no other is asked.
 
-use super::place::Found;
+use super::roots::Found;
 use exai_engine::ports::models::Document;
 
 /// Larger documents are sent to nobody.
@@ -30,11 +30,20 @@ const KINDS: [(&str, &str, &[u8]); 7] = [
     ("ppt", "application/vnd.ms-powerpoint", b"\xd0\xcf\x11\xe0"),
 ];
 
-/// The document a file is; `None` when its name does not call it one.
-pub(super) fn read(found: &Found) -> Option<Result<Document, String>> {
-    let (_, extension) = found.name.rsplit_once('.')?;
+/// Whether a name calls a file one.
+pub(super) fn is(name: &str) -> bool {
+    kind_of(name).is_some()
+}
+
+fn kind_of(name: &str) -> Option<&'static (&'static str, &'static str, &'static [u8])> {
+    let (_, extension) = name.rsplit_once('.')?;
     let extension = extension.to_ascii_lowercase();
-    let (kind, media_type, begin) = KINDS.iter().find(|(kind, ..)| *kind == extension)?;
+    KINDS.iter().find(|(kind, ..)| *kind == extension)
+}
+
+/// The document a file is; `None` when its name does not call it one.
+pub(super) fn read(found: &Found<'_>) -> Option<Result<Document, String>> {
+    let (kind, media_type, begin) = kind_of(&found.name)?;
     Some(found.read(MOST_BYTES).and_then(|bytes| {
         if !bytes.starts_with(begin) {
             return Err(format!("it is called .{kind} and does not begin like one"));

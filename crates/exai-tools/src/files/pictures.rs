@@ -1,7 +1,7 @@
 //! Pictures for a model to look at: files, told by their first bytes and not by their names,
 //! `data:` addresses, and `https:` addresses that the provider fetches itself.
 
-use super::{Entry, Fate, MOST_PICTURES, base64, place::Places, plain};
+use super::{Entry, Fate, MOST_PICTURES, base64, plain, roots::Places};
 use exai_engine::ports::models::Image;
 
 /// What every provider takes of one picture.
@@ -37,7 +37,7 @@ pub(super) fn gather(places: &Places, asked: &[String], entries: &mut Vec<Entry>
                 Fate::Picture(what)
             }
         };
-        entries.push(Entry { name, fate });
+        entries.push(Entry::new(name, fate));
     }
     images
 }
@@ -65,7 +65,7 @@ fn one(places: &Places, asked: &str, most: u64) -> (String, Result<Image, String
                 let base64 = base64::encode(&bytes);
                 Ok(Image::Inline { media_type, base64 })
             });
-            (found.name, image)
+            (found.name.clone(), image)
         }
     }
 }

@@ -1,5 +1,10 @@
 //! What may be read, what may not, and that everything asked for is accounted for.
 
+mod packing;
+#[cfg(target_os = "linux")]
+mod races;
+mod reach;
+
 use super::*;
 use std::{fs, io::Write as _, path::Path};
 
@@ -168,7 +173,6 @@ fn p24_what_cannot_be_read_says_why() {
         ("latin", "not UTF-8"),
         ("wide", "UTF-16"),
         ("huge", "1048577 bytes"),
-        ("dir", "folder"),
         ("gone", "no such file"),
         ("", "no path"),
         ("~/x", "without '~'"),

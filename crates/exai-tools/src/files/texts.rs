@@ -2,28 +2,28 @@
 //! the cut is said to the model as well as to the caller.
 
 use super::{
-    Entry, Fate, Fence, MOST_FILES, Wanted, documents, pictures, place::Places, plain, secrets,
-    tokens_of,
+    Entry, Fate, Fence, MOST_FILES, Wanted,
+    asked::{Item, Lines, resolve},
+    documents, notebook, pictures, plain,
+    roots::{Found, Places},
+    secrets, tokens_of,
+    walk::Budget,
 };
 use exai_engine::ports::{
     models::Document,
     threads::{Sent, SentKind},
 };
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 /// Larger files are no reading matter.
 const MOST_BYTES: u64 = 1024 * 1024;
-
-/// What is told of the files besides their text.
-pub(super) struct Said<'a> {
-    /// One for each.
-    pub(super) entries: &'a mut Vec<Entry>,
-    /// Those that are no text.
-    pub(super) documents: &'a mut Vec<Document>,
-    /// Those that were sent.
-    pub(super) sent: &'a mut Vec<Sent>,
-}
+/// Unless some lines of them are asked for.
+pub(super) const MOST_LINES_BYTES: u64 = 32 * 1024 * 1024;
+/// Of all files of one call.
+const MOST_TOGETHER: u64 = 64 * 1024 * 1024;
+/// Less room than this is none.
+const LEAST_ROOM: u64 = 4;
 
 /// A file that may be sent.
 pub(super) enum Read {
@@ -37,125 +37,208 @@ pub(super) struct OneRead {
     pub(super) path: String,
     pub(super) sha256: String,
     pub(super) read: Read,
+    /// What its form leaves out.
+    pub(super) aside: String,
+    bytes: u64,
 }
 
-/// All files, framed; an entry for each.
-pub(super) fn gather(
-    places: &Places,
-    wanted: &Wanted,
-    fence: &Fence,
-    said: &mut Said<'_>,
-) -> String {
-    let mut text = String::new();
-    let mut room = wanted.tokens;
-    for (at, asked) in wanted.files.iter().enumerate() {
-        let number = at + 1;
-        let read = if at < MOST_FILES {
-            one(places, asked, fence)
-        } else {
-            Err((
-                plain(asked),
-                format!("at most {MOST_FILES} files go into one call"),
-            ))
-        };
-        let entry = match read {
-            Err((name, why)) => refused(name, why),
-            Ok(read) => match wanted.known.iter().find(|known| known.is(&read)) {
-                Some(known) => above(read.name, known.turn, fence, number, &mut text),
-                None => sent(read, &mut room, fence, number, &mut text, said),
-            },
-        };
-        if let Fate::Refused(why) = &entry.fate {
-            let words = format!("file {number}: {}: NOT INCLUDED: {why}", entry.name);
-            let _ = writeln!(text, "{}\n", fence.mark(&words));
+/// Everything that was asked for, on its way into one text.
+pub(super) struct Gathering<'w> {
+    wanted: &'w Wanted,
+    fence: &'w Fence,
+    room: u64,
+    bytes: u64,
+    /// Where files stand that were sent whole.
+    whole: HashMap<String, usize>,
+    pub(super) text: String,
+    /// One for each file.
+    pub(super) entries: Vec<Entry>,
+    /// Those that are no text.
+    pub(super) documents: Vec<Document>,
+    /// Those that were sent.
+    pub(super) sent: Vec<Sent>,
+}
+
+impl<'w> Gathering<'w> {
+    pub(super) fn new(wanted: &'w Wanted, fence: &'w Fence) -> Self {
+        Self {
+            wanted,
+            fence,
+            room: wanted.tokens,
+            bytes: MOST_TOGETHER,
+            whole: HashMap::new(),
+            text: String::new(),
+            entries: Vec::new(),
+            documents: Vec::new(),
+            sent: Vec::new(),
         }
-        said.entries.push(entry);
     }
-    text
-}
 
-fn above(name: String, turn: u32, fence: &Fence, number: usize, text: &mut String) -> Entry {
-    let words = format!("file {number}: {name}: unchanged, it stands above");
-    let _ = writeln!(text, "{}\n", fence.mark(&words));
-    let fate = Fate::Above(turn);
-    Entry { name, fate }
-}
+    /// All files, framed; an entry for each.
+    pub(super) fn gather(&mut self, places: &Places) {
+        let mut budget = Budget::default();
+        for (at, asked) in self.wanted.files.iter().enumerate() {
+            if at >= MOST_FILES {
+                let why = format!("at most {MOST_FILES} files go into one call");
+                self.keep(refused(plain(asked), why));
+                continue;
+            }
+            for item in resolve(places, asked, &mut budget) {
+                let entry = self.item(item, &budget);
+                self.keep(entry);
+            }
+        }
+    }
 
-/// As much of it as there is room for, and the note of that.
-fn sent(
-    one: OneRead,
-    room: &mut u64,
-    fence: &Fence,
-    number: usize,
-    text: &mut String,
-    said: &mut Said<'_>,
-) -> Entry {
-    let (entry, lines, kind) = match one.read {
-        Read::Text(file) => {
-            let entry = packed(one.name, &file, (room, usize::MAX), fence, number, text);
-            let lines = match entry.fate {
-                Fate::Whole { lines, .. } | Fate::Cut { lines, .. } => lines,
-                _ => return entry,
-            };
-            (entry, lines, SentKind::Text)
+    fn keep(&mut self, entry: Entry) {
+        let number = self.entries.len() + 1;
+        let name = &entry.name;
+        let words = match &entry.fate {
+            Fate::Refused(why) => format!("file {number}: {name}: NOT INCLUDED: {why}"),
+            Fate::Folder(words) => format!("{name}: {words}"),
+            _ => String::new(),
+        };
+        if !words.is_empty() {
+            let _ = writeln!(self.text, "{}\n", self.fence.mark(&words));
         }
-        Read::Document(document) => {
-            let fate = Fate::Document(document.bytes.len());
-            said.documents.push(document);
-            let name = one.name;
-            (Entry { name, fate }, 0, SentKind::Document)
+        self.entries.push(entry);
+    }
+
+    fn item(&mut self, item: Item<'_>, budget: &Budget) -> Entry {
+        match item {
+            Item::Refused { name, why } => refused(name, why),
+            Item::Passed { name, words } => Entry::new(name, Fate::Folder(words)),
+            Item::File {
+                found,
+                lines,
+                named,
+            } => {
+                let why = if self.bytes == 0 {
+                    format!("at most {MOST_TOGETHER} bytes are read for one call")
+                } else if budget.is_late() {
+                    "the time for reading files is up".to_owned()
+                } else if self.room < LEAST_ROOM {
+                    "the files before it left no room for it".to_owned()
+                } else {
+                    return self.file(&found, lines, named);
+                };
+                refused(found.name, why)
+            }
         }
-    };
-    said.sent.push(Sent {
-        path: one.path,
-        name: entry.name.clone(),
-        sha256: one.sha256,
-        lines: lines as u64,
-        kind,
-    });
-    entry
+    }
+
+    fn file(&mut self, found: &Found<'_>, lines: Lines, named: bool) -> Entry {
+        let number = self.entries.len() + 1;
+        let name = found.name.clone();
+        if lines.are_all()
+            && let Some(first) = self.whole.get(&found.path())
+        {
+            return Entry::new(name, Fate::Twice(*first));
+        }
+        if !named && documents::is(&name) {
+            return refused(
+                name,
+                "documents are sent only where they are named".to_owned(),
+            );
+        }
+        let read = match read(found, lines, self.fence) {
+            Ok(read) => read,
+            Err(why) => return refused(name, why),
+        };
+        self.bytes = self.bytes.saturating_sub(read.bytes);
+        let sha256 = read.sha256.clone();
+        let known = self.wanted.known.iter().find(|known| known.is(&read));
+        let entry = match known.filter(|_| lines.are_all()) {
+            Some(known) => {
+                let words = format!("file {number}: {name}: unchanged, it stands above");
+                let _ = writeln!(self.text, "{}\n", self.fence.mark(&words));
+                Entry::new(name, Fate::Above(known.turn))
+            }
+            None => self.send(read, lines, number),
+        };
+        Entry { sha256, ..entry }
+    }
+
+    /// As much of it as there is room for, and the note of that.
+    fn send(&mut self, one: OneRead, lines: Lines, number: usize) -> Entry {
+        let (entry, from, count, kind) = match one.read {
+            Read::Text(text) => {
+                let piece = Piece {
+                    name: one.name,
+                    text: &text,
+                    lines,
+                };
+                let entry = packed(piece, &mut self.room, self.fence, number, &mut self.text);
+                let (from, count) = match entry.fate {
+                    Fate::Whole { lines, .. } => (1, lines),
+                    Fate::Lines { from, to, .. } | Fate::Cut { from, to, .. } => {
+                        (from, to + 1 - from)
+                    }
+                    _ => return entry,
+                };
+                if matches!(entry.fate, Fate::Whole { .. }) {
+                    self.whole.insert(one.path.clone(), number);
+                }
+                (entry, from, count, SentKind::Text)
+            }
+            Read::Document(document) => {
+                let fate = Fate::Document(document.bytes.len());
+                self.documents.push(document);
+                (Entry::new(one.name, fate), 1, 0, SentKind::Document)
+            }
+        };
+        self.sent.push(Sent {
+            path: one.path,
+            name: entry.name.clone(),
+            sha256: one.sha256,
+            from: from as u64,
+            lines: count as u64,
+            kind,
+        });
+        Entry {
+            aside: one.aside,
+            ..entry
+        }
+    }
 }
 
 fn refused(name: String, why: String) -> Entry {
-    let fate = Fate::Refused(why);
-    Entry { name, fate }
+    Entry::new(name, Fate::Refused(why))
 }
 
-/// A file and what it holds; else its name and what is wrong.
-pub(super) fn one(
-    places: &Places,
-    asked: &str,
-    fence: &Fence,
-) -> Result<OneRead, (String, String)> {
-    let found = places.find(asked).map_err(|why| (plain(asked), why))?;
-    let path = found.path();
-    let made = |name: String, bytes: &[u8], read: Read| OneRead {
-        name,
-        path,
+/// What a file holds, if it may be sent; else what is wrong.
+pub(super) fn read(found: &Found<'_>, lines: Lines, fence: &Fence) -> Result<OneRead, String> {
+    let made = |bytes: &[u8], read: Read, aside: String| OneRead {
+        name: found.name.clone(),
+        path: found.path(),
         sha256: fingerprint(bytes),
         read,
+        aside,
+        bytes: bytes.len() as u64,
     };
-    if let Some(document) = documents::read(&found) {
-        return match document {
-            Ok(document) => {
-                let bytes = document.bytes.clone();
-                Ok(made(found.name, &bytes, Read::Document(document)))
-            }
-            Err(why) => Err((found.name, why)),
-        };
+    if let Some(document) = documents::read(found) {
+        let document = document?;
+        let bytes = document.bytes.clone();
+        return Ok(made(&bytes, Read::Document(document), String::new()));
     }
-    let read = || {
-        let bytes = found.read(MOST_BYTES)?;
-        let text = decoded(bytes.clone())?;
-        match secrets::written(&text) {
-            Some(why) => Err(why),
-            None if fence.is_in(&text) => Err("it holds the mark of this call".to_owned()),
-            None => Ok((bytes, text)),
-        }
+    let bytes = match lines.are_all() {
+        true => found
+            .read(MOST_BYTES)
+            .map_err(|why| match why.contains("bytes") {
+                true => format!("{why}; name some of its lines (path:1-400)"),
+                false => why,
+            })?,
+        false => found.read(MOST_LINES_BYTES)?,
     };
-    match read() {
-        Ok((bytes, text)) => Ok(made(found.name, &bytes, Read::Text(text))),
-        Err(why) => Err((found.name, why)),
+    let mut text = decoded(bytes.clone())?;
+    let mut aside = String::new();
+    if notebook::is(&found.name) {
+        (text, aside) = notebook::cells(&text)?;
+    }
+    match secrets::written(&text) {
+        Some(why) => Err(why),
+        None if fence.is_in(&text) => Err("it holds the mark of this call".to_owned()),
+        None => Ok(made(&bytes, Read::Text(text), aside)),
     }
 }
 
@@ -167,7 +250,7 @@ fn fingerprint(bytes: &[u8]) -> String {
     })
 }
 
-fn decoded(bytes: Vec<u8>) -> Result<String, String> {
+pub(super) fn decoded(bytes: Vec<u8>) -> Result<String, String> {
     if let Some(kind) = pictures::kind_of(&bytes) {
         return Err(format!("it is a picture ({kind}); name it in 'images'"));
     }
@@ -184,47 +267,79 @@ fn decoded(bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
-/// As much of a file as there is room for, and no more than so many lines.
+/// Lines of a text to be sent.
+pub(super) struct Piece<'t> {
+    pub(super) name: String,
+    pub(super) text: &'t str,
+    pub(super) lines: Lines,
+}
+
+/// As much of a piece as there is room for.
 pub(super) fn packed(
-    name: String,
-    file: &str,
-    (room, most): (&mut u64, usize),
+    piece: Piece<'_>,
+    room: &mut u64,
     fence: &Fence,
     number: usize,
     text: &mut String,
 ) -> Entry {
+    let Piece {
+        name,
+        text: file,
+        lines: asked,
+    } = piece;
     let all = file.lines().count();
+    if asked.from > all.max(1) {
+        return refused(
+            name,
+            format!("it has {all} lines, and no line {}", asked.from),
+        );
+    }
+    let (from, last) = (asked.from, asked.to.min(all));
     let width = all.to_string().len();
-    let (mut body, mut lines) = (String::new(), 0);
-    for line in file.lines().take(most) {
+    let (mut body, mut to) = (String::new(), from - 1);
+    for line in file.lines().take(last).skip(from - 1) {
         let before = body.len();
-        let _ = writeln!(body, "{:>width$}| {line}", lines + 1);
+        let _ = writeln!(body, "{:>width$}| {line}", to + 1);
         if tokens_of(body.len()) > *room {
             body.truncate(before);
             break;
         }
-        lines += 1;
+        to += 1;
     }
-    if lines == 0 && all > 0 {
+    if to < from && all > 0 {
         return refused(name, "the files before it left no room for it".to_owned());
     }
     let tokens = tokens_of(body.len());
     *room -= tokens;
-    let fate = if lines == all {
-        Fate::Whole { lines, tokens }
+    let (fate, what) = if to < last {
+        let what = format!("CUT: lines {from}-{to} of {all} follow");
+        let of = all;
+        (
+            Fate::Cut {
+                from,
+                to,
+                of,
+                tokens,
+            },
+            what,
+        )
+    } else if from == 1 && to == all {
+        (Fate::Whole { lines: all, tokens }, format!("{all} lines"))
     } else {
-        Fate::Cut {
-            lines,
-            of: all,
-            tokens,
-        }
-    };
-    let what = match fate {
-        Fate::Cut { .. } => format!("CUT: lines 1-{lines} of {all} follow"),
-        _ => format!("{lines} lines"),
+        let of = all;
+        let what = format!("lines {from}-{to} of {all}, as asked");
+        (
+            Fate::Lines {
+                from,
+                to,
+                of,
+                tokens,
+            },
+            what,
+        )
     };
     let begin = fence.mark(&format!("file {number}: {name}: {what}"));
     let end = fence.mark(&format!("end of file {number}"));
     let _ = writeln!(text, "{begin}\n{body}{end}\n");
-    Entry { name, fate }
+    Entry::new(name, fate)
 }

@@ -56,6 +56,8 @@ pub struct Sent {
     pub name: String,
     /// SHA-256 of the whole file, in hex; empty where it was not read here.
     pub sha256: String,
+    /// The first line of it that was sent; 0, in old conversations, for the first of all.
+    pub from: u64,
     /// Lines of it that were sent.
     pub lines: u64,
     /// What it was.
