@@ -23,6 +23,7 @@ mod events;
 mod frames;
 mod invariants;
 mod journal;
+mod limits;
 mod model_list;
 mod models;
 mod money;

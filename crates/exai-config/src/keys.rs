@@ -7,6 +7,7 @@ mod daemon;
 mod journal;
 mod kind;
 mod names;
+mod rate;
 mod shim;
 mod threads;
 

@@ -134,7 +134,7 @@ fn toml_literal(key: &Key) -> String {
     let bare = !key.kind.is_text() && key.default.parse::<f64>().is_ok()
         || matches!(key.kind, Kind::Switch { .. });
     match (&key.kind, key.default) {
-        (Kind::Names { .. }, names) => {
+        (Kind::Names { .. } | Kind::Rates { .. }, names) => {
             let quoted = names.split(',').filter(|name| !name.is_empty());
             format!(
                 "[{}]",

@@ -2,7 +2,7 @@
 //! a setting is given its value.
 
 use exai_protocol::Secret;
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU32, time::Duration};
 
 /// Everything that can be set. No `Debug`: it holds the token.
 #[derive(Clone, PartialEq, Default)]
@@ -110,8 +110,27 @@ pub struct Limits {
     pub queue_calls: usize,
     /// Bytes of arguments waiting.
     pub queue_bytes: usize,
-    /// The hint with a refusal, in seconds.
+    /// Calls of one client waiting.
+    pub client_queue: usize,
+    /// Bytes of one client under way.
+    pub client_bytes: usize,
+    /// Calls of one principal in a time.
+    pub principal_rate: Option<Rate>,
+    /// Calls of a tool in a time; `*` is every other tool.
+    pub tool_rates: BTreeMap<String, Rate>,
+    /// The least wait told with a refusal, in seconds.
     pub retry_after_secs: u64,
+}
+
+/// So many calls in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Calls.
+    pub calls: NonZeroU32,
+    /// In this time.
+    pub per: Duration,
+    /// As many may come at once.
+    pub burst: NonZeroU32,
 }
 
 impl Limits {

@@ -4,7 +4,7 @@
 use crate::{
     control::{Daemon, Facts, HomeLogs},
     funds::Funds,
-    models, runner,
+    limits, models, runner,
 };
 use anyhow::Result;
 use exai_config::{Home, Settings, TokenStore, Variables, token::Keyring};
@@ -13,6 +13,7 @@ use exai_engine::{
     admission::Limits,
     calls::RetentionLimits,
     ports::{ledger::MemoryLedger, recorder::Recorder, vitals::Identity},
+    quotas::{Quotas, Rate},
 };
 use exai_llm::ollama::Manager;
 use exai_protocol::{BootId, UnixMillis, WallClock, hello::ServerInfo, version::PROTOCOL};
@@ -125,6 +126,9 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
     if materials.test_tools {
         engine.replace_tools("test", exai_tools::test_tools());
     }
+    let late = limits::without_effect(&engine);
+    late.iter().for_each(|warning| tracing::warn!("{warning}"));
+    daemon.set_late_warnings(late);
     Ok(Composed {
         engine,
         daemon,
@@ -198,12 +202,30 @@ fn config(settings: &Settings) -> Config {
                 .map(|(name, n)| (Arc::from(&**name), *n))
                 .collect::<HashMap<_, _>>(),
             queue_calls: limits.queue_calls,
+            client_queue: limits.client_queue,
             queue_bytes: limits.queue_bytes,
+            client_bytes: limits.client_bytes,
+        },
+        quotas: Quotas {
+            principal: limits.principal_rate.map(rate),
+            tools: limits
+                .tool_rates
+                .iter()
+                .map(|(tool, of_tool)| (tool.clone(), rate(*of_tool)))
+                .collect(),
         },
         session_idle: settings.sessions.idle,
         log_arguments: settings.logs.log_arguments,
         never_coalesce: settings.calls.disable_coalesce_for.clone(),
         max_result_bytes: settings.network.max_frame_bytes.saturating_sub(ENVELOPE),
+    }
+}
+
+fn rate(set: exai_config::settings::Rate) -> Rate {
+    Rate {
+        calls: set.calls,
+        per: set.per,
+        burst: set.burst,
     }
 }
 

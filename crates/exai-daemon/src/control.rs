@@ -1,7 +1,7 @@
 //! The daemon as its own edge and its own tools see it: who may come in, how it is doing,
 //! and the wish that it should end.
 
-use crate::models;
+use crate::{limits, models};
 use exai_config::{TokenStore, token::Keyring};
 use exai_engine::{
     Engine,
@@ -47,6 +47,8 @@ pub(crate) struct Daemon {
     started_at: f64,
     engine: OnceLock<Arc<Engine>>,
     models: OnceLock<Arc<Models>>,
+    /// What was found wrong once everything stood.
+    late: OnceLock<Vec<String>>,
     keys: RwLock<Keys>,
     store: Option<Mutex<(TokenStore, Duration)>>,
     ending: watch::Sender<Option<Ending>>,
@@ -66,6 +68,7 @@ impl Daemon {
             facts,
             engine: OnceLock::new(),
             models: OnceLock::new(),
+            late: OnceLock::new(),
             keys: RwLock::new(keys(keyring)),
             store: store.map(Mutex::new),
             ending: watch::Sender::new(None),
@@ -82,6 +85,11 @@ impl Daemon {
     /// The same for who is asked.
     pub(crate) fn set_models(&self, models: &Arc<Models>) {
         let _ = self.models.set(Arc::clone(models));
+    }
+
+    /// The same for what was found wrong on the way.
+    pub(crate) fn set_late_warnings(&self, warnings: Vec<String>) {
+        let _ = self.late.set(warnings);
     }
 
     /// Who is asked; absent before the composition is done.
@@ -152,6 +160,9 @@ impl Daemon {
             .get()
             .map_or_else(Vec::new, |desk| models::health(desk));
         warnings.extend(providers.iter().filter_map(models::trouble));
+        let limits = limits::health(engine);
+        warnings.extend(self.late.get().into_iter().flatten().cloned());
+        warnings.extend(limits.shedding.iter().map(limits::trouble));
         let behind = engine.waiting_for_the_record();
         if behind > 0 {
             warnings.push(format!(
@@ -182,6 +193,7 @@ impl Daemon {
             loop_lag_ms: engine.loop_lag_ms(),
             outcomes: engine.outcomes(),
             providers,
+            limits: Some(limits),
             warnings,
         }
     }

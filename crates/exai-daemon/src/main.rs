@@ -10,6 +10,7 @@ mod dial;
 mod exit;
 mod funds;
 mod lifecycle;
+mod limits;
 mod models;
 mod os;
 mod output;

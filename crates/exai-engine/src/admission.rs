@@ -1,19 +1,26 @@
 //! Who may run now. One lock decides over the global, the provider's and the client's
 //! permit together, so there is no order to get wrong; a permit is owned and comes back by
 //! drop alone. Who must wait stands in a bounded queue that serves clients in turn, so one
-//! window's burst delays another window by one call, not by the burst.
+//! window's burst delays another window by one call, not by the burst. A client that does not
+//! read its results is passed over until it does.
 
 mod queue;
 mod seat;
 
 pub use seat::Seat;
 
+use crate::account::Account;
+use exai_protocol::event::LimitKind;
 use queue::FairQueue;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
+
+/// A permit's time weighs this much in the average.
+const RECENT: u32 = 8;
 
 /// How much may run and wait.
 #[derive(Debug, Clone)]
@@ -26,8 +33,12 @@ pub struct Limits {
     pub providers: HashMap<Arc<str>, usize>,
     /// Calls that wait.
     pub queue_calls: usize,
+    /// Calls of one client that wait, so that none fills the queue alone.
+    pub client_queue: usize,
     /// Bytes of arguments that wait.
     pub queue_bytes: usize,
+    /// Bytes one client may have under way: arguments, and results it has not read.
+    pub client_bytes: usize,
 }
 
 /// The owner of all permits.
@@ -43,10 +54,12 @@ struct State {
     providers: HashMap<Arc<str>, usize>,
     queue: FairQueue,
     tickets: u64,
+    /// How long permits were held lately.
+    held: Option<Duration>,
 }
 
 /// What a call needs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Claim {
     /// The client it counts for.
     pub client: Arc<str>,
@@ -54,6 +67,8 @@ pub struct Claim {
     pub provider: Option<Arc<str>>,
     /// What it holds while it waits.
     pub bytes: usize,
+    /// What its client has under way; `None` for a call that had its turn.
+    pub account: Option<Arc<Account>>,
 }
 
 /// The answer to a claim.
@@ -62,8 +77,22 @@ pub enum Admitted {
     Now(Permit),
     /// Wait.
     Queued(Waiting),
-    /// The queue is at its bound.
-    Full(Depth),
+    /// The queue is at a bound.
+    Full(Full),
+}
+
+/// Why there is no place in the queue.
+#[derive(Debug, Clone, Copy)]
+pub struct Full {
+    /// The bound.
+    pub limit: LimitKind,
+    /// How full it is.
+    pub depth: Depth,
+    /// Calls of this client that wait.
+    pub of_client: usize,
+    /// About how long until half of those in the way will have begun; `None` where no call has
+    /// ended yet.
+    pub relief: Option<Duration>,
 }
 
 /// How full it is, for messages and vital signs.
@@ -89,26 +118,23 @@ impl Admission {
 
     /// Asks for the permits of one call.
     pub fn claim(self: &Arc<Self>, claim: Claim) -> Admitted {
-        self.claim_within(
-            claim,
-            Some((self.limits.queue_calls, self.limits.queue_bytes)),
-        )
+        self.claim_within(claim, true)
     }
 
-    /// The same, with the bounds of the queue that hold for this claim.
-    fn claim_within(self: &Arc<Self>, claim: Claim, bounds: Option<(usize, usize)>) -> Admitted {
+    /// The same for a call that was promised to run: the queue's bounds are for newcomers.
+    pub fn claim_promised(self: &Arc<Self>, claim: Claim) -> Admitted {
+        self.claim_within(claim, false)
+    }
+
+    fn claim_within(self: &Arc<Self>, claim: Claim, bounded: bool) -> Admitted {
         let mut state = self.lock();
         if !state.queue.has_waiting(&claim) && state.fits(&claim, &self.limits) {
             state.take(&claim);
             drop(state);
-            return Admitted::Now(Permit {
-                admission: Arc::clone(self),
-                claim,
-            });
+            return Admitted::Now(Permit::new(self, claim));
         }
-        let (calls, bytes) = (state.queue.len(), state.queue.bytes() + claim.bytes);
-        if bounds.is_some_and(|(most, most_bytes)| calls >= most || bytes > most_bytes) {
-            return Admitted::Full(state.depth());
+        if bounded && let Some(full) = state.full_for(&claim, &self.limits) {
+            return Admitted::Full(full);
         }
         let (sender, granted) = oneshot::channel();
         state.tickets += 1;
@@ -120,6 +146,12 @@ impl Admission {
             claim,
             granted,
         })
+    }
+
+    /// Somebody may run who could not: a client has read what it was sent.
+    pub fn look_again(self: &Arc<Self>) {
+        let granted = self.lock().grant(&self.limits);
+        self.hand_out(granted);
     }
 
     /// How full it is.
@@ -134,17 +166,19 @@ impl Admission {
         &self.limits
     }
 
-    fn release(self: &Arc<Self>, claim: &Claim) {
+    fn release(self: &Arc<Self>, claim: &Claim, held: Duration) {
         let mut state = self.lock();
         state.give_back(claim);
+        state.note(held);
         let granted = state.grant(&self.limits);
         drop(state);
+        self.hand_out(granted);
+    }
+
+    fn hand_out(self: &Arc<Self>, granted: Vec<(Claim, oneshot::Sender<Permit>)>) {
         for (claim, sender) in granted {
             // A waiter that is gone drops its permit here, which serves the next.
-            let _ = sender.send(Permit {
-                admission: Arc::clone(self),
-                claim,
-            });
+            let _ = sender.send(Permit::new(self, claim));
         }
     }
 
@@ -165,9 +199,42 @@ impl State {
                 .unwrap_or(usize::MAX);
             used(&self.providers, provider) < limit
         });
+        let reads = claim
+            .account
+            .as_ref()
+            .is_none_or(|account| !account.reads_behind(limits.client_bytes));
         self.running < limits.global
             && provider_fits
             && used(&self.clients, &claim.client) < limits.client
+            && reads
+    }
+
+    /// The bound that keeps a call from waiting.
+    fn full_for(&self, claim: &Claim, limits: &Limits) -> Option<Full> {
+        let of_client = self.queue.waiting_of(&claim.client);
+        let (limit, ahead, permits) = if self.queue.len() >= limits.queue_calls {
+            (LimitKind::QueueCalls, self.queue.len(), limits.global)
+        } else if self.queue.bytes() + claim.bytes > limits.queue_bytes {
+            (LimitKind::QueueBytes, self.queue.len(), limits.global)
+        } else if of_client >= limits.client_queue {
+            let permits = limits.client.min(limits.global);
+            (LimitKind::ClientQueue, of_client, permits)
+        } else {
+            return None;
+        };
+        let half = u32::try_from(ahead.div_ceil(2)).unwrap_or(u32::MAX);
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX).max(1);
+        Some(Full {
+            limit,
+            depth: self.depth(),
+            of_client,
+            relief: self.held.map(|held| held.saturating_mul(half) / permits),
+        })
+    }
+
+    fn note(&mut self, held: Duration) {
+        let before = self.held.unwrap_or(held);
+        self.held = Some((before * (RECENT - 1) + held) / RECENT);
     }
 
     fn take(&mut self, claim: &Claim) {
@@ -222,11 +289,22 @@ fn decrement(table: &mut HashMap<Arc<str>, usize>, key: &Arc<str>) {
 pub struct Permit {
     admission: Arc<Admission>,
     claim: Claim,
+    since: Instant,
+}
+
+impl Permit {
+    fn new(admission: &Arc<Admission>, claim: Claim) -> Self {
+        Self {
+            admission: Arc::clone(admission),
+            claim,
+            since: Instant::now(),
+        }
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.admission.release(&self.claim);
+        self.admission.release(&self.claim, self.since.elapsed());
     }
 }
 

@@ -6,6 +6,7 @@ mod asked;
 mod at_once;
 mod backlog;
 mod call;
+mod door;
 mod follow;
 mod guard;
 mod interrupted;

@@ -5,15 +5,16 @@ use crate::{
     calls::{Backlog, Calls, Known, RetentionLimits, Stop, Watcher},
     events::{Bus, Happening},
     ports::{ledger::Ledger, recorder::Recorder},
+    quotas::{Quotas, Rates, Refused},
     registry::Registry,
-    sessions::{Membership, Push, Sessions},
+    sessions::{Membership, Push, Session, Sessions},
     tool::Tool,
 };
 use exai_protocol::{
     BootId, Code, Outcome, RequestId, UnixMillis, WallClock, WireError,
     control::CallState,
     error::Ran,
-    event::{EventBody, SystemMetrics},
+    event::{EventBody, LimitKind, LimitStatus, SystemMetrics},
     record::{CallFacts, FinishedRecord, Record},
     request::CancelMode,
 };
@@ -48,6 +49,8 @@ pub struct Config {
     pub retention: RetentionLimits,
     /// Permits and queue.
     pub limits: Limits,
+    /// Calls in a time.
+    pub quotas: Quotas,
     /// How long a session outlives its last connection.
     pub session_idle: Duration,
     /// Whether argument values go into the record.
@@ -80,6 +83,8 @@ pub struct Engine {
     sessions: Sessions,
     bus: Arc<Bus>,
     admission: Arc<Admission>,
+    rates: Rates,
+    refused: Refused,
     calls: Calls,
     backlog: Arc<Backlog>,
     tasks: TaskTracker,
@@ -115,6 +120,8 @@ impl Engine {
         Arc::new(Self {
             bus: Bus::new(ports.boot_id.clone()),
             admission: Admission::new(config.limits.clone()),
+            rates: Rates::new(&config.quotas),
+            refused: Refused::default(),
             calls: Calls::new(config.retention),
             backlog: Backlog::new(config.limits.queue_calls, config.limits.queue_bytes),
             config,
@@ -229,6 +236,15 @@ impl Engine {
         let idle_ms = u64::try_from(self.config.session_idle.as_millis()).unwrap_or(u64::MAX);
         self.sessions.collect_idle(self.now(), idle_ms);
         self.forget_departed();
+        for relieved in self.refused.relieved() {
+            tracing::info!(
+                limit = relieved.limit.as_str(),
+                subject = relieved.subject,
+                refused = relieved.refused,
+                "a limit refuses no more calls"
+            );
+            self.publish(EventBody::LimitStatus(relieved));
+        }
     }
 
     /// Takes to the bus what happened outside the engine.
@@ -353,6 +369,43 @@ impl Engine {
         self.backlog.calls()
     }
 
+    /// A client has taken results of so many bytes, or is gone and never will.
+    pub fn taken_by(&self, session: &Session, bytes: usize) {
+        if session
+            .account
+            .taken(bytes, self.config.limits.client_bytes)
+        {
+            self.admission.look_again();
+        }
+    }
+
+    /// Calls refused since the start, by limit; and the limits that refuse calls now.
+    #[must_use]
+    pub fn refused(&self) -> (BTreeMap<String, u64>, Vec<LimitStatus>) {
+        (self.refused.totals(), self.refused.now())
+    }
+
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
+    /// Notes that a call is refused for a limit; the first one of a spell is told.
+    pub(crate) fn note_refused(
+        &self,
+        limit: LimitKind,
+        subject: &Arc<str>,
+        bound: impl FnOnce() -> String,
+        retry_after: u64,
+    ) {
+        let begun = self
+            .refused
+            .note(limit, subject, bound, retry_after, self.now());
+        if let Some(begun) = begun {
+            tracing::warn!(limit = limit.as_str(), %subject, bound = begun.bound, "a limit is reached; calls are refused");
+            self.publish(EventBody::LimitStatus(begun));
+        }
+    }
+
     pub(crate) fn backlog(&self) -> &Arc<Backlog> {
         &self.backlog
     }
@@ -392,7 +445,7 @@ impl Engine {
     pub(crate) fn abandon(&self, call: &crate::calls::Call) {
         let error = WireError::new(Code::ShuttingDown, "the daemon is going away").retry_after(1);
         let finished = Arc::new(crate::calls::Finished::refused(call, error.ran(Ran::No)));
-        call.session.call_ended(self.now());
+        call.session.call_ended(call.facts.args_bytes, self.now());
         self.calls.retire(call, &finished, false);
         call.finish(&finished);
     }

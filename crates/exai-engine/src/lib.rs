@@ -2,12 +2,14 @@
 //! bus. It opens nothing (no socket, file, process or clock of its own), so its tests run
 //! whole days in milliseconds.
 
+pub mod account;
 pub mod admission;
 pub mod calls;
 pub mod engine;
 pub mod events;
 pub mod ports;
 pub mod progress;
+pub mod quotas;
 pub mod registry;
 pub mod sessions;
 pub mod tool;

@@ -2,6 +2,7 @@
 //! have several connections at once. It is collected when nobody is connected, nothing of it
 //! runs, and an hour has passed; or nothing of it is kept either, and it said goodbye.
 
+use crate::account::Account;
 use exai_protocol::{
     ClientId, Principal, SessionId, UnixMillis, control::SessionEntry, hello::ClientInfo,
 };
@@ -54,6 +55,8 @@ pub struct Session {
     last_seen: AtomicU64,
     in_flight: AtomicU64,
     calls: AtomicU64,
+    /// What it has under way, in bytes.
+    pub account: Arc<Account>,
     /// Its last connection said goodbye, instead of breaking.
     departed: AtomicBool,
 }
@@ -89,13 +92,15 @@ impl Session {
         lock(&self.peers).len() as u64
     }
 
-    pub(crate) fn call_began(&self, now: UnixMillis) {
+    pub(crate) fn call_began(&self, arguments: u64, now: UnixMillis) {
+        self.account.opened(arguments);
         self.in_flight.fetch_add(1, Relaxed);
         self.calls.fetch_add(1, Relaxed);
         self.last_seen.store(now.0, Relaxed);
     }
 
-    pub(crate) fn call_ended(&self, now: UnixMillis) {
+    pub(crate) fn call_ended(&self, arguments: u64, now: UnixMillis) {
+        self.account.closed(arguments);
         self.in_flight.fetch_sub(1, Relaxed);
         self.last_seen.store(now.0, Relaxed);
     }
@@ -193,6 +198,7 @@ impl Sessions {
                         last_seen: AtomicU64::new(now.0),
                         in_flight: AtomicU64::new(0),
                         calls: AtomicU64::new(0),
+                        account: Arc::default(),
                         departed: AtomicBool::new(false),
                     })
                 });
@@ -286,6 +292,13 @@ impl Sessions {
             .collect();
         sessions.sort_by(|a, b| a.connected_at.total_cmp(&b.connected_at));
         sessions
+    }
+
+    /// Bytes of results that were sent and not read, of all clients.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        let table = lock(&self.table);
+        table.values().map(|session| session.account.unread()).sum()
     }
 
     /// Sessions with a connection, and connections.

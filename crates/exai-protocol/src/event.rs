@@ -1,7 +1,9 @@
 //! The topics people and programs can follow, and what each event says.
 
+mod limits;
 mod ollama;
 
+pub use limits::{LimitKind, LimitStatus};
 pub use ollama::{
     OllamaError, OllamaLoaded, OllamaMetrics, OllamaModel, OllamaModelUpdate, OllamaPull,
     OllamaStatus,
@@ -27,6 +29,8 @@ pub enum Topic {
     SystemMetrics,
     /// An endpoint's breaker opened, lets one request try, or closed. Ordered.
     ProviderStatus,
+    /// Calls are refused for a limit, or are no longer. Ordered.
+    LimitStatus,
     /// An Ollama server answers, or stopped. Ordered.
     OllamaStatus,
     /// Models of an Ollama server came, went or changed. Ordered; how far a pull is, is state.
@@ -39,7 +43,7 @@ pub enum Topic {
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ConnectionStatus,
         Self::ToolCallStarted,
         Self::ToolCallProgress,
@@ -47,6 +51,7 @@ impl Topic {
         Self::ToolDiscovered,
         Self::SystemMetrics,
         Self::ProviderStatus,
+        Self::LimitStatus,
         Self::OllamaStatus,
         Self::OllamaModelUpdate,
         Self::OllamaMetrics,
@@ -72,6 +77,7 @@ impl Topic {
             Self::ToolDiscovered => "tool_discovered",
             Self::SystemMetrics => "system_metrics",
             Self::ProviderStatus => "provider_status",
+            Self::LimitStatus => "limit_status",
             Self::OllamaStatus => "ollama_status",
             Self::OllamaModelUpdate => "ollama_model_update",
             Self::OllamaMetrics => "ollama_metrics",
@@ -114,6 +120,8 @@ pub enum EventBody {
     SystemMetrics(SystemMetrics),
     /// See [`Topic::ProviderStatus`].
     ProviderStatus(ProviderStatus),
+    /// See [`Topic::LimitStatus`].
+    LimitStatus(LimitStatus),
     /// See [`Topic::OllamaStatus`].
     OllamaStatus(OllamaStatus),
     /// See [`Topic::OllamaModelUpdate`].
@@ -136,6 +144,7 @@ impl EventBody {
             Self::ToolDiscovered(_) => Topic::ToolDiscovered,
             Self::SystemMetrics(_) => Topic::SystemMetrics,
             Self::ProviderStatus(_) => Topic::ProviderStatus,
+            Self::LimitStatus(_) => Topic::LimitStatus,
             Self::OllamaStatus(_) => Topic::OllamaStatus,
             Self::OllamaModelUpdate(_) => Topic::OllamaModelUpdate,
             Self::OllamaMetrics(_) => Topic::OllamaMetrics,

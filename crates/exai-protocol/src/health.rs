@@ -1,7 +1,7 @@
 //! The daemon's vital signs: the same facts in the health file and the `health` op, V1's
 //! names first.
 
-use crate::BootId;
+use crate::{BootId, event::LimitStatus};
 use serde::{Deserialize, Serialize};
 
 /// A file older than this no longer proves a running daemon (`WS_STATUS_FRESH_SECS`).
@@ -63,6 +63,9 @@ pub struct Health {
     /// Endpoints of models that can be asked, or were asked and have trouble.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderHealth>,
+    /// How much at once, and what of it is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitsHealth>,
     /// What an owner should look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -86,6 +89,39 @@ pub struct ProviderHealth {
     pub concurrency: u64,
     /// Requests waiting for a place.
     pub queued: u64,
+}
+
+/// The limits in force, and how near they are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LimitsHealth {
+    /// Calls of one client that may run at once.
+    pub client_inflight: u64,
+    /// Calls that may wait.
+    pub queue_calls: u64,
+    /// Calls of one client that may wait.
+    pub client_queue: u64,
+    /// Bytes of arguments that may wait.
+    pub queue_bytes: u64,
+    /// Bytes of arguments that wait.
+    pub queued_bytes: u64,
+    /// Bytes under way of one client.
+    pub client_bytes: u64,
+    /// Bytes of results that were sent and not read yet, of all clients.
+    pub unread_bytes: u64,
+    /// Calls of one principal in a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal_rate: Option<String>,
+    /// Calls of one tool in a time.
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub tool_rates: std::collections::BTreeMap<String, String>,
+    /// Calls refused since the start, by limit.
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub refused: std::collections::BTreeMap<String, u64>,
+    /// Limits that calls are refused for now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shedding: Vec<LimitStatus>,
 }
 
 fn no_boot() -> BootId {

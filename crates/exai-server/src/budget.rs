@@ -37,11 +37,27 @@ impl Budget {
 pub(crate) struct Budgeted<S> {
     stream: S,
     budget: Budget,
+    written: u64,
 }
 
 impl<S> Budgeted<S> {
+    /// Bytes that the system has taken for the peer.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    fn count(&mut self, polled: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = polled {
+            self.written += *bytes as u64;
+        }
+    }
+
     pub(crate) fn new(stream: S, budget: Budget) -> Self {
-        Self { stream, budget }
+        Self {
+            stream,
+            budget,
+            written: 0,
+        }
     }
 }
 
@@ -88,7 +104,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Budgeted<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.count(&polled);
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -104,7 +122,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Budgeted<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.count(&polled);
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

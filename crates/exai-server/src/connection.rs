@@ -5,12 +5,11 @@ use crate::{
     Control, Shared,
     handshake::{Socket, Welcomed},
     outbox::{Outbox, encode},
-    pipe::{Pipe, Reader, Room},
-    wire_in::Desk,
+    pipe::{Hold, Pipe, Reader},
+    wire_in::{Desk, Later},
     wire_out::{Abilities, Voice},
 };
 use exai_engine::{
-    calls::Behind,
     events::Happening,
     sessions::{Membership, Peer, Push},
 };
@@ -50,7 +49,10 @@ pub(crate) async fn run<S, C>(
         principal,
     } = welcomed;
     let engine = Arc::clone(&shared.engine);
-    let outbox = Arc::new(Outbox::new(shared.settings.max_frame_bytes));
+    let outbox = Arc::new(Outbox::new(
+        shared.settings.max_frame_bytes,
+        promised(&shared),
+    ));
     let voice = Arc::new(Voice {
         outbox: Arc::clone(&outbox),
         abilities: Abilities::of(|feature| hello.has(feature)),
@@ -65,6 +67,7 @@ pub(crate) async fn run<S, C>(
     let member = engine
         .sessions()
         .join(principal, hello.client, peer, fresh_id, engine.now());
+    outbox.belongs_to(&engine, &member.session);
     greet(announced, &shared, &member, &voice);
     announce(&shared, &member.session, true, None);
     let desk = Desk {
@@ -97,10 +100,12 @@ impl<C> Drop for Presence<C> {
             shared,
             member,
             closed,
+            voice,
             ..
         } = &self.desk;
         closed.cancel();
         shared.engine.detach_peer(member.peer);
+        voice.outbox.abandon();
         shared.engine.sessions().leave(member, shared.engine.now());
         if self.said_goodbye {
             shared.engine.farewell(member);
@@ -141,7 +146,7 @@ where
             }
             () = sleep_until(next.at()), if !interval.is_zero() || matches!(next, Next::End(_)) => match next {
                 Next::End(_) => return (outbox.why(), false),
-                Next::Pong(_) if !pipe.heard => outbox.end(close::INTERNAL, "no pong".to_owned()),
+                Next::Pong(_) if !pipe.heard => pipe.give_up(),
                 Next::Pong(at) => next = Next::Ping(at + interval.saturating_sub(patience)),
                 Next::Ping(_) => {
                     pipe.heard = false;
@@ -170,10 +175,17 @@ impl Next {
 }
 
 impl<C: Control> Reader for Desk<C> {
-    fn text(&self, text: &str) -> Result<(), Room> {
-        self.frame(text).map_err(|Behind| {
-            let room: Room = Box::pin(self.shared.engine.room());
-            room
+    fn text(&self, text: &str) -> Result<(), Hold> {
+        let outbox = &self.voice.outbox;
+        if outbox.is_choked() {
+            return Err(self.until_read(usize::MAX));
+        }
+        self.frame(text).map_err(|later| match later {
+            Later::Recorded => Hold {
+                room: Box::pin(self.shared.engine.room()),
+                for_the_peer: false,
+            },
+            Later::Read => self.until_read(self.shared.engine.config().limits.client_bytes),
         })
     }
 
@@ -181,6 +193,27 @@ impl<C: Control> Reader for Desk<C> {
         let message = "invalid_message: frames must be text, not binary".to_owned();
         self.error(None, message);
     }
+}
+
+impl<C: Control> Desk<C> {
+    /// Nothing more is read before the peer has.
+    fn until_read(&self, most: usize) -> Hold {
+        let outbox = Arc::clone(&self.voice.outbox);
+        Hold {
+            room: Box::pin(async move { outbox.unchoked(most).await }),
+            for_the_peer: true,
+        }
+    }
+}
+
+/// What a peer's calls may return at most without its reading any of it: what makes the engine
+/// hold them back, and the results of those that began before.
+fn promised<C>(shared: &Shared<C>) -> usize {
+    let limits = &shared.engine.config().limits;
+    let running = limits
+        .client
+        .saturating_mul(shared.settings.max_frame_bytes);
+    limits.client_bytes.saturating_add(running)
 }
 
 /// The answer to hello comes before anything else, so pushes are not taken until it is queued.

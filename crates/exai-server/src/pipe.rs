@@ -4,7 +4,7 @@
 
 use crate::{
     handshake::Socket,
-    outbox::{Outbox, Work},
+    outbox::{Frame, Outbox, Work},
 };
 use bytes::Bytes;
 use exai_protocol::hello::close;
@@ -30,11 +30,13 @@ const SCRATCH: usize = 4 * 1024;
 pub(crate) struct Pipe<S> {
     socket: Socket<S>,
     outbox: Arc<Outbox>,
-    frames: VecDeque<Utf8Bytes>,
+    frames: VecDeque<Frame>,
     /// A frame its reader could not take yet. Nothing more is read before it.
-    held: Option<(Utf8Bytes, Room)>,
+    held: Option<(Utf8Bytes, Hold)>,
     ping: bool,
     unflushed: bool,
+    /// The system takes no more: the peer does not read as fast as it is written to.
+    choked: bool,
     /// The peer has been heard since this was last cleared.
     pub(crate) heard: bool,
     /// The peer ended the connection as one does, and not because we did.
@@ -47,13 +49,18 @@ pub(crate) struct Pipe<S> {
     reason: Option<String>,
 }
 
-/// Ready when a frame that was not taken can be offered again.
-pub(crate) type Room = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Why a frame was not taken, and when it can be offered again.
+pub(crate) struct Hold {
+    /// Ready then.
+    pub(crate) room: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// It is the peer that has to read first; else we have something to catch up with.
+    pub(crate) for_the_peer: bool,
+}
 
 /// What a reader makes of a frame.
 pub(crate) trait Reader {
     /// Takes a frame, or says when it can be taken.
-    fn text(&self, text: &str) -> Result<(), Room>;
+    fn text(&self, text: &str) -> Result<(), Hold>;
     fn binary(&self);
 }
 
@@ -66,6 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
             held: None,
             ping: false,
             unflushed: false,
+            choked: false,
             heard: true,
             said_goodbye: false,
             closing: false,
@@ -77,6 +85,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
     /// Sends a ping with the next frames.
     pub(crate) fn ping(&mut self) {
         self.ping = true;
+    }
+
+    /// Nothing was heard of the peer for too long.
+    pub(crate) fn give_up(&self) {
+        if self.choked {
+            return self.outbox.too_slow();
+        }
+        self.outbox.end(close::INTERNAL, "no pong".to_owned());
     }
 
     /// Moves frames both ways as far as they go; ready when the connection is over, with why.
@@ -104,8 +120,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
                 // After our close the peer's answers are no longer ours to serve.
                 Some(Ok(_)) if self.closing => {}
                 Some(Ok(Message::Text(text))) => {
-                    if let Err(room) = reader.text(&text) {
-                        self.held = Some((text, room));
+                    if let Err(hold) = reader.text(&text) {
+                        self.held = Some((text, hold));
                     }
                 }
                 Some(Ok(Message::Binary(_))) => reader.binary(),
@@ -132,11 +148,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
     /// The next message: the held one, once there is room for it.
     fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         match self.held.take() {
-            Some((text, mut room)) if !self.closing => {
-                if room.as_mut().poll(context).is_pending() {
-                    self.held = Some((text, room));
-                    // We do not listen: that nothing is heard says nothing about the peer.
-                    self.heard = true;
+            Some((text, mut hold)) if !self.closing => {
+                if hold.room.as_mut().poll(context).is_pending() {
+                    // We do not listen: that nothing is heard says nothing about the peer. But
+                    // that it does not read says enough.
+                    self.heard |= !hold.for_the_peer;
+                    self.held = Some((text, hold));
                     return Poll::Pending;
                 }
                 Poll::Ready(Some(Ok(Message::Text(text))))
@@ -158,16 +175,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         Poll::Pending
     }
 
+    /// A peer that takes what could not be written before is alive, even if its pong waits
+    /// behind megabytes.
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let was_choked = std::mem::take(&mut self.choked);
+        let before = self.socket.get_ref().written();
+        let polled = self.poll_frames(context);
+        self.heard |= was_choked && self.socket.get_ref().written() > before;
+        polled
+    }
+
+    fn poll_frames(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             while !self.frames.is_empty() || self.ping {
+                self.choked = true;
                 ready!(self.sink().poll_ready(context))?;
+                self.choked = false;
                 let message = match std::mem::take(&mut self.ping) {
                     true => Message::Ping(Bytes::new()),
-                    false => Message::Text(self.frames.pop_front().unwrap_or_default()),
+                    false => match self.frames.pop_front() {
+                        Some(frame) => Message::Text(frame.text),
+                        None => break,
+                    },
                 };
                 self.sink().start_send(message)?;
-                self.outbox.moves();
                 self.unflushed = true;
             }
             match self.outbox.poll_work(context) {
@@ -187,8 +218,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
             }
         }
         if self.unflushed {
+            self.choked = true;
             ready!(self.sink().poll_flush(context))?;
-            self.unflushed = false;
+            (self.unflushed, self.choked) = (false, false);
         }
         Poll::Pending
     }

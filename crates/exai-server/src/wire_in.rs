@@ -29,6 +29,20 @@ use std::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// Why a frame is not served yet.
+pub(crate) enum Later {
+    /// The record of calls has to catch up.
+    Recorded,
+    /// The peer has to read first what it was sent.
+    Read,
+}
+
+impl From<Behind> for Later {
+    fn from(Behind: Behind) -> Self {
+        Self::Recorded
+    }
+}
+
 /// Serves the frames of one connection.
 pub(crate) struct Desk<C> {
     pub(crate) shared: Arc<Shared<C>>,
@@ -41,8 +55,9 @@ pub(crate) struct Desk<C> {
 
 impl<C: Control> Desk<C> {
     /// One text frame. Bad input is answered, and nothing else is touched by it.
-    /// Only calls may have to wait, because only calls are recorded.
-    pub(crate) fn frame(&self, text: &str) -> Result<(), Behind> {
+    /// Only calls may have to wait for the record, because only they are recorded; and what asks
+    /// for results that were kept waits until those are read that were sent.
+    pub(crate) fn frame(&self, text: &str) -> Result<(), Later> {
         if let Err(fault) = scan::check(text.as_bytes(), MAX_DEPTH) {
             let remains = Remains::of(text);
             let id = remains.request_id.clone();
@@ -61,7 +76,7 @@ impl<C: Control> Desk<C> {
         remains: &Remains<'_>,
         request_id: Option<RequestId>,
         message: String,
-    ) -> Result<(), Behind> {
+    ) -> Result<(), Later> {
         if !remains.is_call {
             self.error(request_id, message);
             return Ok(());
@@ -80,7 +95,10 @@ impl<C: Control> Desk<C> {
         Ok(())
     }
 
-    fn op(&self, request_id: Option<RequestId>, op: Op<'_>) -> Result<(), Behind> {
+    fn op(&self, request_id: Option<RequestId>, op: Op<'_>) -> Result<(), Later> {
+        if self.reads_behind() && self.is_for_a_kept_result(request_id.as_ref(), &op) {
+            return Err(Later::Read);
+        }
         match op {
             Op::CallTool(call) => return self.call_tool(request_id, call, false),
             Op::Operate(call) => return self.call_tool(request_id, call, true),
@@ -159,19 +177,37 @@ impl<C: Control> Desk<C> {
         Ok(())
     }
 
+    fn reads_behind(&self) -> bool {
+        let limit = self.shared.engine.config().limits.client_bytes;
+        self.outbox().holds_more_than(limit)
+    }
+
+    /// A new call is the engine's to refuse; its refusal is small.
+    fn is_for_a_kept_result(&self, id: Option<&RequestId>, op: &Op<'_>) -> bool {
+        let known = || {
+            let session = &self.member.session;
+            id.is_some_and(|id| self.shared.engine.look_up(session, id).0 == CallState::Finished)
+        };
+        match op {
+            Op::Attach | Op::Collect { .. } => true,
+            Op::CallTool(_) | Op::Operate(_) => known(),
+            _ => false,
+        }
+    }
+
     fn call_tool(
         &self,
         request_id: Option<RequestId>,
         call: CallTool<'_>,
         operator: bool,
-    ) -> Result<(), Behind> {
+    ) -> Result<(), Later> {
         if let Some(roots) = call.roots {
             self.member.session.set_roots(roots);
         }
         let arguments = call
             .arguments
             .map_or_else(tool::no_arguments, |raw| Arc::from(raw.to_owned()));
-        self.shared.engine.submit(Submission {
+        Ok(self.shared.engine.submit(Submission {
             session: Arc::clone(&self.member.session),
             request_id: request_id.unwrap_or_else(|| self.shared.engine.mint_request_id()),
             name: call.name.into_owned(),
@@ -179,7 +215,7 @@ impl<C: Control> Desk<C> {
             arguments,
             timeout: call.timeout_ms.map(Duration::from_millis),
             watcher: Arc::clone(&self.voice) as Arc<dyn Watcher>,
-        })
+        })?)
     }
 
     fn list_tools(&self, request_id: Option<RequestId>) {

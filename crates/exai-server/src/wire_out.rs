@@ -252,8 +252,12 @@ impl Watcher for Voice {
                 replayed,
             } => {
                 self.outbox.forget_partial(&call.request_id);
-                self.outbox
-                    .answer(self.result(call, end, *attached, *replayed));
+                let frame = self.result(call, end, *attached, *replayed);
+                if end.outputs.is_some() {
+                    self.outbox.result(frame);
+                } else {
+                    self.outbox.answer(frame);
+                }
             }
         }
     }

@@ -76,6 +76,7 @@ mod tests {
             loop_lag_ms: Some(0.2),
             outcomes: [("ok".to_owned(), 7)].into(),
             providers: Vec::new(),
+            limits: None,
             warnings: Vec::new(),
         }
     }

@@ -44,6 +44,7 @@ impl Vitals for FakeVitals {
             loop_lag_ms: None,
             outcomes: [("ok".to_owned(), 3)].into(),
             providers: Vec::new(),
+            limits: None,
             warnings: vec!["the token is empty".to_owned()],
         }
     }

@@ -12,7 +12,7 @@ use exai_engine::{
     ports::{logs::LogFile, models::Listing, vitals::Identity},
     tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
 };
-use exai_protocol::health::Health;
+use exai_protocol::health::{Health, LimitsHealth};
 use std::{fmt::Write as _, sync::Arc};
 
 pub(crate) fn spec() -> ToolSpec {
@@ -97,8 +97,29 @@ fn summary(health: &Health, identity: &Identity, listing: &Listing) -> String {
             "\ntest tools: registered, because EXAI_TEST_TOOLS=1 is set; restart without it for real work",
         );
     }
+    if let Some(limits) = &health.limits {
+        text.push_str(&limits_line(limits));
+    }
     for warning in &health.warnings {
         let _ = write!(text, "\nwarning: {warning}");
+    }
+    text
+}
+
+/// How much may be asked for; one line.
+fn limits_line(at: &LimitsHealth) -> String {
+    let mut text = format!(
+        "\nlimits: {} calls may wait, {} of one client; {} bytes of one client under way",
+        at.queue_calls, at.client_queue, at.client_bytes
+    );
+    if let Some(rate) = &at.principal_rate {
+        let _ = write!(text, "; all clients {rate}");
+    }
+    for (tool, rate) in &at.tool_rates {
+        let _ = write!(text, "; {tool} {rate}");
+    }
+    for (limit, count) in &at.refused {
+        let _ = write!(text, "; {count} refused for {limit}");
     }
     text
 }

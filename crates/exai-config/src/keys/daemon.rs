@@ -264,6 +264,50 @@ pub(super) const KEYS: &[Key] = &[
         "Bytes of arguments that may wait in line.",
     ),
     key(
+        "limits.client_queue",
+        &["EXAI_WS_SESSION_QUEUE_CALLS"],
+        "2048",
+        Daemon,
+        Kind::Whole {
+            min: 1,
+            max: 1_000_000,
+            set: |s, v| s.limits.client_queue = size(v),
+        },
+        "Calls of one client that may wait in line, so that none fills it alone.",
+    ),
+    key(
+        "limits.client_bytes",
+        &["EXAI_WS_SESSION_BYTES"],
+        "32 MiB",
+        Daemon,
+        Kind::Bytes {
+            min: 64 * KIB,
+            max: 64 * GIB,
+            set: |s, v| s.limits.client_bytes = size(v),
+        },
+        "Bytes one client may have under way: arguments of its calls, and results it has not read. Beyond it its calls wait or are refused; a single call may be larger.",
+    ),
+    key(
+        "limits.principal_rate",
+        &["EXAI_WS_PRINCIPAL_RATE"],
+        "never",
+        Daemon,
+        Kind::MaybeRate {
+            set: |s, v| s.limits.principal_rate = v,
+        },
+        "Calls that all clients of one token may make in a time, such as 600/min or 20/s burst 100; calls answered from memory are free.",
+    ),
+    key(
+        "limits.tool_rates",
+        &["EXAI_WS_TOOL_RATES"],
+        "",
+        Daemon,
+        Kind::Rates {
+            set: |s, v| s.limits.tool_rates = v,
+        },
+        "Calls of one tool in a time, such as chat=30/min; * stands for each other tool.",
+    ),
+    key(
         "limits.retry_after_secs",
         &["EXAI_WS_RETRY_AFTER_SECS"],
         "1",
@@ -273,7 +317,7 @@ pub(super) const KEYS: &[Key] = &[
             max: 3600,
             set: |s, v| s.limits.retry_after_secs = v,
         },
-        "The hint that goes with a refusal for lack of room.",
+        "The least wait that a refusal for lack of room tells; longer ones are computed.",
     ),
     key(
         "limits.providers.kimi",

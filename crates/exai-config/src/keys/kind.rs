@@ -1,9 +1,13 @@
 //! What a setting may hold. Each kind parses text, knows how to say what it allows, and
 //! carries the function that puts the value in its typed place.
 
-use crate::{Settings, settings::Level};
+use super::rate;
+use crate::{
+    Settings,
+    settings::{Level, Rate},
+};
 use exai_protocol::Secret;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A value that is not allowed; holds what would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +56,14 @@ pub(crate) enum Kind {
     },
     /// US dollars as their millionths, or nothing.
     MaybeDollars { set: fn(&mut Settings, Option<u64>) },
+    /// Calls in a time, or no limit.
+    MaybeRate {
+        set: fn(&mut Settings, Option<Rate>),
+    },
+    /// Names with calls in a time.
+    Rates {
+        set: fn(&mut Settings, BTreeMap<String, Rate>),
+    },
     /// On or off.
     Switch { set: fn(&mut Settings, bool) },
     /// On, off, or decided by the rest.
@@ -117,6 +129,12 @@ impl Kind {
                 let value = value.map(|text| dollars(text).ok_or_else(refused));
                 set(settings, value.transpose()?);
             }
+            Self::MaybeRate { set } => {
+                let value = some(text).filter(|text| *text != NEVER);
+                let value = value.map(|text| rate::one(text).ok_or_else(refused));
+                set(settings, value.transpose()?);
+            }
+            Self::Rates { set } => set(settings, rate::table(text).ok_or_else(refused)?),
             Self::Switch { set } => set(settings, switch(text).ok_or_else(refused)?),
             Self::MaybeSwitch { set } => {
                 let value = Some(text).filter(|text| !text.is_empty() && *text != "auto");
@@ -153,6 +171,12 @@ impl Kind {
             Self::MaybeDollars { .. } => {
                 format!("US dollars from 0 to {MOST_DOLLARS}, such as 0.50, or {NEVER}")
             }
+            Self::MaybeRate { .. } => {
+                format!("calls in a time, such as {}, or {NEVER}", rate::EXAMPLE)
+            }
+            Self::Rates { .. } => {
+                format!("names with calls in a time, such as chat={}", rate::EXAMPLE)
+            }
             Self::Switch { .. } => "true or false".to_owned(),
             Self::MaybeSwitch { .. } => "true, false or auto".to_owned(),
             Self::Level { .. } => "error, warn, info, debug or trace".to_owned(),
@@ -170,6 +194,8 @@ impl Kind {
                 | Self::Text { .. }
                 | Self::MaybeText { .. }
                 | Self::Names { .. }
+                | Self::MaybeRate { .. }
+                | Self::Rates { .. }
                 | Self::Level { .. }
                 | Self::Secret { .. }
         )
@@ -188,6 +214,8 @@ impl Kind {
             | Self::MaybeSeconds { .. }
             | Self::SecondsOrEach { .. }
             | Self::MaybeDollars { .. } => ["12.5", "13.5"],
+            Self::MaybeRate { .. } => ["7/s", "9/min"],
+            Self::Rates { .. } => ["a=7/s", "b=9/min"],
             Self::Switch { .. } | Self::MaybeSwitch { .. } => ["false", "true"],
             Self::Level { .. } => ["debug", "trace"],
         };

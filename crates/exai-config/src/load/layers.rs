@@ -219,7 +219,7 @@ impl Layering {
                 "{place} is set but empty; it counts as unset, not as no token"
             ));
         }
-        if matches!(key.kind, Kind::Names { .. }) {
+        if matches!(key.kind, Kind::Names { .. } | Kind::Rates { .. }) {
             self.apply(key, "", place, source);
         }
     }
@@ -346,7 +346,13 @@ fn first_set<'k>(key: &'k Key, strings: &dyn Strings) -> Option<(&'k str, String
 fn text_of(value: &toml::Value, kind: &Kind) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Array(items) if matches!(kind, Kind::Names { .. }) => {
+        toml::Value::Table(rates) if matches!(kind, Kind::Rates { .. }) => {
+            let row =
+                |(name, rate): (&String, &toml::Value)| Some(format!("{name}={}", rate.as_str()?));
+            let rows: Option<Vec<String>> = rates.iter().map(row).collect();
+            rows.map(|rows| rows.join(","))
+        }
+        toml::Value::Array(items) if matches!(kind, Kind::Names { .. } | Kind::Rates { .. }) => {
             let names: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
             names.map(|names| names.join(","))
         }

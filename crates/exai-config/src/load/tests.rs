@@ -360,6 +360,26 @@ fn test_tools_come_from_the_environment_only() {
 }
 
 #[test]
+fn rates_from_toml_as_a_text_a_list_or_a_table() {
+    for text in [
+        "tool_rates = 'a=1/s, b=2/min burst 5'",
+        "tool_rates = ['a=1/s', 'b=2/min burst 5']",
+        "tool_rates.a = '1/s'\ntool_rates.b = '2/min burst 5'",
+    ] {
+        let loaded = Place::new()
+            .toml(&format!("[limits]\n{text}\n"))
+            .load(&[])
+            .unwrap();
+        let rates = &loaded.settings.limits.tool_rates;
+        assert_eq!((rates.len(), rates["b"].burst.get()), (2, 5), "{text}");
+    }
+    let faults = Place::new()
+        .toml("[limits]\ntool_rates = {a = 7}\n")
+        .faults(&[]);
+    assert!(faults[0].contains("chat=30/min"), "{faults:?}");
+}
+
+#[test]
 fn lists_and_further_providers_from_toml() {
     let loaded = Place::new()
         .toml(

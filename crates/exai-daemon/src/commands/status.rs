@@ -16,7 +16,7 @@ use exai_client::Target;
 use exai_config::rendezvous::{self, Stopped};
 use exai_protocol::{
     endpoint::Endpoint,
-    health::{Health, ProviderHealth},
+    health::{Health, LimitsHealth, ProviderHealth},
     hello::ServerInfo,
 };
 use serde::Serialize;
@@ -135,6 +135,7 @@ fn details(health: &Health) -> Vec<String> {
             }
         ),
     ];
+    lines.extend(health.limits.iter().map(limits));
     lines.extend(health.providers.iter().map(provider));
     lines.extend(
         health
@@ -143,6 +144,39 @@ fn details(health: &Health) -> Vec<String> {
             .map(|warning| format!("  warning: {warning}")),
     );
     lines
+}
+
+fn limits(at: &LimitsHealth) -> String {
+    let rates = at
+        .principal_rate
+        .iter()
+        .map(|rate| format!("  all {rate}"))
+        .chain(
+            at.tool_rates
+                .iter()
+                .map(|(tool, rate)| format!("  {tool} {rate}")),
+        );
+    let rates: String = rates.collect();
+    let refused: Vec<String> = at
+        .refused
+        .iter()
+        .map(|(limit, count)| format!("{limit}={count}"))
+        .collect();
+    let refused = if refused.is_empty() {
+        "none".to_owned()
+    } else {
+        refused.join(" ")
+    };
+    format!(
+        "  limits: queue {} calls, {}/{} bytes  a client {} running, {} queued, {} bytes  unread {} bytes{rates}  refused {refused}",
+        at.queue_calls,
+        at.queued_bytes,
+        at.queue_bytes,
+        at.client_inflight,
+        at.client_queue,
+        at.client_bytes,
+        at.unread_bytes
+    )
 }
 
 fn provider(at: &ProviderHealth) -> String {
@@ -299,6 +333,7 @@ mod tests {
             loop_lag_ms: None,
             outcomes: [("ok".to_owned(), 3)].into(),
             providers: Vec::new(),
+            limits: None,
             warnings: vec!["look".to_owned()],
         }
     }

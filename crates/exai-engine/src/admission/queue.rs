@@ -37,6 +37,14 @@ impl FairQueue {
         self.bytes
     }
 
+    /// Calls of one client that wait.
+    pub(super) fn waiting_of(&self, name: &str) -> usize {
+        let client = self.ring.iter().find(|client| *client.name == *name);
+        client.map_or(0, |client| {
+            client.lanes.iter().map(|lane| lane.waiters.len()).sum()
+        })
+    }
+
     /// Whether a call of the same lane waits, so that a newcomer must not pass it.
     pub(super) fn has_waiting(&self, claim: &Claim) -> bool {
         self.len > 0 && self.lane(claim).is_some()

@@ -54,15 +54,20 @@ impl Seat {
 
 impl Permit {
     fn into_claim(self) -> (Arc<Admission>, Claim) {
-        // Dropping it afterwards is what gives it back.
-        (Arc::clone(&self.admission), self.claim.clone())
+        // Dropping it afterwards is what gives it back. Its call has had its turn: that its client
+        // reads slowly is no reason to let it wait for the end.
+        let claim = Claim {
+            account: None,
+            ..self.claim.clone()
+        };
+        (Arc::clone(&self.admission), claim)
     }
 }
 
 impl Admission {
-    /// Waits for a permit that was held before; the queue's bounds are for newcomers.
+    /// Waits for a permit that was held before.
     async fn again(self: Arc<Self>, claim: Claim) -> Option<Permit> {
-        let mut waiting = match self.claim_within(claim, None) {
+        let mut waiting = match self.claim_promised(claim) {
             super::Admitted::Now(permit) => return Some(permit),
             super::Admitted::Queued(waiting) => waiting,
             super::Admitted::Full(_) => return None,

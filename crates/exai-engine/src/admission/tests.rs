@@ -9,7 +9,9 @@ fn limits(global: usize, client: usize) -> Limits {
         client,
         providers,
         queue_calls: 4,
+        client_queue: 4,
         queue_bytes: 100,
+        client_bytes: 1000,
     }
 }
 
@@ -18,6 +20,7 @@ fn claim(client: &str) -> Claim {
         client: Arc::from(client),
         provider: None,
         bytes: 10,
+        account: None,
     }
 }
 
@@ -120,7 +123,11 @@ fn the_queue_is_bounded_in_calls_and_bytes() {
         .collect();
     assert!(matches!(
         admission.claim(claim("c")),
-        Admitted::Full(Depth { queued: 4, .. })
+        Admitted::Full(Full {
+            limit: LimitKind::QueueCalls,
+            depth: Depth { queued: 4, .. },
+            ..
+        })
     ));
 }
 

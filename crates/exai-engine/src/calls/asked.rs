@@ -22,6 +22,8 @@ pub(super) struct Question {
     pub(super) timeout: Option<Duration>,
     /// This life knew its result and has forgotten it: it must not run, whatever happens.
     pub(super) expired: bool,
+    /// It was accepted before, by a daemon that is gone: no limit stands in its way.
+    pub(super) promised: bool,
 }
 
 /// Enters the call, which may end it.

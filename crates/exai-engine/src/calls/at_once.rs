@@ -1,7 +1,7 @@
 //! Tools that compute their answer from memory end in the door's own step: no task, no permit,
 //! no ledger, no retained result. Still one guard, one record, one terminal frame.
 
-use super::{Update, call::Call, guard::Guard, life, outcome::End, run::contain};
+use super::{Update, call::Call, door, guard::Guard, life, outcome::End, run::contain};
 use crate::{engine::Engine, events::Happening, ports::recorder::Reserved, tool::Tool};
 use exai_protocol::{RawValue, record::Record};
 use std::{
@@ -43,6 +43,9 @@ fn answer(
     let mut guard = Guard::new(engine, call, reserved, false);
     if engine.is_draining() {
         return guard.finish_at_once(End::Drained { started: false });
+    }
+    if let Err(end) = door::pass_at_once(engine, call, tool.spec()) {
+        return guard.finish_at_once(end);
     }
     call.tell(&Update::Accepted);
     guard.started();

@@ -220,7 +220,7 @@ impl Armed {
         engine
             .bus()
             .publish(record.finished_at, Happening::Finished(record));
-        call.session.call_ended(engine.now());
+        call.session.call_ended(call.facts.args_bytes, engine.now());
         if remembered {
             engine.calls().retire(&call, finished, keep);
         }

@@ -6,18 +6,18 @@ use super::{
     asked::{Question, enter},
     backlog,
     call::{Call, Stop},
-    follow,
+    door, follow,
     guard::Guard,
     outcome::End,
     run,
 };
 use crate::{
-    admission::{Admitted, Claim, Permit, Seat, Waiting},
+    admission::{Admitted, Permit, Seat, Waiting},
     engine::Engine,
     events::Happening,
     ports::{ledger::LedgerError, recorder::Reserved},
     progress::Said,
-    tool::{Tool, ToolCall, ToolSpec},
+    tool::{Tool, ToolCall},
 };
 use exai_protocol::{
     Code, RawValue, WireError,
@@ -96,15 +96,20 @@ async fn through(
         return Err(End::Drained { started: false });
     }
     let bytes = question.arguments.get().len();
+    // What this life has forgotten must not run: the ledger says so, and no limit.
+    let mut promised = question.promised || question.expired;
+    door::pass(engine, call, tool.spec(), &mut promised).await?;
     let arguments = Arc::clone(&question.arguments);
     // Where the permit is free, entering and starting are one step of the ledger.
     // What its client left behind may be at its end before this one could begin.
     let left = engine.calls().left_behind(call);
     let place = match &call.share {
-        None if left.is_none() => Some(claim(engine, call, tool.spec(), bytes)?),
+        None if left.is_none() => {
+            Some(door::claim(engine, call, tool.spec(), bytes, &mut promised).await?)
+        }
         _ => None,
     };
-    let starts = matches!(place, Some(Place::Permit(_)));
+    let starts = matches!(place, Some(Admitted::Now(_)));
     enter(engine, call, question, starts, guard).await?;
     call.tell(&Update::Accepted);
     if let Some(left) = left
@@ -117,11 +122,13 @@ async fn through(
     }
     let place = match place {
         Some(place) => place,
-        None => claim(engine, call, tool.spec(), bytes)?,
+        None => door::claim(engine, call, tool.spec(), bytes, &mut promised).await?,
     };
     let permit = match place {
-        Place::Permit(permit) => permit,
-        Place::Line(waiting) => in_line(engine, call, waiting).await?,
+        Admitted::Now(permit) => permit,
+        Admitted::Queued(waiting) => in_line(engine, call, waiting).await?,
+        // The door has answered that.
+        Admitted::Full(_) => return Err(End::Lost),
     };
     if !starts && let Some(entry) = guard.entry() {
         patiently(engine, call, entry.start()).await?;
@@ -182,25 +189,6 @@ fn announce_start(engine: &Engine, call: &Call) {
     );
 }
 
-/// The right to run, or to wait for it.
-enum Place {
-    Permit(Permit),
-    Line(Waiting),
-}
-
-fn claim(engine: &Engine, call: &Call, spec: &ToolSpec, bytes: usize) -> Result<Place, End> {
-    let claim = Claim {
-        client: Arc::clone(&call.session.scope),
-        provider: spec.provider.clone(),
-        bytes,
-    };
-    match engine.admission().claim(claim) {
-        Admitted::Now(permit) => Ok(Place::Permit(permit)),
-        Admitted::Queued(waiting) => Ok(Place::Line(waiting)),
-        Admitted::Full(depth) => Err(End::Refused(over_capacity(engine, depth))),
-    }
-}
-
 /// Waits for the turn.
 async fn in_line(engine: &Engine, call: &Call, mut waiting: Waiting) -> Result<Permit, End> {
     let mut heartbeat = engine.heartbeat();
@@ -220,12 +208,21 @@ async fn in_line(engine: &Engine, call: &Call, mut waiting: Waiting) -> Result<P
                 if let Some(end) = wish_of(engine, call, false) {
                     return Err(end);
                 }
-                let (ahead, all) = waiting.position();
-                let message = format!("waiting for capacity: position {} of {all}", ahead + 1);
-                beat(engine, call, "queued", &message);
+                beat(engine, call, "queued", &waits_for(engine, call, &waiting));
             }
         }
     }
+}
+
+/// Why a call in line has not begun.
+fn waits_for(engine: &Engine, call: &Call, waiting: &Waiting) -> String {
+    let account = &call.session.account;
+    if account.reads_behind(engine.config().limits.client_bytes) {
+        let unread = account.unread();
+        return format!("waiting for its client to read {unread} bytes of earlier results");
+    }
+    let (ahead, all) = waiting.position();
+    format!("waiting for capacity: position {} of {all}", ahead + 1)
 }
 
 /// The last look before the tool starts: what was asked, or ran out, on the way here.
@@ -318,23 +315,4 @@ fn unknown_tool(engine: &Engine, asked: &str) -> WireError {
         near => format!("did you mean {}?", near.join(", ")),
     };
     WireError::new(Code::ToolNotFound, format!("Unknown tool: {asked}; {hint}")).ran(Ran::No)
-}
-
-fn over_capacity(engine: &Engine, depth: crate::admission::Depth) -> WireError {
-    let retry_after = engine.config().retry_after;
-    let crate::admission::Depth {
-        running,
-        queued,
-        queued_bytes,
-    } = depth;
-    let limits = engine.admission().limits();
-    WireError::new(
-        Code::OverCapacity,
-        format!(
-            "the queue is full ({queued} of {} calls, {queued_bytes} of {} bytes waiting, {running} running); retry in {retry_after}s",
-            limits.queue_calls, limits.queue_bytes
-        ),
-    )
-    .retry_after(retry_after)
-    .ran(Ran::No)
 }

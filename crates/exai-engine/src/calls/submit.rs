@@ -73,6 +73,7 @@ impl Engine {
         let found = snapshot.find(&submission.name, submission.operator);
         let name = found.map_or_else(|| kept_name(&submission.name), |(name, _)| Arc::clone(name));
         let tool = found.map(|(_, tool)| Arc::clone(tool));
+        let promised = asked.is_some();
         let asked = asked.unwrap_or_else(|| Asked {
             tool: name,
             arguments: Sha256::digest(submission.arguments.get().as_bytes()).into(),
@@ -94,6 +95,7 @@ impl Engine {
                     operator: submission.operator,
                     timeout: submission.timeout,
                     expired: matches!(known, Known::Expired),
+                    promised,
                 };
                 let engine = Arc::clone(self);
                 self.begin(life::live(engine, call, tool, submission.name, question));
@@ -208,7 +210,7 @@ impl Engine {
             .and_then(|spec| spec.provider.clone())
             .unwrap_or_default();
         facts.args_hash = asked.short_hash();
-        session.call_began(facts.received_at);
+        session.call_began(facts.args_bytes, facts.received_at);
         let share = spec
             .filter(|spec| {
                 spec.coalesce

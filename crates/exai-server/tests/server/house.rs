@@ -6,6 +6,7 @@ use exai_engine::{
     admission::Limits,
     calls::RetentionLimits,
     ports::{ledger::MemoryLedger, recorder::Recorder},
+    quotas::Quotas,
 };
 use exai_protocol::{
     BootId, Principal, Secret, UnixMillis, health::Health, hello::ServerInfo, record::Record,
@@ -67,8 +68,11 @@ impl Default for Plan {
                 client: 8,
                 providers: HashMap::new(),
                 queue_calls: 4096,
+                client_queue: 2048,
                 queue_bytes: 64 << 20,
+                client_bytes: 32 << 20,
             },
+            quotas: Quotas::default(),
             session_idle: Duration::from_secs(3600),
             log_arguments: false,
             never_coalesce: vec![],
@@ -304,6 +308,7 @@ impl Control for Keeper {
             loop_lag_ms: None,
             outcomes: std::collections::BTreeMap::new(),
             providers: Vec::new(),
+            limits: None,
             warnings: vec![],
         }
     }

@@ -1,5 +1,6 @@
-//! A peer that does not read is its own problem: it is closed at a bound, and its calls can be
-//! collected.
+//! A peer that does not read is its own problem: its next calls wait or are refused, what it was
+//! promised is kept for it, and one that takes nothing at all is closed in time, with its results
+//! to be collected.
 
 use crate::house::{House, Plan, settle};
 use exai_server::Settings;
@@ -7,8 +8,15 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A pipe that holds little and a bound of about two megabytes.
+/// A pipe that holds little.
 fn narrow() -> House {
+    bounded(32 << 20)
+}
+
+/// The same, with so much under way for one client.
+fn bounded(client_bytes: usize) -> House {
+    let mut config = Plan::default().config;
+    config.limits.client_bytes = client_bytes;
     let settings = Settings {
         max_frame_bytes: 512 * 1024,
         ..Plan::default().settings
@@ -16,6 +24,7 @@ fn narrow() -> House {
     House::planned(Plan {
         settings,
         pipe_bytes: 4096,
+        config,
         ..Plan::default()
     })
 }
@@ -39,8 +48,9 @@ async fn r08_a_peer_that_reads_nothing_is_closed_and_its_calls_are_kept() {
     }
     let begin = Instant::now();
     let gone = watcher.json().await;
+    // A ping interval, the patience for its pong, and the time it gets to take our close.
     assert!(
-        begin.elapsed() < Duration::from_secs(4),
+        begin.elapsed() <= Duration::from_secs(25 + 10 + 2),
         "{:?}",
         begin.elapsed()
     );
@@ -74,6 +84,7 @@ async fn r08_a_peer_that_reads_again_in_time_learns_why_it_was_closed() {
         slow.call(&n.to_string(), "act", r#"{"bytes":400000}"#)
             .await;
     }
+    tokio::time::sleep(Duration::from_secs(35)).await;
     settle().await;
     let (code, reason) = slow.closed().await.unwrap();
     assert_eq!(code, 4008);
@@ -178,4 +189,91 @@ async fn events_wait_for_a_slow_reader_and_say_what_it_missed() {
         (3000, true),
         "exact to the last"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_readers_calls_wait_for_it_and_none_is_lost() {
+    let house = bounded(1 << 20);
+    let mut slow = house.featured("slow").await;
+    for n in 0..40 {
+        slow.call(&n.to_string(), "act", r#"{"ms":10,"bytes":400000}"#)
+            .await;
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    // Eight run at once: the last of them may pass the limit, and nobody after.
+    let unread = house.engine.sessions().unread();
+    assert!(unread < (1 << 20) + 8 * 401_000, "{unread}");
+    assert_eq!(house.engine.admission().depth().running, 0);
+    let finished = house.record_counts().1;
+    assert!((3..=10).contains(&finished), "{finished}");
+    let mut answered = std::collections::BTreeSet::new();
+    for _ in 0..40 {
+        let result = slow.until("call_tool_res").await;
+        assert_eq!(result["error"], Value::Null, "{result}");
+        answered.insert(result["request_id"].to_string());
+    }
+    assert_eq!(answered.len(), 40);
+    settle().await;
+    assert_eq!(house.engine.sessions().unread(), 0, "all is accounted for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_is_refused_more_until_it_does() {
+    let house = bounded(1 << 20);
+    let mut slow = house.featured("slow").await;
+    for n in 0..8 {
+        slow.call(&n.to_string(), "act", r#"{"bytes":400000}"#)
+            .await;
+    }
+    settle().await;
+    slow.call("more", "act", "{}").await;
+    let mut other = house.featured("other").await;
+    other.call("1", "act", "{}").await;
+    assert_eq!(other.result("1").await["error"], Value::Null);
+    let mut refused = None;
+    for _ in 0..9 {
+        let result = slow.until("call_tool_res").await;
+        match result["request_id"].as_str() {
+            Some("more") => refused = Some(result["error"].clone()),
+            _ => assert_eq!(result["error"], Value::Null, "{result}"),
+        }
+    }
+    let error = refused.unwrap();
+    assert_eq!(
+        (&error["code"], &error["ran"]),
+        (&"OVER_CAPACITY".into(), &"no".into())
+    );
+    assert!(error["retry_after"].as_u64().unwrap() >= 1, "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("has not read"),
+        "{error}"
+    );
+    slow.call("more", "act", "{}").await;
+    assert_eq!(
+        slow.result("more").await["error"],
+        Value::Null,
+        "the same id"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_and_never_reads_is_not_read_either() {
+    let house = bounded(1 << 20);
+    let mut deaf = house.featured("deaf").await;
+    let mut sent = 0;
+    let flood = async {
+        loop {
+            deaf.send(r#"{"op":"list_tools"}"#).await;
+            sent += 1;
+        }
+    };
+    // Its frames stay in its own pipe, so that it cannot send more.
+    assert!(
+        tokio::time::timeout(Duration::from_secs(9), flood)
+            .await
+            .is_err()
+    );
+    assert!(sent < 50_000, "{sent}");
+    let unread = house.engine.sessions().unread();
+    assert!(unread < (2 << 20), "{unread}");
 }
