@@ -109,6 +109,20 @@ impl Args {
         }
     }
 
+    /// A list of anything.
+    pub(crate) fn list(&self, field: &str) -> Result<&[Value], ToolError> {
+        match self.sent(field) {
+            None => Ok(&[]),
+            Some(Value::Array(items)) => Ok(items),
+            Some(other) => Err(wrong(field, "a list", other)),
+        }
+    }
+
+    /// Whether it was sent.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.sent(field).is_some()
+    }
+
     /// One of a few words.
     pub(crate) fn choice(
         &self,

@@ -1,21 +1,20 @@
 //! `chat`: one question to a model, with files and pictures, and its whole answer. The answer
 //! is one text block; what it took to get it follows in a second, short one.
 
-mod attempt;
-mod prepared;
-mod report;
+pub(crate) mod report;
 mod saved;
-mod wish;
 
 #[cfg(test)]
 mod tests;
 
 use crate::{
     args::Args,
+    attempt::Attempt,
     kind,
+    request::{self, Asked},
     spec::{self, Effect, Words},
+    wish,
 };
-use attempt::Attempt;
 use exai_engine::{
     ports::{
         models::{Answer, Message, Models},
@@ -63,7 +62,7 @@ pub(crate) fn once(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
         let models = Arc::clone(&models);
         Box::pin(async move {
             let args = Args::of(&call)?;
-            let mut wish = wish::of(&args)?;
+            let mut wish = wish::of(&args, "chat")?;
             let prompt = Message::user(args.required_text("prompt")?);
             wish.chat.messages.push(prompt);
             let answer = report::with_text(models.ask(&call, wish).await?)?;
@@ -78,13 +77,27 @@ async fn answer(
     call: &ToolCall,
 ) -> Result<ToolOutput, ToolError> {
     let args = Args::of(call)?;
-    let mut wish = wish::of(&args)?;
-    args.required_text("prompt")?;
+    let mut wish = wish::of(&args, "chat")?;
+    let prompt = args.required_text("prompt")?;
+    let given = args.text("system")?.filter(|text| !text.trim().is_empty());
+    let (files, images) = (args.texts("files")?, args.texts("images")?);
     let save = Save::of(&args, call).await?;
     let id = args.text("continuation_id")?.map(str::trim);
     let open = threads.open(call, id.filter(|id| !id.is_empty())).await?;
-    let prepared = prepared::prepare(&args, call, (models, &open), &mut wish).await?;
-    let attempt = Attempt::new(threads, &open);
+    // Those of this call, else those of the conversation.
+    let instructions = given.map(str::to_owned);
+    let instructions = instructions.or_else(|| request::instructions(&open));
+    let asked = Asked {
+        tool: "chat",
+        system: instructions.as_deref(),
+        prompt,
+        files,
+        images,
+        turns: Arc::clone(&open.turns),
+        stands_alone: false,
+    };
+    let prepared = request::prepare(asked, call, (models, &open), &mut wish).await?;
+    let attempt = Attempt::new("chat", threads, &open);
     let answered = models.ask(call, wish).await;
     let answered = answered.and_then(report::with_text);
     let answer = match answered {
@@ -95,7 +108,12 @@ async fn answer(
         }
     };
     attempt.answered();
-    let kept = keep(threads, &open, prepared.said, &answer).await;
+    let said = Said {
+        question: prompt.to_owned(),
+        instructions,
+        ..prepared.said
+    };
+    let kept = keep(threads, &open, said, &answer).await;
     let saved = save.write(call, &answer.turn.text).await;
     let beside = Beside {
         files: &prepared.entries,

@@ -4,6 +4,7 @@
 
 mod activity;
 mod args;
+mod attempt;
 mod challenge;
 mod chat;
 mod files;
@@ -17,6 +18,7 @@ mod models_refresh;
 pub mod moment;
 mod ollama;
 mod provider_capabilities;
+mod request;
 mod self_check;
 mod spec;
 mod status;
@@ -25,6 +27,7 @@ mod threads;
 mod toolcall_log_tail;
 pub mod transcript;
 mod version;
+mod wish;
 
 #[cfg(test)]
 mod fakes;

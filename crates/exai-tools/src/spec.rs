@@ -8,12 +8,12 @@ use exai_protocol::{
 };
 
 /// The words of an entry.
-pub(crate) struct Words {
+pub(crate) struct Words<'a> {
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     pub(crate) description: &'static str,
     /// A JSON object; a unit test reads every one of them.
-    pub(crate) schema: &'static str,
+    pub(crate) schema: &'a str,
 }
 
 /// What running a tool does to the world.
@@ -30,7 +30,7 @@ pub(crate) enum Effect {
 }
 
 /// A spec whose answer takes time: it queues for a permit and its result is retained.
-pub(crate) fn spec(words: &Words, effect: Effect) -> ToolSpec {
+pub(crate) fn spec(words: &Words<'_>, effect: Effect) -> ToolSpec {
     ToolSpec::new(ToolEntry {
         name: words.name.to_owned(),
         description: words.description.to_owned(),
@@ -42,7 +42,7 @@ pub(crate) fn spec(words: &Words, effect: Effect) -> ToolSpec {
 }
 
 /// A spec of a tool that only looks, and answers from memory at once.
-pub(crate) fn instant(words: &Words) -> ToolSpec {
+pub(crate) fn instant(words: &Words<'_>) -> ToolSpec {
     let mut spec = spec(words, Effect::Reads);
     spec.entry.meta = Some(json(r#"{"exai/instant":true}"#));
     spec.instant = true;

@@ -58,7 +58,7 @@ impl Default for Beside<'_> {
 }
 
 /// An answer with words in it.
-pub(super) fn with_text(answer: Answer) -> Result<Answer, ToolError> {
+pub(crate) fn with_text(answer: Answer) -> Result<Answer, ToolError> {
     if answer.turn.text.trim().is_empty() {
         let usage = raw(&answer.spent)?;
         return Err(no_text(&answer, usage));
@@ -215,7 +215,7 @@ fn search(search: &SearchReport, words: &mut String) {
 }
 
 /// Tokens, money and time, as far as they are known.
-fn took(spent: &Spent) -> String {
+pub(crate) fn took(spent: &Spent) -> String {
     format!(
         "{}; {}; {:.1} s",
         tokens(spent.tokens),

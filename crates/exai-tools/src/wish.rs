@@ -12,11 +12,11 @@ const CONTEXT: u64 = 160_000;
 const THINKING: &str = "thinking_mode";
 
 /// Everything but the words to be said.
-pub(super) fn of(args: &Args) -> Result<Wish, ToolError> {
+pub(crate) fn of(args: &Args, tool: &str) -> Result<Wish, ToolError> {
     let effort = effort(args)?;
     let search = args.flag("use_websearch", false)?;
     Ok(Wish {
-        tool: "chat".into(),
+        tool: tool.into(),
         model: model(args)?,
         category: match effort {
             Some(Effort::High | Effort::Max) => Category::Deep,
@@ -35,7 +35,7 @@ pub(super) fn of(args: &Args) -> Result<Wish, ToolError> {
 }
 
 /// `None` and `auto` leave the choice to the daemon; so do empty words, which models send.
-pub(super) fn model(args: &Args) -> Result<Option<String>, ToolError> {
+fn model(args: &Args) -> Result<Option<String>, ToolError> {
     let named = args.text("model")?.map(str::trim);
     Ok(named.filter(|name| !name.is_empty()).map(str::to_owned))
 }
@@ -54,7 +54,7 @@ fn effort(args: &Args) -> Result<Option<Effort>, ToolError> {
 }
 
 /// Tokens the model that will be asked takes: the named one, else the conversation's.
-pub(super) fn context(models: &dyn Models, named: Option<&str>, pin: Option<&Pin>) -> u64 {
+pub(crate) fn context(models: &dyn Models, named: Option<&str>, pin: Option<&Pin>) -> u64 {
     let listing = models.listing();
     let means = |known: &str, name: &str| known.eq_ignore_ascii_case(name);
     let named = named.filter(|name| !name.eq_ignore_ascii_case("auto"));

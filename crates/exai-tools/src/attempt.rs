@@ -8,33 +8,35 @@ use exai_engine::{
 use exai_protocol::Code;
 
 /// See the module.
-pub(super) struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
+    tool: &'static str,
     threads: &'a dyn Threads,
     open: &'a Open,
     ended: bool,
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) fn new(threads: &'a dyn Threads, open: &'a Open) -> Self {
+    pub(crate) fn new(tool: &'static str, threads: &'a dyn Threads, open: &'a Open) -> Self {
         Self {
+            tool,
             threads,
             open,
             ended: false,
         }
     }
 
-    pub(super) fn failed(mut self, error: &ToolError) {
+    pub(crate) fn failed(mut self, error: &ToolError) {
         self.tell(error.code, &error.message);
     }
 
-    pub(super) fn answered(mut self) {
+    pub(crate) fn answered(mut self) {
         self.ended = true;
     }
 
     fn tell(&mut self, code: Code, why: &str) {
         self.ended = true;
         let failure = Failure {
-            tool: "chat".to_owned(),
+            tool: self.tool.to_owned(),
             code: code.as_str().to_owned(),
             why: why.to_owned(),
             ..Failure::default()

@@ -1,12 +1,10 @@
 //! From a wish and a conversation to the request: what was said before, then the question with
 //! its files. How much of each there is room for is decided here.
 
-use super::wish;
 use crate::{
-    args::Args,
     files::{self, Entry, Fence, Wanted, tokens_of},
     history::{self, Receiver},
-    kind,
+    kind, wish,
 };
 use exai_engine::{
     ports::{
@@ -25,13 +23,13 @@ const MARGIN: (u64, u64) = (9, 10);
 const BEFORE_SHARE: u64 = 3;
 
 /// What goes into a result and into the conversation, beside the answer.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     /// What became of each file.
-    pub(super) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// What the caller should know of the earlier turns.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// The turn so far.
-    pub(super) said: Said,
+    pub(crate) said: Said,
 }
 
 struct Job {
@@ -48,21 +46,38 @@ impl Job {
     }
 }
 
+/// What is to be sent.
+pub(crate) struct Asked<'a> {
+    /// The tool that asks; earlier turns of others say whose they are.
+    pub(crate) tool: &'static str,
+    /// Standing instructions.
+    pub(crate) system: Option<&'a str>,
+    /// The question as the model reads it, without files.
+    pub(crate) prompt: &'a str,
+    /// Files to go along.
+    pub(crate) files: Vec<String>,
+    /// Pictures to go along.
+    pub(crate) images: Vec<String>,
+    /// What was said before.
+    pub(crate) turns: Arc<[Turn]>,
+    /// Whether the question stands without the files, where none of them can be read.
+    pub(crate) stands_alone: bool,
+}
+
 /// Puts the earlier turns, the files and the question into the wish.
-pub(super) async fn prepare(
-    args: &Args,
+pub(crate) async fn prepare(
+    asked: Asked<'_>,
     call: &ToolCall,
     (models, open): (&dyn Models, &Open),
     wish: &mut Wish,
 ) -> Result<Prepared, ToolError> {
-    let prompt = args.required_text("prompt")?;
+    let (prompt, stands_alone) = (asked.prompt, asked.stands_alone);
     wish.pin = open.pin();
     wish.thread = Some(open.id.clone());
-    let instructions = instructions(args, open)?;
-    if let Some(text) = &instructions {
-        wish.chat.messages.push(Message::System(text.clone()));
+    if let Some(text) = asked.system {
+        wish.chat.messages.push(Message::System(text.to_owned()));
     }
-    let job = job(args, call, (models, open), wish)?;
+    let job = job(asked, call, models, wish);
     let count = job.wanted.files.len() + job.wanted.images.len();
     if count > 0 {
         call.progress.say("files", format!("reading {count}"));
@@ -72,7 +87,9 @@ pub(super) async fn prepare(
     } else {
         read(job)
     };
-    refuse_nothing(&gathered.entries)?;
+    if !stands_alone {
+        refuse_nothing(&gathered.entries)?;
+    }
     wish.chat.messages.extend(history.messages);
     wish.chat.cache.stable_messages = wish.chat.messages.len();
     wish.documents = gathered.documents;
@@ -90,8 +107,6 @@ pub(super) async fn prepare(
         notes: history.notes,
         said: Said {
             tool: wish.tool.to_string(),
-            question: prompt.to_owned(),
-            instructions,
             mark: texts.then_some(gathered.mark),
             files: gathered.sent,
             ..Said::default()
@@ -99,22 +114,13 @@ pub(super) async fn prepare(
     })
 }
 
-/// Those of this call, else those of the conversation.
-fn instructions(args: &Args, open: &Open) -> Result<Option<String>, ToolError> {
-    let given = args.text("system")?.filter(|text| !text.trim().is_empty());
-    let kept = || open.turns.last()?.said.instructions.clone();
-    Ok(given.map(str::to_owned).or_else(kept))
+/// The instructions a conversation has.
+pub(crate) fn instructions(open: &Open) -> Option<String> {
+    open.turns.last()?.said.instructions.clone()
 }
 
-fn job(
-    args: &Args,
-    call: &ToolCall,
-    (models, open): (&dyn Models, &Open),
-    wish: &Wish,
-) -> Result<Job, ToolError> {
-    let (files, images) = (args.texts("files")?, args.texts("images")?);
+fn job(asked: Asked<'_>, call: &ToolCall, models: &dyn Models, wish: &Wish) -> Job {
     let context = wish::context(models, wish.model.as_deref(), wish.pin.as_ref());
-    let prompt = args.text("prompt")?.unwrap_or_default();
     let given: usize = wish.chat.messages.iter().map(system_bytes).sum();
     let output = match wish.chat.max_output {
         // What one that thinks hard may get.
@@ -123,28 +129,28 @@ fn job(
     };
     let room = (context / MARGIN.1 * MARGIN.0)
         .saturating_sub(output.min(context / 2))
-        .saturating_sub(tokens_of(prompt.len() + given));
-    let before = if files.is_empty() {
+        .saturating_sub(tokens_of(asked.prompt.len() + given));
+    let before = if asked.files.is_empty() {
         room
     } else {
         room / BEFORE_SHARE
     };
-    Ok(Job {
+    Job {
         wanted: Wanted {
             roots: call.roots.to_vec(),
-            files,
-            images,
+            files: asked.files,
+            images: asked.images,
             tokens: context / FILE_SHARE.1 * FILE_SHARE.0,
             known: Vec::new(),
         },
         receiver: Receiver {
-            tool: "chat",
+            tool: asked.tool,
             roots: call.roots.to_vec(),
             room: before,
         },
         room,
-        turns: Arc::clone(&open.turns),
-    })
+        turns: asked.turns,
+    }
 }
 
 fn system_bytes(message: &Message) -> usize {
