@@ -28,6 +28,7 @@ mod toolcall_log_tail;
 pub mod transcript;
 mod version;
 mod wish;
+mod workflow;
 
 #[cfg(test)]
 mod fakes;
@@ -78,6 +79,7 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
         toolcall_log_tail::tool(ports),
         version::tool(ports),
     ];
+    tools.extend(workflow::tools(models, &ports.threads));
     if let Some(servers) = &ports.ollama {
         tools.extend(ollama::tools(servers));
     }
@@ -95,7 +97,7 @@ pub fn test_tools() -> Vec<Arc<dyn Tool>> {
 /// ever seen one. Sorted by name.
 #[must_use]
 pub fn entries() -> Vec<ToolEntry> {
-    [
+    let mut specs = vec![
         activity::spec(),
         challenge::spec(),
         chat::spec(),
@@ -107,8 +109,8 @@ pub fn entries() -> Vec<ToolEntry> {
         threads::spec(),
         toolcall_log_tail::spec(),
         version::spec(),
-    ]
-    .into_iter()
-    .map(|spec| spec.entry)
-    .collect()
+    ];
+    specs.extend(workflow::specs());
+    specs.sort_by(|a, b| a.name().cmp(b.name()));
+    specs.into_iter().map(|spec| spec.entry).collect()
 }

@@ -52,7 +52,7 @@ pub(crate) fn refresh(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
     })
 }
 
-fn operator(words: &Words, effect: Effect) -> ToolSpec {
+fn operator(words: &Words<'_>, effect: Effect) -> ToolSpec {
     let mut spec = spec::spec(words, effect);
     spec.operator = true;
     spec

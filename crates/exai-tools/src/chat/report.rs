@@ -159,7 +159,7 @@ fn words(answer: &Answer, beside: &Beside<'_>) -> String {
 }
 
 /// Said plainly when the text is not the whole text.
-fn cut(answer: &Answer) -> Option<String> {
+pub(crate) fn cut(answer: &Answer) -> Option<String> {
     match &answer.reason {
         DoneReason::Stop | DoneReason::ToolCalls => None,
         DoneReason::Length => Some(format!(
@@ -271,7 +271,7 @@ fn facts(answer: &Answer, beside: &Beside<'_>) -> Value {
     })
 }
 
-fn raw(value: &impl serde::Serialize) -> Result<Arc<RawValue>, ToolError> {
+pub(crate) fn raw(value: &impl serde::Serialize) -> Result<Arc<RawValue>, ToolError> {
     serde_json::value::to_raw_value(value)
         .map(Arc::from)
         .map_err(|error| {

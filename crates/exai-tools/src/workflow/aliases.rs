@@ -1,0 +1,73 @@
+//! The predecessor's names for what the envelope says, for callers that were told to look for
+//! them. They repeat no text: what is long stands once.
+
+use super::{kind::Kind, ladder::Why, place::Place, step::Step};
+use serde_json::{Map, Value, json};
+
+/// While another step is to follow.
+pub(super) fn working(kind: &Kind, place: &Place, step: &Step, out: &mut Map<String, Value>) {
+    let names = &kind.names;
+    put(out, "v1_status", json!(names.pause));
+    put(out, names.required, json!(true));
+    put(out, "continuation_required", json!(true));
+    put(out, "continuation_available", json!(true));
+    put(out, "next_step_number", json!(step.number + 1));
+    put(out, names.status, counts(kind, place));
+    put(
+        out,
+        "file_context",
+        json!({ "type": "reference_only", "note": "files are read at the last step" }),
+    );
+}
+
+/// It is over.
+pub(super) fn done(kind: &Kind, place: &Place, why: Option<Why>, out: &mut Map<String, Value>) {
+    let (names, all) = (&kind.names, &place.all);
+    let status = match why {
+        // A name that says "calling" for what is over is the one that is not kept.
+        None | Some(Why::NoExpert | Why::Sure) => names.sure,
+        Some(Why::Declined | Why::NothingToJudge) => "local_work_complete",
+    };
+    put(out, "v1_status", json!(status));
+    put(out, names.flag, json!(true));
+    put(out, names.status, counts(kind, place));
+    if let Some(why) = why {
+        put(out, "skip_expert_analysis", json!(true));
+        let status = match why {
+            Why::Sure | Why::NoExpert => names.skipped,
+            Why::Declined | Why::NothingToJudge => "skipped",
+        };
+        let analysis = json!({ "status": status, "reason": why.words() });
+        put(out, "expert_analysis", analysis);
+    }
+    let complete = json!({
+        "initial_request": all.request(),
+        "steps_taken": all.steps.len(),
+        "files_examined": all.files_checked(),
+        "relevant_files": all.relevant_files(),
+        "relevant_context": all.relevant_context(),
+        "issues_found": all.issues(),
+        "confidence_level": all.confidence(),
+    });
+    put(out, names.complete, complete);
+}
+
+fn counts(kind: &Kind, place: &Place) -> Value {
+    let all = &place.all;
+    let mut counts = json!({
+        "files_checked": all.files_checked().len(),
+        "relevant_files": all.relevant_files().len(),
+        "relevant_context": all.relevant_context().len(),
+        "issues_found": all.issues().len(),
+        "images_collected": all.images().len(),
+        "revisions": all.revisions,
+    });
+    if let Some(confidence) = all.confidence() {
+        counts[kind.names.confidence] = json!(confidence);
+    }
+    counts
+}
+
+fn put(out: &mut Map<String, Value>, name: &str, value: Value) {
+    out.entry(name.to_owned()).or_insert(value);
+}

@@ -1,0 +1,258 @@
+//! The one form of every answer: where the investigation stands, in a word that is true, what
+//! to do now, the call to do it with, and whether a model judged. One JSON text; ids, tokens and
+//! money once more in its `_meta`, for programs.
+
+use super::{aliases, evidence::Evidence, expert::Judgement, ladder::Why, run::Run, step::How};
+use crate::chat::report;
+use exai_engine::tool::{ToolError, ToolOutput};
+use serde_json::{Map, Value, json};
+
+/// Where the facts are.
+const FACTS: &str = "exai/workflow";
+
+/// What is to be told beside what the run knows.
+pub(super) struct Told {
+    /// `working`, `needs_files`, `needs_user`, `done` or `failed`. While the model is asked the
+    /// call's progress says `expert_running`.
+    pub(super) status: &'static str,
+    pub(super) actions: Vec<String>,
+    pub(super) next_steps: String,
+    pub(super) next_call: Value,
+    /// Files a model wants to see.
+    pub(super) needed: Vec<String>,
+    /// Why no model was asked.
+    pub(super) why: Option<Why>,
+    /// The predecessor's status, where it is an unusual one.
+    pub(super) alias: Option<&'static str>,
+    pub(super) judgement: Option<Judgement>,
+    /// Of what the model cites.
+    pub(super) expert_evidence: Evidence,
+}
+
+impl Told {
+    pub(super) fn new(status: &'static str) -> Self {
+        Self {
+            status,
+            actions: Vec::new(),
+            next_steps: String::new(),
+            next_call: Value::Null,
+            needed: Vec::new(),
+            why: None,
+            alias: None,
+            judgement: None,
+            expert_evidence: Evidence::default(),
+        }
+    }
+}
+
+/// The answer.
+pub(super) fn output(run: &Run, told: &Told, turn: Option<u32>) -> Result<ToolOutput, ToolError> {
+    let envelope = envelope(run, told, turn);
+    let facts = json!({
+        "status": told.status,
+        "tool": run.kind.name,
+        "step": run.step.number,
+        "continuation_id": turn.map(|_| &*run.place.open.id),
+        "turn": turn,
+        "expert": envelope["expert"],
+    });
+    let text = serde_json::to_string_pretty(&envelope).unwrap_or_default();
+    let blocks = json!([{ "type": "text", "text": text, "_meta": { FACTS: facts } }]);
+    let judgement = told.judgement.as_ref();
+    let usage = judgement.map(|judgement| report::raw(&judgement.answer.spent));
+    Ok(ToolOutput {
+        outputs: report::raw(&blocks)?,
+        structured: None,
+        usage: usage.transpose()?,
+    })
+}
+
+/// The error of a model that could not be asked, with where the investigation stands.
+pub(super) fn failure(run: &Run, told: &Told, turn: u32, mut error: ToolError) -> ToolError {
+    let metadata = error.metadata.as_ref().map(|metadata| metadata.get());
+    let metadata = metadata.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+    let mut metadata = metadata.unwrap_or_default();
+    metadata.insert(
+        "workflow".to_owned(),
+        json!({
+            "status": told.status,
+            "tool": run.kind.name,
+            "step": run.step.number,
+            "continuation_id": &*run.place.open.id,
+            "turn": turn,
+            "next_call": told.next_call,
+        }),
+    );
+    error.metadata = report::raw(&metadata).ok();
+    error.message = format!(
+        "{} The step itself is kept (continuation_id {}, step {}): send it again to have it \
+         judged, or with \"use_assistant_model\": false to end without a model.",
+        error.message.trim_end(),
+        run.place.open.id,
+        run.step.number
+    );
+    error
+}
+
+fn envelope(run: &Run, told: &Told, turn: Option<u32>) -> Map<String, Value> {
+    let (step, place) = (&run.step, &run.place);
+    let mut out = Map::new();
+    let mut put = |name: &str, value: Value| {
+        out.insert(name.to_owned(), value);
+    };
+    put("status", json!(told.status));
+    put("tool", json!(run.kind.name));
+    put("step", json!(step.number));
+    put("step_number", json!(step.number));
+    put("total_steps", json!(step.total));
+    put("next_step_required", json!(!told.next_call.is_null()));
+    put("continuation_id", json!(turn.map(|_| &*place.open.id)));
+    put("turn", json!(turn));
+    if let Some(words) = how_in_words(step.how) {
+        put("order", json!(words));
+    }
+    if let Some(branch) = &step.branch {
+        put("branch_id", json!(branch));
+    }
+    if !place.branches.is_empty() {
+        put("branches", json!(place.branches));
+    }
+    put("expert", expert(run, told));
+    if let Some(judgement) = &told.judgement {
+        let text = &judgement.answer.turn.text;
+        let analysis = json!({ "status": "analysis_complete", "raw_analysis": text });
+        put("expert_analysis", analysis);
+        let files: Vec<String> = judgement
+            .prepared
+            .entries
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let sent = judgement.prepared.entries.iter();
+        let embedded = sent.filter(|entry| entry.sent()).count();
+        put(
+            "file_context",
+            json!({ "type": "fully_embedded", "files_embedded": embedded, "files": files }),
+        );
+    }
+    if !told.needed.is_empty() {
+        put("files_needed", json!(told.needed));
+    }
+    if !told.actions.is_empty() {
+        put("required_actions", json!(told.actions));
+    }
+    put("next_steps", json!(told.next_steps));
+    put("next_call", told.next_call.clone());
+    if let Some(evidence) = run.evidence.told() {
+        put("evidence", evidence);
+    }
+    if let Some(evidence) = told.expert_evidence.told() {
+        put("expert_evidence", evidence);
+    }
+    let notes = notes(run, told);
+    if !notes.is_empty() {
+        put("notes", json!(notes));
+    }
+    if let Some(alias) = told.alias {
+        put("v1_status", json!(alias));
+    }
+    match told.status {
+        "done" => aliases::done(run.kind, place, told.why, &mut out),
+        _ => aliases::working(run.kind, place, step, &mut out),
+    }
+    out
+}
+
+fn how_in_words(how: How) -> Option<String> {
+    match how {
+        How::Begins | How::Follows => None,
+        How::Revises(at) => Some(format!("takes the place of step {at}")),
+        How::Backtracks(at) => Some(format!("goes back to before step {at}")),
+        How::Branches(at) => Some(format!("branches off after step {at}")),
+    }
+}
+
+fn expert(run: &Run, told: &Told) -> Value {
+    let Some(judgement) = &told.judgement else {
+        let status = match (&run.kind.expert, told.why) {
+            (None, _) => "none",
+            (Some(_), Some(_)) => "not_asked",
+            (Some(_), None) => "not_yet",
+        };
+        let mut expert = json!({ "ran": false, "model": null, "status": status, "usage": null });
+        if let Some(why) = told.why {
+            expert["why"] = json!(why.words());
+        }
+        return expert;
+    };
+    let answer = &judgement.answer;
+    let tokens = answer.spent.tokens.unwrap_or_default();
+    json!({
+        "ran": true,
+        "model": answer.model,
+        "endpoint": answer.endpoint,
+        "status": match (told.status, report::cut(answer)) {
+            ("done", None) => "answered",
+            ("done", Some(_)) => "cut",
+            (other, _) => other,
+        },
+        "usage": {
+            "input": tokens.input,
+            "output": tokens.output,
+            "usd": answer.spent.price.usd,
+        },
+    })
+}
+
+/// What the caller should know and would not look for.
+fn notes(run: &Run, told: &Told) -> Vec<String> {
+    let mut notes = run.place.notes.clone();
+    let others = run.place.before.len();
+    let Some(judgement) = &told.judgement else {
+        if others > 0 && run.step.how == How::Begins {
+            notes.push(format!(
+                "this conversation has {others} earlier turns of other work; `threads` (action \
+                 show) reads them"
+            ));
+        }
+        return notes;
+    };
+    let answer = &judgement.answer;
+    notes.extend(report::cut(answer));
+    let before = judgement.prepared.notes.iter();
+    notes.extend(before.map(|note| format!("earlier turns: {note}")));
+    notes.extend(answer.applied.changes.iter().map(|change| {
+        let (field, why) = (&change.field, &change.why);
+        let (asked, got) = (&change.requested, &change.applied);
+        format!("not as asked: {field} {asked} became {got} ({why})")
+    }));
+    notes.extend(answer.warnings.iter().map(|note| format!("budget: {note}")));
+    notes
+}
+
+/// After a step that another is to follow.
+pub(super) fn pause_words(run: &Run) -> String {
+    let (number, total) = (run.step.number, run.step.total);
+    format!(
+        "Step {number} of {total} is kept. Do what 'required_actions' says first, yourself and \
+         with your own tools; then send 'next_call' with what you did in 'step' and what you \
+         found in 'findings'. Nothing goes on without you."
+    )
+}
+
+pub(super) fn done_words(why: Why) -> String {
+    match why {
+        Why::NoExpert => "All steps are kept. Give the person the result.".to_owned(),
+        _ => format!(
+            "All steps are kept, and no model judged them: {}. Give the person the result and \
+             say that it is your own.",
+            why.words()
+        ),
+    }
+}
+
+pub(super) fn judged_words() -> String {
+    "Hold the expert's verdict against what you saw yourself: take over what the evidence \
+     bears out, say where you disagree and why. It may be wrong."
+        .to_owned()
+}

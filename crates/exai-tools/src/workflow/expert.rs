@@ -1,0 +1,175 @@
+//! Asking one model to judge an investigation: the whole of it as text, the files it is about,
+//! what was said before in the conversation, and what the daemon itself has seen.
+
+use super::{evidence::Evidence, kind::Expert, kind::Kind, place::Place, verdict::Answered};
+use crate::{
+    attempt::Attempt,
+    chat::report,
+    request::{self, Asked, Prepared},
+};
+use exai_engine::{
+    ports::{
+        models::{Answer, Category, Models, Wish},
+        threads::Threads,
+    },
+    tool::{ToolCall, ToolError},
+};
+use serde_json::Value;
+use std::{fmt::Write as _, sync::Arc};
+
+/// What every expert is told beside what its tool says.
+const RULES: &str = include_str!("../../prompts/expert.md");
+
+/// What came of asking.
+pub(super) struct Judgement {
+    pub(super) answer: Answer,
+    pub(super) prepared: Prepared,
+    pub(super) read: Answered,
+}
+
+/// What it is asked about, beside the investigation.
+pub(super) struct Matter<'a> {
+    pub(super) kind: &'static Kind,
+    pub(super) expert: &'static Expert,
+    pub(super) place: &'a Place,
+    pub(super) evidence: &'a Evidence,
+    /// A change between marks.
+    pub(super) change: Option<&'a str>,
+}
+
+/// Asks it.
+pub(super) async fn ask(
+    matter: &Matter<'_>,
+    (models, threads): (&dyn Models, &dyn Threads),
+    call: &ToolCall,
+    mut wish: Wish,
+) -> Result<Judgement, ToolError> {
+    let place = matter.place;
+    let system = format!("{}\n\n{}", matter.expert.prompt.trim(), RULES.trim());
+    let prompt = told(matter);
+    if wish.category == Category::Balanced {
+        wish.category = matter.expert.category;
+    }
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    let asked = Asked {
+        tool: matter.kind.name,
+        system: Some(&system),
+        prompt: &prompt,
+        files: owned(place.all.relevant_files()),
+        images: owned(place.all.images()),
+        turns: Arc::clone(&place.before),
+        stands_alone: place.all.findings() > 0 || matter.change.is_some(),
+    };
+    let prepared = request::prepare(asked, call, (models, &place.open), &mut wish).await?;
+    call.progress
+        .say("expert_running", "a model judges the whole");
+    let attempt = Attempt::new(matter.kind.name, threads, &place.open);
+    let answered = models.ask(call, wish).await.and_then(report::with_text);
+    match answered {
+        Err(error) => {
+            attempt.failed(&error);
+            Err(error)
+        }
+        Ok(answer) => {
+            attempt.answered();
+            let read = super::verdict::read(&answer.turn.text);
+            Ok(Judgement {
+                answer,
+                prepared,
+                read,
+            })
+        }
+    }
+}
+
+/// The investigation in words.
+fn told(matter: &Matter<'_>) -> String {
+    let all = &matter.place.all;
+    let mut text = format!("# What it is about\n\n{}\n", all.request());
+    for (field, value) in all.own() {
+        let words = match value {
+            Value::String(words) => words,
+            other => other.to_string(),
+        };
+        let _ = writeln!(text, "- {field}: {words}");
+    }
+    text.push_str("\n# What was done and found out\n");
+    for (number, step) in &all.steps {
+        let _ = write!(text, "\n## Step {number}");
+        if let Some(confidence) = &step.confidence {
+            let _ = write!(text, " (confidence: {confidence})");
+        }
+        let _ = writeln!(text, "\n\n{}", step.text);
+        if !step.findings.is_empty() {
+            let _ = writeln!(text, "\nFindings:\n{}", step.findings);
+        }
+    }
+    section(
+        &mut text,
+        "Hypotheses",
+        &all.hypotheses()
+            .iter()
+            .map(|(number, words)| format!("step {number}: {words}"))
+            .collect::<Vec<_>>(),
+    );
+    section(
+        &mut text,
+        "Issues found",
+        &all.issues()
+            .iter()
+            .map(|issue| issue_in_words(issue))
+            .collect::<Vec<_>>(),
+    );
+    let lists = [
+        ("Code it is about", all.relevant_context()),
+        ("Files looked at", all.files_checked()),
+    ];
+    for (title, entries) in lists {
+        section(
+            &mut text,
+            title,
+            &entries.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        );
+    }
+    let wrong = matter.evidence.wrong.iter();
+    let wrong: Vec<String> = wrong
+        .map(|(cited, why)| format!("{cited}: {why}"))
+        .collect();
+    section(
+        &mut text,
+        "Citations that were looked up and are wrong",
+        &wrong,
+    );
+    if let Some(verdict) = &all.verdict {
+        let _ = write!(text, "\n# What an expert said before\n\n{verdict}\n");
+    }
+    if let Some(change) = matter.change {
+        let _ = write!(text, "\n# The change\n\n{change}\n");
+    }
+    text.push_str("\nJudge it now, by the rules you were given.");
+    text
+}
+
+fn section(text: &mut String, title: &str, entries: &[String]) {
+    if entries.is_empty() {
+        return;
+    }
+    let _ = write!(text, "\n# {title}\n\n");
+    for entry in entries {
+        let _ = writeln!(text, "- {entry}");
+    }
+}
+
+/// `[severity] description (file:line)`, and whatever else it says.
+fn issue_in_words(issue: &Value) -> String {
+    let word = |field: &str| issue.get(field).and_then(Value::as_str);
+    match (word("severity"), word("description")) {
+        (severity, Some(description)) if issue.as_object().is_some_and(|o| o.len() <= 2) => {
+            match severity {
+                Some(severity) => format!("[{severity}] {description}"),
+                None => description.to_owned(),
+            }
+        }
+        _ => issue.to_string(),
+    }
+}

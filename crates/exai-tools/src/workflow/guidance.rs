@@ -1,0 +1,43 @@
+//! What a caller is asked to do before the next step: by how far it is and how sure it says to
+//! be. The words are each tool's own; which of them apply is decided here.
+
+use super::{investigation::Investigation, step::Step};
+
+/// What a tool's words may depend on.
+pub(super) struct View<'a> {
+    pub(super) step: &'a Step,
+    /// With the step in it.
+    pub(super) all: &'a Investigation,
+}
+
+/// The words of a tool that goes by confidence.
+pub(super) struct Phases {
+    /// Nothing has been looked at yet.
+    pub(super) first: &'static [&'static str],
+    /// There are hints.
+    pub(super) searching: &'static [&'static str],
+    /// There is an explanation, to be tested.
+    pub(super) testing: &'static [&'static str],
+    /// It is as good as known.
+    pub(super) closing: &'static [&'static str],
+}
+
+impl Phases {
+    pub(super) fn actions(&self, view: &View<'_>) -> Vec<String> {
+        let words = if view.step.number == 1 {
+            self.first
+        } else {
+            match view.all.confidence() {
+                Some("medium" | "high" | "very_high" | "partial") => self.testing,
+                Some("almost_certain" | "certain" | "complete") => self.closing,
+                _ => self.searching,
+            }
+        };
+        owned(words)
+    }
+}
+
+/// Words as they are sent.
+pub(super) fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
