@@ -136,7 +136,8 @@ impl Ws {
         }
     }
 
-    pub(crate) async fn try_hello(&mut self, handshake: &Handshake) -> Option<Value> {
+    /// Says hello and returns the first frame, `None` when none comes.
+    pub async fn try_hello(&mut self, handshake: &Handshake) -> Option<Value> {
         let hello = Message::text(handshake.frame.to_string());
         self.stream.send(hello).await.ok()?;
         match self.next(Duration::from_secs(5)).await {
@@ -160,11 +161,20 @@ impl Ws {
     /// Sends any message; the daemon may have closed.
     ///
     /// # Errors
-    /// What the socket says.
+    /// What the socket says, or that it took too long.
     pub async fn try_send(&mut self, message: Message) -> Result<(), tungstenite::Error> {
+        let late = || tungstenite::Error::Io(std::io::ErrorKind::TimedOut.into());
         timeout(PATIENCE, self.stream.send(message))
             .await
-            .must("send in time")
+            .unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Sends a frame; the daemon may have closed.
+    ///
+    /// # Errors
+    /// As [`Ws::try_send`].
+    pub async fn try_send_json(&mut self, frame: &Value) -> Result<(), tungstenite::Error> {
+        self.try_send(Message::text(frame.to_string())).await
     }
 
     /// The next frame, or what came instead within `limit`.

@@ -31,11 +31,12 @@ const BANNED_DIRECTLY: [(&str, &str); 7] = [
 ];
 
 /// Programs and tests may use errors without types; libraries may not.
-const MAY_USE_ANYHOW: [&str; 5] = [
+const MAY_USE_ANYHOW: [&str; 6] = [
     "exai-daemon",
     "exai-shim",
     "exai-testkit",
     "exai-tests",
+    "exai-torture",
     "xtask",
 ];
 

@@ -29,7 +29,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
         ],
     ),
     ("tracing_appender", &["crates/exai-telemetry/"]),
-    ("clap", &["crates/exai-daemon/"]),
+    ("clap", &["crates/exai-daemon/", "crates/exai-torture/"]),
     ("schemars", &["crates/exai-protocol/"]),
     ("rusqlite", &["crates/exai-store/"]),
     ("reqwest", &["crates/exai-llm/src/http/"]),
