@@ -184,7 +184,7 @@ fn block(rng: &mut fastrand::Rng) -> Made {
 }
 
 fn bulk(rng: &mut fastrand::Rng, appetite: Appetite) -> Made {
-    let huge = appetite == Appetite::Huge && rng.u8(..12) == 0;
+    let huge = appetite == Appetite::Huge && rng.u8(..30) == 0;
     let bytes = if huge {
         30_000_000
     } else {

@@ -12,7 +12,7 @@ use std::{
 use tokio::time::sleep;
 
 /// How large the home's file system is.
-const SIZE: &str = "size=512m,mode=700";
+const SIZE: &str = "size=1g,mode=700";
 
 /// Mounts the home; why not, where that cannot be done.
 pub(crate) async fn mount(arena: &Arena) -> Result<(), String> {
