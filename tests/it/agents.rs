@@ -187,3 +187,46 @@ async fn doctor_names_an_ollama_that_answers() {
     let fix = found.must("find it")["fix"].as_str().must("find the line");
     assert!(fix.ends_with(": providers.ollama.enabled = true"), "{fix}");
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_daemon_that_an_agent_starts_is_not_inside_it() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("EXAI_CLI_DEPTH", "1");
+    sandbox.cli(&["start"]).await.ok();
+    let pid = sandbox.daemon_pid().must("read the pid");
+    let environ = std::fs::read(format!("/proc/{pid}/environ")).must("read its environment");
+    let environ = String::from_utf8_lossy(&environ);
+    assert!(environ.contains("EXAI_HOME="), "{environ}");
+    assert!(!environ.contains("EXAI_CLI_DEPTH"), "{environ}");
+    sandbox.cli(&["stop"]).await.ok();
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_installed_fails_at_once_and_says_how_to_have_it() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("PATH", sandbox.work());
+    sandbox.write(
+        "config/providers.toml",
+        "providers.claude-cli.enabled = true\n",
+    );
+    let _daemon = sandbox.daemon().await;
+    let begun = std::time::Instant::now();
+    // More often than the breaker would bear with what can be mended by waiting.
+    for _ in 0..4 {
+        let refused = sandbox.cli(&["chat", "hello"]).await;
+        assert_ne!(refused.code, Some(0), "{}", refused.all());
+        assert!(
+            refused.stderr.contains("install it: ") && !refused.stderr.contains("resting"),
+            "{}",
+            refused.all()
+        );
+    }
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(10),
+        "{begun:?}"
+    );
+    let said = sandbox.cli(&["status", "--json"]).await.ok().json();
+    let endpoint = &said["health"]["providers"][0];
+    assert_eq!(endpoint["breaker"], "closed", "{said}");
+}

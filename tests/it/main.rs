@@ -54,5 +54,6 @@ mod threads;
 mod threads_cli;
 mod tokens;
 mod told;
+mod watchdog;
 mod wire_v1;
 mod without_responses;

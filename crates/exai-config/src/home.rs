@@ -248,6 +248,8 @@ files! {
     failures_file = logs / "tool_failures.jsonl";
     /// Every progress message.
     progress_log = logs / "progress.log";
+    /// What the watchdog found, with the calls that ran.
+    watchdog_file = logs / "ws_watchdog.jsonl";
     /// All shims' log.
     shim_log = logs / "ws_shim.log";
 }

@@ -10,6 +10,7 @@ mod names;
 mod rate;
 mod shim;
 mod threads;
+mod watchdog;
 
 pub use kind::Refused;
 pub(crate) use kind::{Kind, parse_switch};
@@ -29,6 +30,7 @@ pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
         .chain(budgets::KEYS)
         .chain(journal::KEYS)
         .chain(threads::KEYS)
+        .chain(watchdog::KEYS)
         .chain(shim::KEYS)
 }
 

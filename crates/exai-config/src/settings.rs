@@ -25,6 +25,8 @@ pub struct Settings {
     pub journal: Journal,
     /// Conversations.
     pub threads: Threads,
+    /// The watchdog.
+    pub watchdog: Watchdog,
     /// The stdio side.
     pub shim: Shim,
 }
@@ -213,6 +215,25 @@ pub struct Threads {
     pub turns: u32,
     /// Bytes of all.
     pub bytes: u64,
+}
+
+/// The watchdog.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Watchdog {
+    /// An event loop that does not answer for so long stalls.
+    pub stall: Duration,
+    /// One that does not for so long is given up; `None`: never.
+    pub restart: Option<Duration>,
+    /// A call without a sign of life for so long is quiet.
+    pub quiet_call: Duration,
+    /// A writer that works on the same for so long makes no headway.
+    pub writer: Duration,
+    /// Growth is measured over this.
+    pub window: Duration,
+    /// Bytes.
+    pub memory_growth: u64,
+    /// Open descriptors.
+    pub descriptor_growth: u64,
 }
 
 /// The stdio side.

@@ -1,7 +1,10 @@
 //! The daemon as its own edge and its own tools see it: who may come in, how it is doing,
 //! and the wish that it should end.
 
-use crate::{limits, models};
+use crate::{
+    limits, models,
+    watchdog::{self, Book},
+};
 use exai_config::{TokenStore, token::Keyring};
 use exai_engine::{
     Engine,
@@ -49,6 +52,7 @@ pub(crate) struct Daemon {
     models: OnceLock<Arc<Models>>,
     /// What was found wrong once everything stood.
     late: OnceLock<Vec<String>>,
+    watchdog: Book,
     keys: RwLock<Keys>,
     store: Option<Mutex<(TokenStore, Duration)>>,
     ending: watch::Sender<Option<Ending>>,
@@ -69,6 +73,7 @@ impl Daemon {
             engine: OnceLock::new(),
             models: OnceLock::new(),
             late: OnceLock::new(),
+            watchdog: Book::default(),
             keys: RwLock::new(keys(keyring)),
             store: store.map(Mutex::new),
             ending: watch::Sender::new(None),
@@ -90,6 +95,11 @@ impl Daemon {
     /// The same for what was found wrong on the way.
     pub(crate) fn set_late_warnings(&self, warnings: Vec<String>) {
         let _ = self.late.set(warnings);
+    }
+
+    /// What the watchdog sees.
+    pub(crate) fn watchdog(&self) -> &Book {
+        &self.watchdog
     }
 
     /// Who is asked; absent before the composition is done.
@@ -163,6 +173,8 @@ impl Daemon {
         let limits = limits::health(engine);
         warnings.extend(self.late.get().into_iter().flatten().cloned());
         warnings.extend(limits.shedding.iter().map(limits::trouble));
+        let watchdog = self.watchdog.entries();
+        warnings.extend(watchdog.iter().filter_map(watchdog::trouble));
         let behind = engine.waiting_for_the_record();
         if behind > 0 {
             warnings.push(format!(
@@ -194,6 +206,7 @@ impl Daemon {
             outcomes: engine.outcomes(),
             providers,
             limits: Some(limits),
+            watchdog,
             warnings,
         }
     }

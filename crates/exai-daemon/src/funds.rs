@@ -10,7 +10,10 @@ use exai_store::{
     Budgets, Ceiling, Journal, Keeping, MicroUsd, Options, Scope, Store, StoredThreads,
     ThreadLimits,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 use tokio::time::{sleep, timeout};
 
 /// Calls whose end could not be written yet, beyond those that run or wait.
@@ -87,6 +90,11 @@ pub(crate) async fn tidy(journal: Journal) {
 }
 
 impl Funds {
+    /// The turns of the database's writer.
+    pub(crate) fn headway(&self) -> Arc<AtomicU64> {
+        self.store.headway()
+    }
+
     /// What of the database should worry its owner, and what that means for calls.
     pub(crate) fn troubles(&self) -> impl Fn() -> Vec<String> + Send + Sync + use<> {
         let (store, journaled) = (self.store.clone(), self.journal.is_some());

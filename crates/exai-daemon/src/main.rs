@@ -18,6 +18,7 @@ mod probe;
 mod run;
 mod runner;
 mod stdio_peer;
+mod watchdog;
 
 /// Records are made on the reactor and freed by their writer; with the system's allocator that
 /// traffic cost a fifth of the time of a call (measured with `bench` at 100 sessions).

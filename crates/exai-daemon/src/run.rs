@@ -13,11 +13,12 @@ use crate::{
     models, os,
     probe::probe,
     runner,
+    watchdog::{Subjects, Watchdog},
 };
 use anyhow::{Context, Result};
 use exai_config::{Home, Loaded, rendezvous};
 use exai_engine::{Engine, ports::recorder::Recorder};
-use exai_protocol::{BootId, endpoint::Endpoint, version::PROTOCOL};
+use exai_protocol::{BootId, endpoint::Endpoint, event::WatchdogFault, version::PROTOCOL};
 use exai_server::Server;
 use exai_telemetry::{
     RotateLimits, RotatingFile, SharedFile,
@@ -164,6 +165,20 @@ async fn live(
     }
     let watch = exai_llm::ollama::watch(ollama, Arc::clone(engine.bus()));
     chores.spawn(until(idle.clone(), watch));
+    let watchdog = Watchdog::start(Subjects {
+        engine: Arc::clone(&engine),
+        daemon: Arc::clone(&daemon),
+        runtime: tokio::runtime::Handle::current(),
+        settings: loaded.settings.watchdog.clone(),
+        writers: vec![
+            (WatchdogFault::RecordWriter, writer.headway()),
+            (WatchdogFault::DatabaseWriter, funds.headway()),
+        ],
+        descriptors: os::raise_descriptor_limit(),
+        dump: RotatingFile::open(home.watchdog_file(), rotation(&loaded)),
+        health_file: home.health_file(),
+    })
+    .context("no thread for the watchdog")?;
     let edge = compose::edge(&loaded.settings, port);
     serve(listener, &engine, &daemon, edge, signals).await;
 
@@ -177,6 +192,8 @@ async fn live(
     }
     pulse::last(&daemon, &home.health_file());
     engine.registry().clear();
+    // It holds the engine, and with it the record's channel.
+    let _ = tokio::task::spawn_blocking(move || watchdog.stop()).await;
     drop((engine, daemon));
     funds.close(FAREWELL).await;
     flush(writer).await;

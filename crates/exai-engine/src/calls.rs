@@ -19,7 +19,7 @@ mod run;
 mod submit;
 
 pub use backlog::Behind;
-pub use call::{Update, Watcher};
+pub use call::{CallNow, Update, Watcher};
 pub use outcome::{Finished, Kept};
 pub use recall::{Remembered, Revived};
 pub use refusal::Refusal;

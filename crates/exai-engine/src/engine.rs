@@ -2,7 +2,7 @@
 
 use crate::{
     admission::{Admission, Limits},
-    calls::{Backlog, Calls, Known, RetentionLimits, Stop, Watcher},
+    calls::{Backlog, CallNow, Calls, Known, RetentionLimits, Stop, Watcher},
     events::{Bus, Happening},
     ports::{ledger::Ledger, recorder::Recorder},
     quotas::{Quotas, Rates, Refused},
@@ -329,6 +329,14 @@ impl Engine {
     #[must_use]
     pub fn live_calls(&self) -> usize {
         self.calls.live_count()
+    }
+
+    /// The calls that wait or run, oldest first.
+    #[must_use]
+    pub fn calls_now(&self) -> Vec<CallNow> {
+        let mut calls: Vec<CallNow> = self.calls.live().iter().map(|call| call.look()).collect();
+        calls.sort_by_key(|call| call.facts.number);
+        calls
     }
 
     /// The wall clock.

@@ -39,6 +39,8 @@ pub enum FaultClass {
     TooLarge,
     /// It asks for what this endpoint or model cannot do; nothing was sent.
     Unsupported,
+    /// The program to be run is not on this machine; trying again installs nothing.
+    NotInstalled,
     /// A limit of time was reached.
     Timeout,
     /// The provider cannot be reached.
@@ -67,6 +69,7 @@ impl FaultClass {
             Self::BadRequest => "bad_request",
             Self::TooLarge => "too_large",
             Self::Unsupported => "unsupported",
+            Self::NotInstalled => "not_installed",
             Self::Timeout => "timeout",
             Self::Unreachable => "unreachable",
             Self::Server => "server",
@@ -105,6 +108,7 @@ impl FaultClass {
             Self::QuotaExhausted
             | Self::Auth
             | Self::Forbidden
+            | Self::NotInstalled
             | Self::Overloaded
             | Self::Unreachable
             | Self::Server => Code::Unavailable,
@@ -256,6 +260,7 @@ impl Fault {
             FaultClass::BadRequest => "the provider does not accept the request",
             FaultClass::TooLarge => "the request has too many bytes",
             FaultClass::Unsupported => "this cannot be done there",
+            FaultClass::NotInstalled => "the program is not installed",
             FaultClass::Timeout => "the provider did not answer in time",
             FaultClass::Unreachable => "the provider cannot be reached",
             FaultClass::Server => "the provider failed",

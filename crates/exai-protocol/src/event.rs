@@ -2,12 +2,14 @@
 
 mod limits;
 mod ollama;
+mod watchdog;
 
 pub use limits::{LimitKind, LimitStatus};
 pub use ollama::{
     OllamaError, OllamaLoaded, OllamaMetrics, OllamaModel, OllamaModelUpdate, OllamaPull,
     OllamaStatus,
 };
+pub use watchdog::{WatchdogFault, WatchdogStatus};
 
 use crate::{Outcome, RequestId, SessionId};
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,8 @@ pub enum Topic {
     ProviderStatus,
     /// Calls are refused for a limit, or are no longer. Ordered.
     LimitStatus,
+    /// The watchdog saw something stand still or grow, or saw the end of it. Ordered.
+    WatchdogStatus,
     /// An Ollama server answers, or stopped. Ordered.
     OllamaStatus,
     /// Models of an Ollama server came, went or changed. Ordered; how far a pull is, is state.
@@ -43,7 +47,7 @@ pub enum Topic {
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ConnectionStatus,
         Self::ToolCallStarted,
         Self::ToolCallProgress,
@@ -52,6 +56,7 @@ impl Topic {
         Self::SystemMetrics,
         Self::ProviderStatus,
         Self::LimitStatus,
+        Self::WatchdogStatus,
         Self::OllamaStatus,
         Self::OllamaModelUpdate,
         Self::OllamaMetrics,
@@ -78,6 +83,7 @@ impl Topic {
             Self::SystemMetrics => "system_metrics",
             Self::ProviderStatus => "provider_status",
             Self::LimitStatus => "limit_status",
+            Self::WatchdogStatus => "watchdog_status",
             Self::OllamaStatus => "ollama_status",
             Self::OllamaModelUpdate => "ollama_model_update",
             Self::OllamaMetrics => "ollama_metrics",
@@ -122,6 +128,8 @@ pub enum EventBody {
     ProviderStatus(ProviderStatus),
     /// See [`Topic::LimitStatus`].
     LimitStatus(LimitStatus),
+    /// See [`Topic::WatchdogStatus`].
+    WatchdogStatus(WatchdogStatus),
     /// See [`Topic::OllamaStatus`].
     OllamaStatus(OllamaStatus),
     /// See [`Topic::OllamaModelUpdate`].
@@ -145,6 +153,7 @@ impl EventBody {
             Self::SystemMetrics(_) => Topic::SystemMetrics,
             Self::ProviderStatus(_) => Topic::ProviderStatus,
             Self::LimitStatus(_) => Topic::LimitStatus,
+            Self::WatchdogStatus(_) => Topic::WatchdogStatus,
             Self::OllamaStatus(_) => Topic::OllamaStatus,
             Self::OllamaModelUpdate(_) => Topic::OllamaModelUpdate,
             Self::OllamaMetrics(_) => Topic::OllamaMetrics,

@@ -1,7 +1,10 @@
 //! The daemon's vital signs: the same facts in the health file and the `health` op, V1's
 //! names first.
 
-use crate::{BootId, event::LimitStatus};
+use crate::{
+    BootId,
+    event::{LimitStatus, WatchdogStatus},
+};
 use serde::{Deserialize, Serialize};
 
 /// A file older than this no longer proves a running daemon (`WS_STATUS_FRESH_SECS`).
@@ -66,6 +69,9 @@ pub struct Health {
     /// How much at once, and what of it is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitsHealth>,
+    /// What the watchdog sees now, and saw in the last minutes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watchdog: Vec<WatchdogStatus>,
     /// What an owner should look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

@@ -21,7 +21,7 @@ use crate::{
     writer::{File, Writer},
 };
 use rusqlite::Connection;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 use tokio::sync::{oneshot, watch};
 
 /// The daemon's database. Clones are the same one.
@@ -29,6 +29,7 @@ use tokio::sync::{oneshot, watch};
 pub struct Store {
     desk: Arc<Desk>,
     readers: Arc<Readers>,
+    headway: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -41,7 +42,8 @@ impl Store {
         let file = File::open(options.clone());
         let (desk, events) = Desk::new(&options, file.condition());
         let readers = Readers::new(path, busy, file.openings());
-        let writer = Writer::new(events, file, retry);
+        let headway = Arc::new(AtomicU64::new(0));
+        let writer = Writer::new(events, file, retry, Arc::clone(&headway));
         let thread = std::thread::Builder::new().name("exai-store".to_owned());
         if let Err(error) = thread.spawn(move || writer.run()) {
             // With the closure the channel is gone, so that everybody hears `closed`.
@@ -50,6 +52,7 @@ impl Store {
         Self {
             desk: Arc::new(desk),
             readers: Arc::new(readers),
+            headway,
         }
     }
 
@@ -59,6 +62,13 @@ impl Store {
         let mut now = self.desk.condition().borrow().clone();
         now.set_aside.retain(|damaged| damaged.exists());
         now
+    }
+
+    /// Counts the writer's turns, up at the begin and up at the end of each: an odd number that
+    /// stays is a turn that does not end.
+    #[must_use]
+    pub fn headway(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.headway)
     }
 
     /// How the file is, from now on.

@@ -10,7 +10,11 @@ use crate::{
 };
 pub(crate) use file::File;
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError},
+    },
     time::Duration,
 };
 use tokio::sync::oneshot;
@@ -24,6 +28,9 @@ pub(crate) struct Writer {
     /// Told while the file could not be written; bounded by the room each holds.
     kept: Vec<Envelope>,
     retry: Duration,
+    /// Up at the begin and up at the end of each turn: an odd number that stays is one that does
+    /// not end.
+    headway: Arc<AtomicU64>,
 }
 
 /// What one turn of the loop is to do.
@@ -35,12 +42,18 @@ struct Turn {
 }
 
 impl Writer {
-    pub(crate) fn new(events: Receiver<Event>, file: File, retry: Duration) -> Self {
+    pub(crate) fn new(
+        events: Receiver<Event>,
+        file: File,
+        retry: Duration,
+        headway: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             events,
             file,
             kept: Vec::new(),
             retry,
+            headway,
         }
     }
 
@@ -50,16 +63,25 @@ impl Writer {
             let Some(turn) = self.gather() else {
                 break None;
             };
+            self.mark(true);
             if turn.verify {
                 self.file.verify();
             }
             self.work(turn.work);
             self.file.sync_if_due();
+            self.mark(!self.kept.is_empty());
             if turn.close.is_some() {
                 break turn.close;
             }
         };
         self.end(closing);
+    }
+
+    /// What is kept is work that is not done.
+    fn mark(&self, works: bool) {
+        if (self.headway.load(Relaxed) % 2 == 1) != works {
+            self.headway.fetch_add(1, Relaxed);
+        }
     }
 
     /// Waits for the first event and takes what else is there. `None` at the end.

@@ -77,6 +77,7 @@ mod tests {
             outcomes: [("ok".to_owned(), 7)].into(),
             providers: Vec::new(),
             limits: None,
+            watchdog: Vec::new(),
             warnings: Vec::new(),
         }
     }

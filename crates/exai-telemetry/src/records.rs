@@ -12,7 +12,11 @@ use exai_protocol::{Outcome, WallClock, record::Record};
 use std::{
     io,
     path::Path,
-    sync::{Arc, mpsc::RecvTimeoutError},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::RecvTimeoutError,
+    },
     thread::{Builder, JoinHandle},
     time::Duration,
 };
@@ -77,6 +81,7 @@ pub struct RecordWriter {
     thread: JoinHandle<u64>,
     done: std::sync::mpsc::Receiver<()>,
     faults: Vec<Arc<WriteFaults>>,
+    headway: Arc<AtomicU64>,
 }
 
 impl RecordWriter {
@@ -92,6 +97,7 @@ impl RecordWriter {
     ) -> io::Result<Self> {
         let faults = files.faults();
         let mut writer = Writer::new(files, boot, clock);
+        let headway = Arc::clone(&writer.headway);
         let (ended, done) = std::sync::mpsc::sync_channel(1);
         let thread = Builder::new()
             .name("exai-records".to_owned())
@@ -105,6 +111,7 @@ impl RecordWriter {
             thread,
             done,
             faults,
+            headway,
         })
     }
 
@@ -126,6 +133,13 @@ impl RecordWriter {
     #[must_use]
     pub fn watch(&self) -> Vec<Arc<WriteFaults>> {
         self.faults.clone()
+    }
+
+    /// Counts the writer's turns, up at the begin and up at the end of each: an odd number that
+    /// stays is a turn that does not end.
+    #[must_use]
+    pub fn headway(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.headway)
     }
 
     /// Waits until the channel is closed and all it held is written; the number of records.
@@ -161,6 +175,7 @@ struct Writer {
     clock: WallClock,
     stamps: Stamps,
     buffers: Buffers,
+    headway: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -171,6 +186,14 @@ impl Writer {
             clock,
             stamps: Stamps::default(),
             buffers: Buffers::default(),
+            headway: Arc::default(),
+        }
+    }
+
+    /// What a file owes is work that is not done.
+    fn mark(&self, works: bool) {
+        if (self.headway.load(Relaxed) % 2 == 1) != works {
+            self.headway.fetch_add(1, Relaxed);
         }
     }
 
@@ -186,11 +209,13 @@ impl Writer {
         let mut batch = Vec::new();
         let mut count = 0;
         while self.receive(&mut records, &mut batch) > 0 {
+            self.mark(true);
             count += batch.len() as u64;
             for record in batch.drain(..) {
                 self.add(&record);
             }
             self.write();
+            self.mark(self.files.owe());
             // Half full means senders may soon wait for us; closed means somebody waits to exit.
             if records.len() < records.max_capacity() / 2 && !records.is_closed() {
                 std::thread::sleep(REST);
@@ -216,6 +241,7 @@ impl Writer {
                 Err(TryRecvError::Empty) => {
                     std::thread::sleep(RETRY);
                     self.write();
+                    self.mark(self.files.owe());
                 }
                 Ok(record) => {
                     batch.push(record);

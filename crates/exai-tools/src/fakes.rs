@@ -45,6 +45,7 @@ impl Vitals for FakeVitals {
             outcomes: [("ok".to_owned(), 3)].into(),
             providers: Vec::new(),
             limits: None,
+            watchdog: Vec::new(),
             warnings: vec!["the token is empty".to_owned()],
         }
     }

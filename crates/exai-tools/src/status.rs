@@ -100,6 +100,9 @@ fn summary(health: &Health, identity: &Identity, listing: &Listing) -> String {
     if let Some(limits) = &health.limits {
         text.push_str(&limits_line(limits));
     }
+    for past in health.watchdog.iter().filter(|at| at.until.is_some()) {
+        let _ = write!(text, "\nwatchdog, lately: {}", past.what);
+    }
     for warning in &health.warnings {
         let _ = write!(text, "\nwarning: {warning}");
     }

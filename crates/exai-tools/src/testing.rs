@@ -9,6 +9,7 @@ mod count;
 mod flood;
 mod panic;
 mod sleep;
+mod stall;
 mod stream;
 
 use crate::spec::{self, Effect, Words};
@@ -33,6 +34,8 @@ pub(crate) fn all() -> Vec<Arc<dyn Tool>> {
         panic::tool(Twin::Once),
         sleep::tool(Twin::Repeatable),
         sleep::tool(Twin::Once),
+        stall::tool(Twin::Repeatable),
+        stall::tool(Twin::Once),
         stream::tool(Twin::Repeatable),
         stream::tool(Twin::Once),
     ]

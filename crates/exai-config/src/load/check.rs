@@ -11,6 +11,7 @@ use crate::{
 pub(super) fn together(layering: &mut Layering) {
     exposure(layering);
     times(layering);
+    watchdog(layering);
     sizes(layering);
     budgets(layering);
 }
@@ -129,6 +130,31 @@ fn times(layering: &mut Layering) {
             "shim.rpc_timeout_secs",
             "calls.call_timeout_secs",
             "lets the shim stop waiting while the daemon still works: it is less than",
+        );
+    }
+}
+
+/// A watchdog that cries wolf is switched off by its owner.
+fn watchdog(layering: &mut Layering) {
+    let (calls, watchdog) = (&layering.settings.calls, &layering.settings.watchdog);
+    let alarms = watchdog.quiet_call <= calls.progress_interval;
+    let hasty = watchdog
+        .restart
+        .is_some_and(|restart| restart <= watchdog.stall);
+    if alarms {
+        odd(
+            layering,
+            "watchdog.quiet_call_secs",
+            "calls.progress_interval_secs",
+            "calls healthy calls quiet: it is not more than",
+        );
+    }
+    if hasty {
+        odd(
+            layering,
+            "watchdog.restart_secs",
+            "watchdog.stall_secs",
+            "gives up before anything is recorded: it is not more than",
         );
     }
 }

@@ -16,6 +16,7 @@ use exai_client::Target;
 use exai_config::rendezvous::{self, Stopped};
 use exai_protocol::{
     endpoint::Endpoint,
+    event::WatchdogStatus,
     health::{Health, LimitsHealth, ProviderHealth},
     hello::ServerInfo,
 };
@@ -136,6 +137,7 @@ fn details(health: &Health) -> Vec<String> {
         ),
     ];
     lines.extend(health.limits.iter().map(limits));
+    lines.extend(health.watchdog.iter().map(watchdog));
     lines.extend(health.providers.iter().map(provider));
     lines.extend(
         health
@@ -144,6 +146,18 @@ fn details(health: &Health) -> Vec<String> {
             .map(|warning| format!("  warning: {warning}")),
     );
     lines
+}
+
+fn watchdog(at: &WatchdogStatus) -> String {
+    let fault = at.fault.as_str();
+    match at.until {
+        None => format!("  watchdog: {fault}: {}", at.what),
+        Some(until) => format!(
+            "  watchdog: {fault}, over after {:.1} s: {}",
+            until - at.since,
+            at.what
+        ),
+    }
 }
 
 fn limits(at: &LimitsHealth) -> String {
@@ -334,6 +348,7 @@ mod tests {
             outcomes: [("ok".to_owned(), 3)].into(),
             providers: Vec::new(),
             limits: None,
+            watchdog: Vec::new(),
             warnings: vec!["look".to_owned()],
         }
     }

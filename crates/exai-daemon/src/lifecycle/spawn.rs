@@ -11,6 +11,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+/// Says of a process that it runs inside an agent's command line.
+const INSIDE: &str = "EXAI_CLI_DEPTH";
+
 /// A daemon on its way up.
 pub(crate) struct Spawned {
     pub(crate) child: Child,
@@ -52,6 +55,9 @@ pub(crate) fn daemon(context: &Context) -> Result<Spawned> {
         run.arg("--set").arg(format!("{key}={value}"));
     }
     run.args(["run", "--detached"]);
+    // Whoever starts it may be an agent that an exai runs as a model. The mark is for what such an
+    // agent starts; a daemon serves everybody, for weeks.
+    run.env_remove(INSIDE);
     run.stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(stderr);

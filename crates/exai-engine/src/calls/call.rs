@@ -15,7 +15,7 @@ use exai_protocol::{
 };
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -96,6 +96,30 @@ struct State {
     /// Its client said that it waits no longer, and nobody else came.
     left: bool,
     noted: Option<Instant>,
+    stage: Arc<str>,
+    /// When it last gave a sign of life.
+    sign: Instant,
+}
+
+/// The stage of a call that runs and has said nothing: one text for all of them.
+fn running() -> Arc<str> {
+    static RUNNING: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("running"));
+    Arc::clone(&RUNNING)
+}
+
+/// A call at one moment.
+#[derive(Debug, Clone)]
+pub struct CallNow {
+    /// Which, whose, what.
+    pub facts: Arc<CallFacts>,
+    /// Its tool has begun.
+    pub running: bool,
+    /// Since it was accepted.
+    pub age: Duration,
+    /// `queued`, `running`, or the tool's own word.
+    pub stage: Arc<str>,
+    /// Since its last sign of life.
+    pub quiet: Duration,
 }
 
 /// What every watcher has heard by now, whenever it came.
@@ -115,9 +139,18 @@ enum Missed {
 
 impl State {
     fn note(&mut self, update: &Update<'_>) {
+        self.sign = Instant::now();
+        if let Update::Progress { stage, .. } = update
+            && *stage != &*self.stage
+        {
+            self.stage = Arc::from(*stage);
+        }
         match update {
             Update::Accepted => self.told = Told::Accepted,
-            Update::Acknowledged { .. } => self.told = Told::Acknowledged,
+            Update::Acknowledged { .. } => {
+                self.told = Told::Acknowledged;
+                self.stage = running();
+            }
             Update::Progress { message, .. } if !message.is_empty() => {
                 self.words = Some(Arc::from(*message))
             }
@@ -184,6 +217,8 @@ impl Call {
             finished: None,
             left: false,
             noted: None,
+            stage: Arc::from("queued"),
+            sign: Instant::now(),
         };
         Arc::new(Self {
             key,
@@ -213,6 +248,21 @@ impl Call {
             limit: self.limit,
             started,
             said: self.lock().words.clone(),
+        }
+    }
+
+    /// How far it is, as whoever looks after the daemon sees it.
+    pub(crate) fn look(&self) -> CallNow {
+        let (stage, sign) = {
+            let state = self.lock();
+            (Arc::clone(&state.stage), state.sign)
+        };
+        CallNow {
+            facts: Arc::clone(&self.facts),
+            running: self.is_running(),
+            age: self.accepted_at.elapsed(),
+            stage,
+            quiet: sign.elapsed(),
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) fn not_installed(spec: &CommandSpec) -> Fault {
         what = format!("{what}; install it: {}", spec.install);
     }
     let what = format!("{what}; then restart the daemon from a shell that finds it");
-    Fault::new(FaultClass::Unreachable, what)
+    Fault::new(FaultClass::NotInstalled, what)
 }
 
 /// It ended and said, or showed, that it failed. `said` is the best there is of its words.

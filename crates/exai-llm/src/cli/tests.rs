@@ -247,7 +247,7 @@ async fn one_that_is_not_installed_says_how_to_get_it() {
     let mut spec = agent("");
     spec.program = "no-such-agent".to_owned();
     let fault = world.ask(&spec, &ask("x")).await.end.unwrap_err();
-    assert_eq!(fault.class, FaultClass::Unreachable);
+    assert_eq!(fault.class, FaultClass::NotInstalled);
     assert!(fault.detail.contains("npm install agent"), "{fault:?}");
 }
 

@@ -96,5 +96,9 @@ fn facts(
 
 /// Whether another model of the chain may succeed where this one failed.
 pub(super) fn worth_another(class: FaultClass) -> bool {
-    class.blames_endpoint() || matches!(class, FaultClass::NotFound | FaultClass::Forbidden)
+    class.blames_endpoint()
+        || matches!(
+            class,
+            FaultClass::NotFound | FaultClass::Forbidden | FaultClass::NotInstalled
+        )
 }

@@ -88,7 +88,8 @@ fn rule(class: FaultClass) -> Option<(u32, Duration, Duration)> {
         | FaultClass::ContentFilter
         | FaultClass::BadRequest
         | FaultClass::TooLarge
-        | FaultClass::Unsupported => return None,
+        | FaultClass::Unsupported
+        | FaultClass::NotInstalled => return None,
     })
 }
 

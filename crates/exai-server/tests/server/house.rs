@@ -309,6 +309,7 @@ impl Control for Keeper {
             outcomes: std::collections::BTreeMap::new(),
             providers: Vec::new(),
             limits: None,
+            watchdog: Vec::new(),
             warnings: vec![],
         }
     }

@@ -159,6 +159,30 @@ async fn another_process_that_writes_is_waited_for_then_said() {
     assert_eq!(sums(&store, Scope::Day).await, (0, 0));
 }
 
+#[tokio::test]
+async fn r39_a_writer_that_makes_no_headway_shows_it() {
+    let place = Place::new();
+    let mut options = place.options("a");
+    options.busy = std::time::Duration::from_secs(60);
+    let store = Store::open(options);
+    store.reserve(ask("r", 1, &[])).await.unwrap();
+    let turns = || store.headway().load(std::sync::atomic::Ordering::Relaxed);
+    eventually("its turn is over", || async { turns().is_multiple_of(2) }).await;
+    let before = turns();
+    assert!(before > 0);
+    let other = rusqlite::Connection::open(place.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let asked = tokio::spawn({
+        let store = store.clone();
+        async move { store.reserve(ask("s", 1, &[])).await.is_ok() }
+    });
+    eventually("it is at work", || async { turns() == before + 1 }).await;
+    assert!(!asked.is_finished());
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(asked.await.unwrap());
+    eventually("its turn is over", || async { turns().is_multiple_of(2) }).await;
+}
+
 #[cfg(unix)]
 mod unix {
     //! Rights and links, where there are such.
