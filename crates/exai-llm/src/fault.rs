@@ -310,6 +310,7 @@ impl Fault {
             }
             FaultClass::TooLarge => "Send fewer or smaller files and images.".to_owned(),
             FaultClass::Unsupported => "Leave that out, or choose another model.".to_owned(),
+            FaultClass::NotInstalled => "Install it, or choose another model.".to_owned(),
             FaultClass::Unreachable => {
                 "Check the network and the endpoint's base URL; a local server must be running."
                     .to_owned()
