@@ -34,6 +34,18 @@ async fn health(ws: &mut Ws) -> Value {
     reply["health"].take()
 }
 
+/// The first thing health says of the watchdog, once it is so.
+async fn is_told(ws: &mut Ws, state: &str) -> Value {
+    for _ in 0..150 {
+        let mut now = health(ws).await;
+        if now["watchdog"][0]["state"] == state {
+            return now["watchdog"][0].take();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("health never said {state}");
+}
+
 /// The line the watchdog wrote about a fault.
 fn dump(sandbox: &Sandbox, fault: &str) -> Option<Value> {
     let lines = sandbox.jsonl("ws_watchdog.jsonl");
@@ -94,11 +106,9 @@ async fn r39_a_stall_of_the_event_loop_is_seen_from_outside_it() {
         cleared["until"].as_f64() > cleared["since"].as_f64(),
         "{cleared}"
     );
-    let now = health(&mut watcher).await;
-    assert_eq!(
-        now["watchdog"][0]["state"], "cleared",
-        "told afterwards too: {now}"
-    );
+    // It is told afterwards too. One thread may have had two of the tool's tasks, and stall again.
+    let past = is_told(&mut watcher, "cleared").await;
+    assert_eq!(past["fault"], "event_loop", "{past}");
     assert!(
         sandbox
             .log("ws_daemon.log")
@@ -171,25 +181,12 @@ async fn a_record_writer_that_makes_no_headway_is_named() {
     let _daemon = sandbox.daemon().await;
     let (mut ws, _) = sandbox.modern("asks", &[]).await;
     ws.call_and_wait("test_sleep", json!({})).await;
-    let mut now = Value::Null;
-    for _ in 0..100 {
-        now = health(&mut ws).await;
-        if now["watchdog"][0]["fault"] == "record_writer" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(now["watchdog"][0]["fault"], "record_writer", "{now}");
+    let now = is_told(&mut ws, "raised").await;
+    assert_eq!(now["fault"], "record_writer", "{now}");
     assert!(dump(&sandbox, "record_writer").is_some());
     std::fs::remove_file(&full).must("give the disk room");
-    for _ in 0..100 {
-        now = health(&mut ws).await;
-        if now["watchdog"][0]["state"] == "cleared" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(now["watchdog"][0]["state"], "cleared", "{now}");
+    let past = is_told(&mut ws, "cleared").await;
+    assert!(past["until"].is_number(), "{past}");
 }
 
 #[cfg(target_os = "linux")]
