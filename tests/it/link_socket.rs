@@ -176,10 +176,10 @@ async fn s08_another_user_is_refused_even_where_the_file_lets_him() {
     }
     let _daemon = sandbox.daemon().await;
     let path = recorded(&sandbox).must("find the socket");
-    let mut folder = Some(path.as_path());
-    while let Some(open) = folder.filter(|open| open.starts_with("/tmp/exai-") || *open == path) {
-        let _ = fs::set_permissions(open, fs::Permissions::from_mode(0o777));
-        folder = open.parent();
+    let root = sandbox.home();
+    let root = root.parent().must("find the sandbox");
+    for open in path.ancestors().take_while(|open| open.starts_with(root)) {
+        fs::set_permissions(open, fs::Permissions::from_mode(0o777)).must("open it to all");
     }
     let knock = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
         s.sendall(b'GET / HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: Upgrade\\r\\n\

@@ -98,7 +98,7 @@ where
         Err(_) => return None,
     };
     budget.renew(MAX_HANDSHAKE_BYTES);
-    let Ok(heard) = timeout_at(deadline, hear(&mut socket, &budget, shared)).await else {
+    let Ok(heard) = timeout_at(deadline, hear(&mut socket, &budget, &caller, shared)).await else {
         refuse(
             &mut socket,
             None,
@@ -162,6 +162,7 @@ fn count<C>(refused: &Refused, first: &str, caller: &Caller, shared: &Shared<C>)
 async fn hear<S, C>(
     socket: &mut Socket<S>,
     budget: &Budget,
+    caller: &Caller,
     shared: &Shared<C>,
 ) -> Option<(String, Option<Proving>)>
 where
@@ -179,7 +180,15 @@ where
     match first_text(socket).await {
         Some(hello) => Some((hello, Some(proving))),
         None => {
-            tracing::debug!("a client left after our proof: it knows another token");
+            // Or it only wanted to see what we sign: it is told like a failure of ours to come in.
+            if shared.failures.note(caller).is_news {
+                let reason = "the client did not find its token in our proof";
+                tracing::warn!(
+                    peer = caller.name,
+                    reason,
+                    "handshake refused by the client"
+                );
+            }
             None
         }
     }
