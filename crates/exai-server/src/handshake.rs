@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Refusal<S> {
             tokio::time::sleep(self.hold_back).await;
         }
         let Refused { ack, code, reason } = self.refused;
-        refuse_with(&mut self.socket, Some(&ack), code, reason).await;
+        refuse_with(&mut self.socket, Some(&*ack), code, reason).await;
     }
 }
 
@@ -284,14 +284,14 @@ where
 
 /// What to say, the close code, and its reason.
 struct Refused {
-    ack: HelloAck,
+    ack: Box<HelloAck>,
     code: u16,
     reason: &'static str,
 }
 
 impl Refused {
     fn because(error: &str, code: u16, reason: &'static str) -> Self {
-        let ack = HelloAck::refusal(error);
+        let ack = Box::new(HelloAck::refusal(error));
         Self { ack, code, reason }
     }
 }

@@ -39,6 +39,18 @@ impl Door {
         }
     }
 
+    /// The door a descriptor was lent of.
+    #[cfg(unix)]
+    #[expect(dead_code, reason = "the successor makes its list of what it was lent")]
+    pub(crate) fn adopt(lent: OwnedFd) -> io::Result<Self> {
+        if let Some(socket) = Socket::adopt(&lent)? {
+            return Ok(Self::Unix(socket));
+        }
+        let listener = std::net::TcpListener::from(lent);
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(Self::Tcp)
+    }
+
     /// Its port, if it is one.
     pub(crate) fn port(&self) -> Option<u16> {
         match self {

@@ -44,6 +44,27 @@ impl Socket {
         })
     }
 
+    /// Goes on with a descriptor that [`Socket::lend`] made; `None` where it is no Unix socket. What
+    /// does not stand at its path any more is bound anew at the next look.
+    pub(crate) fn adopt(lent: &OwnedFd) -> io::Result<Option<Self>> {
+        let listener = std::os::unix::net::UnixListener::from(lent.try_clone()?);
+        let path = match listener.local_addr() {
+            Ok(address) => address.as_pathname().map(Path::to_owned),
+            Err(_) => None,
+        };
+        let Some(path) = path else {
+            return Ok(None);
+        };
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
+        let put = identity(&path).unwrap_or_default();
+        Ok(Some(Self {
+            listener,
+            path,
+            put,
+        }))
+    }
+
     /// Where it stands.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -122,4 +143,38 @@ fn is_ours(meta: &Metadata) -> bool {
 fn identity(path: &Path) -> Option<(u64, u64)> {
     let meta = path.symlink_metadata().ok()?;
     Some((meta.dev(), meta.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client at the path hears of, whoever accepts.
+    async fn heard(socket: &mut Socket) -> bool {
+        let (client, server) =
+            tokio::join!(UnixStream::connect(socket.path.clone()), socket.accept());
+        client.is_ok() && Socket::caller(&server.unwrap()).name.starts_with("pid ")
+    }
+
+    #[tokio::test]
+    async fn a_lent_descriptor_goes_on_where_its_owner_stops() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        home.prepare().unwrap();
+        let mut elder = Socket::open(&home).unwrap();
+        assert!(heard(&mut elder).await);
+        let lent = elder.lend().unwrap();
+        let mut heir = Socket::adopt(&lent).unwrap().unwrap();
+        // Nobody is turned away in between: who came before the heir looked waits for it.
+        let waiting = UnixStream::connect(heir.path().to_owned()).await.unwrap();
+        drop(elder);
+        heir.accept().await.unwrap();
+        drop(waiting);
+        assert!(heard(&mut heir).await);
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(Socket::adopt(&port.into()).unwrap().is_none());
+        remove(heir.path()).unwrap();
+        heir.put_back();
+        assert!(heard(&mut heir).await, "it stands again");
+    }
 }
