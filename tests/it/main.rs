@@ -25,6 +25,9 @@ mod frames;
 mod invariants;
 mod journal;
 mod limits;
+mod link;
+#[cfg(unix)]
+mod link_socket;
 mod model_list;
 mod models;
 mod money;

@@ -97,6 +97,7 @@ impl Scripted {
 async fn shim(sandbox: &mut Sandbox) -> Shim {
     sandbox
         .set("EXAI_WS_TOKEN", TOKEN)
+        .set("EXAI_WS_SEND_PLAIN_TOKEN", "true")
         .set("EXAI_SHIM_CONNECT_WAIT", "3");
     let mut shim = sandbox.shim();
     shim.initialize("2025-11-25").await;
@@ -244,6 +245,7 @@ async fn the_daemon_learns_whose_window_it_is_and_gets_the_arguments_as_they_wer
     let mut sandbox = by_hand();
     sandbox
         .set("EXAI_WS_TOKEN", TOKEN)
+        .set("EXAI_WS_SEND_PLAIN_TOKEN", "true")
         .set("EXAI_SESSION_ID", "my-window");
     let daemon = Scripted::on(sandbox.port(), predecessor).await;
     let mut shim = sandbox.shim();

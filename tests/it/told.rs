@@ -102,7 +102,9 @@ async fn s06_a_token_with_blanks_or_control_characters_is_named_as_such() {
 
 #[tokio::test]
 async fn r25_a_daemon_that_refuses_our_token_runs_and_status_says_so() {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    // At the socket the system vouches for the owner, and no token is asked for.
+    sandbox.set("EXAI_WS_UNIX_SOCKET", "false");
     let _daemon = sandbox.daemon().await;
     let mut wrong = Sandbox::on_port(sandbox.port());
     wrong
@@ -434,7 +436,9 @@ async fn a_lost_link_is_waited_for_as_long_as_was_set() {
 /// A file that somebody spoilt must not make the daemon invisible, or impossible to end.
 #[tokio::test]
 async fn r25_a_spoilt_token_file_hides_no_daemon_and_keeps_none_alive() {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    // At the socket the system vouches for the owner, and no token is asked for.
+    sandbox.set("EXAI_WS_UNIX_SOCKET", "false");
     let mut daemon = sandbox.daemon().await;
     sandbox.write(".exai/run/token", "a b");
     let status = sandbox.cli(&["status"]).await;

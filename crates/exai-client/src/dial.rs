@@ -1,8 +1,9 @@
 //! How a client reaches a daemon. The client opens no file and starts no process: whoever
 //! builds it says where the daemon is found, and what may be done when none is there.
 
+use crate::stream::Stream;
 use exai_protocol::Secret;
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, path::PathBuf, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -19,6 +20,24 @@ pub struct Target {
     pub host_header: Option<String>,
     /// The token.
     pub token: Secret,
+    /// Whether the token itself is shown, because the owner asked for that: a predecessor knows
+    /// no proof.
+    pub plain: bool,
+    /// The daemon's own door for its user's programs, tried first. Of a connection: that it was
+    /// made there.
+    pub socket: Option<Socket>,
+}
+
+/// A Unix socket, and whose the daemon behind it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// The user it must run as: ours.
+    pub user: u32,
+    /// Whether the token is proven there too, because a person gave it: a wrong one is then told
+    /// and not passed over.
+    pub with_token: bool,
 }
 
 impl Target {
@@ -31,6 +50,36 @@ impl Target {
             format!("{}:{}", self.host, self.port)
         }
     }
+
+    /// What a connection to it says in `Host`, where that is not set: a socket has no port.
+    #[must_use]
+    pub fn host_line(&self) -> String {
+        match &self.socket {
+            Some(_) => "localhost".to_owned(),
+            None => self.authority(),
+        }
+    }
+
+    /// How a connection to it says whose it is.
+    #[must_use]
+    pub fn credential(&self) -> Credential {
+        match &self.socket {
+            Some(socket) if !socket.with_token => Credential::None,
+            _ if self.plain => Credential::Token,
+            _ => Credential::Proof,
+        }
+    }
+}
+
+/// What opens the door on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// At the daemon's own socket the system vouches for both ends.
+    None,
+    /// Both ends prove that they know the token.
+    Proof,
+    /// The token itself, to a daemon that knows no proof.
+    Token,
 }
 
 /// Why no connection came about.
@@ -72,6 +121,11 @@ pub trait Dial: Send + 'static {
         std::future::pending()
     }
 
+    /// Who holds that port, for a message about a stranger; where the system tells.
+    fn port_owner(&self, _port: u16) -> Option<String> {
+        None
+    }
+
     /// Whether the daemon's owner wants none to run: one that goes away then is followed by
     /// none until they say otherwise.
     fn is_stopped(&mut self) -> bool {
@@ -96,6 +150,40 @@ pub async fn connect_tcp(target: &Target) -> Result<TcpStream, Unreachable> {
     Ok(stream)
 }
 
+/// One connection to `target`: through its socket where that leads to a daemon of ours, else over
+/// TCP. The target that comes back says which.
+///
+/// # Errors
+/// [`Unreachable::Connect`].
+pub async fn connect(mut target: Target) -> Result<(Stream, Target), Unreachable> {
+    #[cfg(unix)]
+    if let Some(socket) = &target.socket {
+        match connect_unix(socket).await {
+            Ok(stream) => return Ok((Stream::Unix(stream), target)),
+            Err(error) => {
+                tracing::debug!(path = %socket.path.display(), %error, "not through the socket");
+            }
+        }
+    }
+    target.socket = None;
+    Ok((Stream::Tcp(connect_tcp(&target).await?), target))
+}
+
+/// A connection whose other end is proven to run as the user it should.
+#[cfg(unix)]
+async fn connect_unix(socket: &Socket) -> io::Result<tokio::net::UnixStream> {
+    let stream = tokio::net::UnixStream::connect(&socket.path).await?;
+    let theirs = stream.peer_cred()?.uid();
+    if theirs == socket.user {
+        Ok(stream)
+    } else {
+        Err(io::Error::other(format!(
+            "it is served by user {theirs}, not by {}",
+            socket.user
+        )))
+    }
+}
+
 /// Dials one fixed place.
 pub struct TcpDial {
     target: Target,
@@ -113,7 +201,11 @@ impl Dial for TcpDial {
     type Stream = TcpStream;
 
     async fn dial(&mut self) -> Result<(TcpStream, Target), Unreachable> {
-        Ok((connect_tcp(&self.target).await?, self.target.clone()))
+        let target = Target {
+            socket: None,
+            ..self.target.clone()
+        };
+        Ok((connect_tcp(&target).await?, target))
     }
 }
 
@@ -132,6 +224,11 @@ pub trait Rendezvous: Send + 'static {
     /// allowed (or too soon), so that `locate` or the connection says what is wrong.
     fn start(&mut self) -> impl Future<Output = Result<bool, Unreachable>> + Send {
         std::future::ready(Ok(false))
+    }
+
+    /// See [`Dial::port_owner`].
+    fn port_owner(&self, _port: u16) -> Option<String> {
+        None
     }
 
     /// Whether the daemon's owner stopped it and has not started it again.
@@ -158,16 +255,15 @@ impl<R: Rendezvous> WatchedDial<R> {
         }
     }
 
-    async fn once(&mut self) -> Result<(TcpStream, Target), Unreachable> {
-        let target = self.rendezvous.locate()?;
-        Ok((connect_tcp(&target).await?, target))
+    async fn once(&mut self) -> Result<(Stream, Target), Unreachable> {
+        connect(self.rendezvous.locate()?).await
     }
 }
 
 impl<R: Rendezvous> Dial for WatchedDial<R> {
-    type Stream = TcpStream;
+    type Stream = Stream;
 
-    async fn dial(&mut self) -> Result<(TcpStream, Target), Unreachable> {
+    async fn dial(&mut self) -> Result<(Stream, Target), Unreachable> {
         self.seen = Some(self.rendezvous.fingerprint());
         let failure = match self.once().await {
             Ok(connected) => return Ok(connected),
@@ -188,6 +284,10 @@ impl<R: Rendezvous> Dial for WatchedDial<R> {
                 return;
             }
         }
+    }
+
+    fn port_owner(&self, port: u16) -> Option<String> {
+        self.rendezvous.port_owner(port)
     }
 
     fn is_stopped(&mut self) -> bool {

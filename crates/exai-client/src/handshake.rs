@@ -2,13 +2,16 @@
 
 use crate::{
     config::ClientConfig,
-    dial::{Dial, Target, Unreachable},
+    dial::{Credential, Dial, Target, Unreachable},
+    prove::{Asked, Stranger},
     state::{Failure, Session},
 };
 use exai_protocol::{
+    Secret,
     hello::{ClientInfo, Hello, HelloAck, close},
     limits::{MAX_HANDSHAKE_BYTES, MAX_HELLO_FIELD_BYTES},
     object::RawObject,
+    proof::SUBPROTOCOL,
     version,
 };
 use futures_util::{SinkExt, StreamExt};
@@ -16,10 +19,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{
-        Error, Message,
+        Error, Message, Utf8Bytes,
         client::IntoClientRequest,
+        error::ProtocolError,
         handshake::client::Request,
-        http::{HeaderValue, StatusCode, header::HOST},
+        http::{
+            HeaderValue, StatusCode,
+            header::{HOST, SEC_WEBSOCKET_PROTOCOL},
+        },
         protocol::{CloseFrame, WebSocketConfig},
     },
 };
@@ -43,15 +50,31 @@ pub(crate) async fn attempt<D: Dial>(
         other => Failure::Retry(other.to_string()),
     })?;
     let within = config.times.handshake;
-    tokio::time::timeout(within, greet(stream, &target, config, client))
-        .await
+    let greeted = tokio::time::timeout(within, greet(stream, &target, config, client)).await;
+    greeted
         .unwrap_or_else(|_| {
             let seconds = within.as_secs_f64().round();
             let at = target.authority();
-            Err(Failure::Retry(format!(
+            Err(Broken::Failure(Failure::Retry(format!(
                 "no welcome from {at} within {seconds} s"
-            )))
+            ))))
         })
+        .map_err(|broken| match broken {
+            Broken::Failure(failure) => failure,
+            Broken::Stranger(stranger) => explain(&stranger, &target, dial.port_owner(target.port)),
+        })
+}
+
+/// How a handshake ended that ended in no welcome.
+enum Broken {
+    Failure(Failure),
+    Stranger(Stranger),
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
 }
 
 async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
@@ -59,34 +82,99 @@ async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
     target: &Target,
     config: &ClientConfig,
     client: &ClientInfo,
-) -> Result<(WebSocketStream<S>, Session), Failure> {
+) -> Result<(WebSocketStream<S>, Session), Broken> {
     let request = upgrade(target)?;
     let limits = socket_limits(config.max_frame_bytes);
     let (mut socket, _) = client_async_with_config(request, stream, Some(limits))
         .await
-        .map_err(|error| upgrade_failed(target, &error))?;
+        .map_err(|error| upgrade_failed(target, error))?;
+    let proof = match target.credential() {
+        Credential::Proof => Some(proven(&mut socket, target).await?),
+        Credential::Token | Credential::None => None,
+    };
     let hello = Hello {
         session_id: config.session_id.clone(),
-        token: target.token.clone(),
+        token: match target.credential() {
+            Credential::Token => target.token.clone(),
+            Credential::Proof | Credential::None => Secret::new(""),
+        },
+        proof,
         protocol: Some(version::PROTOCOL.to_owned()),
         features: config.features.clone(),
         client: client.clone(),
     };
-    let hello = fitting(hello);
+    let ack = ask(&mut socket, fitting(hello), target).await?;
+    let session = welcome(&ack, target)?;
+    Ok((socket, session))
+}
+
+/// Our signature, once the other end has shown that it knows the token; it hears nothing before.
+async fn proven<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    target: &Target,
+) -> Result<String, Broken> {
+    let asked = Asked::new().map_err(Failure::Retry)?;
+    let answer = ask(socket, asked.frame(), target).await?;
+    match asked.judge(&answer, &target.token) {
+        Ok(proof) => Ok(proof),
+        Err(stranger) => {
+            let frame = CloseFrame {
+                code: close::UNAUTHORIZED.into(),
+                reason: "the client knows another token".into(),
+            };
+            // It tells a daemon of ours what to log; whoever else it is may hear it too.
+            let _ = socket.close(Some(frame)).await;
+            Err(Broken::Stranger(stranger))
+        }
+    }
+}
+
+/// Says one thing and hears one.
+async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    frame: String,
+    target: &Target,
+) -> Result<Utf8Bytes, Failure> {
     let retry = |error: Error| Failure::Retry(format!("the handshake broke: {error}"));
-    socket.send(Message::text(hello)).await.map_err(retry)?;
+    socket.send(Message::text(frame)).await.map_err(retry)?;
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => {
-                let session = welcome(&text, target)?;
-                return Ok((socket, session));
-            }
+            Some(Ok(Message::Text(text))) => return Ok(text),
             Some(Ok(Message::Close(frame))) => return Err(closed(frame.as_ref(), target)),
             Some(Ok(_)) => {}
             Some(Err(error)) => return Err(retry(error)),
             None => return Err(Failure::Retry("closed during the handshake".to_owned())),
         }
     }
+}
+
+/// Who is there instead of our daemon, and what to do.
+fn explain(stranger: &Stranger, target: &Target, owner: Option<String>) -> Failure {
+    let at = target.authority();
+    let port = target.port;
+    let owner = owner.map_or_else(String::new, |owner| format!(" ({owner})"));
+    match stranger {
+        Stranger::NoProof(what) => Failure::Retry(format!(
+            "something else is on port {port}{owner}; it does not know the token: {what}; nothing \
+             was said to it. A daemon older than this program needs EXAI_WS_SEND_PLAIN_TOKEN=true"
+        )),
+        Stranger::OtherToken(_) if target.token.is_empty() => refused("unauthorized", "", target),
+        Stranger::OtherToken(server) => Failure::Refused(format!(
+            "something else is on port {port}{owner}; it does not know the token, and the daemon \
+             at {at} does not accept this token: it says that it is the exai of {}. Either the token \
+             was rotated, or it belongs to another home (EXAI_HOME): compare `exai-daemon token show`",
+            tame(&server.home)
+        )),
+    }
+}
+
+/// What a stranger says is shown, a line of it at most.
+fn tame(text: &str) -> String {
+    const LONGEST: usize = 200;
+    text.chars()
+        .filter(|letter| !letter.is_control())
+        .take(LONGEST)
+        .collect()
 }
 
 /// A hello is bounded; what is only nice to know gives way.
@@ -103,9 +191,14 @@ fn fitting(mut hello: Hello) -> String {
 
 fn upgrade(target: &Target) -> Result<Request, Failure> {
     let wrong = |what: &str| Failure::Refused(format!("{what} is not usable in a request"));
-    let mut request = format!("ws://{}/", target.authority())
+    let at = target.host_line();
+    let mut request = format!("ws://{at}/")
         .into_client_request()
-        .map_err(|_| wrong(&format!("the daemon's address {}", target.authority())))?;
+        .map_err(|_| wrong(&format!("the daemon's address {at}")))?;
+    if target.credential() == Credential::Proof {
+        let value = HeaderValue::from_static(SUBPROTOCOL);
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, value);
+    }
     if let Some(host) = &target.host_header {
         let value = HeaderValue::from_str(host).map_err(|_| wrong("the Host header"))?;
         request.headers_mut().insert(HOST, value);
@@ -123,9 +216,9 @@ fn socket_limits(max_frame: usize) -> WebSocketConfig {
         .max_frame_size(incoming)
 }
 
-fn upgrade_failed(target: &Target, error: &Error) -> Failure {
+fn upgrade_failed(target: &Target, error: Error) -> Broken {
     let at = target.authority();
-    match error {
+    Broken::Failure(match error {
         Error::Http(response) if response.status() == StatusCode::FORBIDDEN => {
             Failure::Refused(format!(
                 "{at} does not accept this Host; add it to EXAI_WS_ALLOWED_HOSTS of the daemon"
@@ -137,8 +230,12 @@ fn upgrade_failed(target: &Target, error: &Error) -> Failure {
                 "{at} is no exai daemon, or not ready: HTTP {status}"
             ))
         }
+        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
+            let what = "it upgrades without knowing of proof".to_owned();
+            return Broken::Stranger(Stranger::NoProof(what));
+        }
         other => Failure::Retry(format!("{at}: the upgrade failed: {other}")),
-    }
+    })
 }
 
 fn welcome(text: &str, target: &Target) -> Result<Session, Failure> {
@@ -187,6 +284,11 @@ fn refused(error: &str, message: &str, target: &Target) -> Failure {
             "the daemon at {at} does not speak protocol {}{said}; update the older of the two",
             version::PROTOCOL
         ),
+        "rate_limited" => {
+            return Failure::Retry(format!(
+                "the daemon at {at} looks at no more tokens for a while{said}"
+            ));
+        }
         "hello_timeout" => {
             return Failure::Retry(format!("the daemon at {at} did not see our hello in time"));
         }
@@ -199,6 +301,7 @@ fn closed(frame: Option<&CloseFrame>, target: &Target) -> Failure {
     let reason = frame.map_or("", |frame| frame.reason.as_str());
     match code {
         close::UNAUTHORIZED => refused("unauthorized", reason, target),
+        close::RATE_LIMITED => refused("rate_limited", reason, target),
         close::UNSUPPORTED_PROTOCOL => refused("unsupported_protocol", reason, target),
         close::INVALID_HELLO | close::MISSING_HELLO => refused("invalid_hello", reason, target),
         _ => Failure::Retry(format!(

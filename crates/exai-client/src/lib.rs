@@ -41,7 +41,9 @@ mod handshake;
 mod heartbeat;
 mod inbound;
 mod outbound;
+mod prove;
 mod state;
+mod stream;
 mod wire;
 
 #[cfg(test)]
@@ -52,6 +54,11 @@ pub use backoff::{Backoff, BackoffPolicy, BadBackoff};
 pub use call::{CallEvent, CallSpec, CallStream};
 pub use client::{Client, Collected};
 pub use config::{ClientConfig, Times};
-pub use dial::{Dial, Rendezvous, Target, TcpDial, Unreachable, WatchedDial, connect_tcp};
+pub use dial::{
+    Credential, Dial, Rendezvous, Socket, Target, TcpDial, Unreachable, WatchedDial, connect,
+    connect_tcp,
+};
 pub use events::{EventItem, EventStream, News};
+pub use prove::{Asked, Stranger};
 pub use state::{LinkState, Outage, Session};
+pub use stream::Stream;

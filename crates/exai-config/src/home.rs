@@ -224,6 +224,8 @@ files! {
     start_lock_file = run_dir / "start.lock";
     /// Where the daemon is to be found.
     endpoint_file = run_dir / "endpoint.json";
+    /// The daemon's socket, where its path is not too long for one.
+    socket_file = run_dir / "daemon.sock";
     /// There while the owner wants no daemon.
     stopped_file = run_dir / "stopped";
     /// The token.

@@ -11,9 +11,12 @@ pub mod keys;
 pub mod load;
 mod owner;
 pub mod platform;
+pub mod port_owner;
 pub mod render;
 pub mod rendezvous;
 pub mod settings;
+#[cfg(unix)]
+pub mod socket;
 pub mod strings;
 pub mod token;
 mod variables;

@@ -44,6 +44,29 @@ pub fn read(home: &Home) -> Result<Option<Endpoint>, RecordError> {
     Ok(endpoint)
 }
 
+/// The socket that a record names, and the user who must be at its other end: us. `None` where
+/// the record names none.
+///
+/// # Errors
+/// Why what stands there may not be spoken to.
+#[cfg(unix)]
+pub fn socket(endpoint: &Endpoint) -> io::Result<Option<(PathBuf, u32)>> {
+    let Some(path) = endpoint.socket.as_ref().map(PathBuf::from) else {
+        return Ok(None);
+    };
+    crate::socket::check(&path)?;
+    Ok(Some((path, crate::socket::user())))
+}
+
+/// Elsewhere the daemon is reached over TCP, with proof on both sides.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn socket(_: &Endpoint) -> io::Result<Option<(PathBuf, u32)>> {
+    Ok(None)
+}
+
 /// Whether the record still names this boot; a record that cannot be read does not.
 #[must_use]
 pub fn names(home: &Home, boot: &BootId) -> bool {
@@ -159,6 +182,7 @@ mod tests {
             boot_id: BootId::from(boot),
             protocol: "1.1".to_owned(),
             version: "0.1.0".to_owned(),
+            socket: None,
         }
     }
 

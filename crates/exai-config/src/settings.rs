@@ -38,6 +38,8 @@ pub struct Network {
     pub host: String,
     /// 0 lets the system choose.
     pub port: u16,
+    /// Whether the daemon listens on a Unix socket too.
+    pub unix_socket: bool,
     /// `Host` headers accepted besides loopback and the bound address.
     pub allowed_hosts: Vec<String>,
     /// Largest frame.
@@ -76,6 +78,10 @@ pub struct Auth {
     pub token: Option<Secret>,
     /// How long the old token still opens after a rotation.
     pub token_overlap: Duration,
+    /// Whether a client may show the token itself.
+    pub accept_plain_token: bool,
+    /// Whether we show the token itself to a daemon.
+    pub send_plain_token: bool,
 }
 
 /// The life of a call.

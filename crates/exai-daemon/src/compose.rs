@@ -243,5 +243,6 @@ pub(crate) fn edge(settings: &Settings, port: u16) -> exai_server::Settings {
         allowed_hosts,
         port,
         compat_text: settings.calls.compat_text,
+        accept_plain_token: settings.auth.accept_plain_token,
     }
 }

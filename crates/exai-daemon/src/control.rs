@@ -20,7 +20,7 @@ use exai_protocol::{
     hello::ServerInfo,
     tool::ToolEntry,
 };
-use exai_server::{Control, Keys};
+use exai_server::{Control, Failures, Keys};
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::Duration,
@@ -53,6 +53,7 @@ pub(crate) struct Daemon {
     /// What was found wrong once everything stood.
     late: OnceLock<Vec<String>>,
     watchdog: Book,
+    strangers: OnceLock<Arc<Failures>>,
     keys: RwLock<Keys>,
     store: Option<Mutex<(TokenStore, Duration)>>,
     ending: watch::Sender<Option<Ending>>,
@@ -74,6 +75,7 @@ impl Daemon {
             models: OnceLock::new(),
             late: OnceLock::new(),
             watchdog: Book::default(),
+            strangers: OnceLock::new(),
             keys: RwLock::new(keys(keyring)),
             store: store.map(Mutex::new),
             ending: watch::Sender::new(None),
@@ -100,6 +102,11 @@ impl Daemon {
     /// What the watchdog sees.
     pub(crate) fn watchdog(&self) -> &Book {
         &self.watchdog
+    }
+
+    /// The same for those who failed to come in.
+    pub(crate) fn set_strangers(&self, strangers: Arc<Failures>) {
+        let _ = self.strangers.set(strangers);
     }
 
     /// Who is asked; absent before the composition is done.
@@ -165,6 +172,7 @@ impl Daemon {
         let uptime = (t - self.started_at).max(0.0) as u64;
         let mut warnings = facts.warnings.clone();
         warnings.extend((self.log_troubles)());
+        warnings.extend(self.strangers.get().and_then(|failures| failures.trouble()));
         let providers = self
             .models
             .get()
@@ -223,7 +231,16 @@ impl Control for Daemon {
     fn authenticate(&self, token: &Secret) -> Option<Principal> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         keys.admits(token, (self.facts.clock)())
-            .then(|| Principal::new("owner"))
+            .then(|| self.owner())
+    }
+
+    fn tokens(&self) -> Vec<Secret> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.valid((self.facts.clock)())
+    }
+
+    fn owner(&self) -> Principal {
+        Principal::new("owner")
     }
 
     fn rotate_token(&self, old: &Secret, new: &Secret) -> Result<(), String> {

@@ -3,7 +3,9 @@
 
 use crate::{context::Context, exit, output, probe};
 use anyhow::Result;
-use exai_client::{Client, ClientConfig, LinkState, Rendezvous, Target, Unreachable, WatchedDial};
+use exai_client::{
+    Client, ClientConfig, LinkState, Rendezvous, Socket, Target, Unreachable, WatchedDial,
+};
 use exai_config::{Home, TokenError, TokenStore, rendezvous, token::Found};
 use exai_protocol::{ClientId, Secret, endpoint::Endpoint, hello::ClientInfo};
 use std::{
@@ -19,6 +21,7 @@ pub(crate) struct Places {
     host: String,
     port: u16,
     given: Option<Secret>,
+    plain: bool,
     by_address: bool,
     forgiving: bool,
 }
@@ -31,6 +34,7 @@ impl Places {
             host: settings.network.host.clone(),
             port: settings.network.port,
             given: settings.auth.token.clone(),
+            plain: settings.auth.send_plain_token,
             by_address: settings.shim.by_address,
             forgiving: false,
         }
@@ -61,13 +65,31 @@ impl Places {
 
     /// Where a record says that it listens.
     pub(crate) fn recorded(&self, record: &Endpoint) -> Result<Target, TokenError> {
-        self.target(&record.host, record.port)
+        // A socket that may not be spoken to is passed over.
+        let socket = rendezvous::socket(record).ok().flatten();
+        let target = match self.target(&record.host, record.port) {
+            // There the system vouches for us, whatever became of the token.
+            Err(_) if socket.is_some() => {
+                self.clone().forgiving().target(&record.host, record.port)?
+            }
+            target => target?,
+        };
+        let socket = socket.map(|(path, user)| Socket {
+            path,
+            user,
+            with_token: self.given.is_some(),
+        });
+        Ok(Target { socket, ..target })
     }
 
     /// These places, without the record where that leads nowhere and the settings do not: a
     /// daemon whose record was spoilt a moment ago is found all the same.
     async fn checked(mut self) -> Result<Self, TokenError> {
-        let (best, configured) = (self.best()?, self.configured()?);
+        let best = self.best()?;
+        let configured = match self.configured() {
+            Err(_) if best.socket.is_some() => return Ok(self),
+            configured => configured?,
+        };
         if best.authority() != configured.authority() && configured.port != 0 {
             let ours = async |target| {
                 matches!(
@@ -94,6 +116,8 @@ impl Places {
             host: reachable(host),
             port,
             host_header: None,
+            socket: None,
+            plain: self.plain,
             token,
         })
     }
@@ -113,6 +137,10 @@ impl Rendezvous for Places {
                 .hash(&mut hasher);
         }
         hasher.finish()
+    }
+
+    fn port_owner(&self, port: u16) -> Option<String> {
+        exai_config::port_owner::owner(port).map(|owner| owner.to_string())
     }
 
     fn is_stopped(&mut self) -> bool {
@@ -297,6 +325,7 @@ mod tests {
             host,
             port: 8765,
             given: None,
+            plain: false,
             by_address: false,
             forgiving: false,
         }
@@ -311,6 +340,7 @@ mod tests {
             boot_id: "b".into(),
             protocol: "1.1".into(),
             version: "0".into(),
+            socket: None,
         }
     }
 

@@ -4,7 +4,9 @@ pub(crate) mod door;
 pub(crate) mod identity;
 pub(crate) mod instance;
 pub(crate) mod port_fault;
-pub(crate) mod port_owner;
 pub(crate) mod pulse;
 pub(crate) mod signal;
+#[cfg(unix)]
+pub(crate) mod socket;
 pub(crate) mod spawn;
+mod tcp;

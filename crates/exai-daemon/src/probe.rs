@@ -3,17 +3,16 @@
 
 mod first_frame;
 
-use exai_client::{Target, Unreachable, connect_tcp};
+use exai_client::{Asked, Credential, Stranger, Stream, Target, Unreachable, connect};
 use exai_config::Home;
 use exai_protocol::{
-    ClientId,
+    ClientId, Secret,
     hello::{ClientInfo, Hello, HelloAck, ServerInfo},
     object::RawObject,
     version,
 };
-use first_frame::{First, exchange};
+use first_frame::{First, Line};
 use std::{path::Path, time::Duration};
-use tokio::net::TcpStream;
 
 /// What a handshake met.
 #[derive(Debug, Clone)]
@@ -42,22 +41,78 @@ pub(crate) async fn probe(target: &Target, home: &Home) -> Answer {
 
 /// The same with another patience.
 pub(crate) async fn probe_within(target: &Target, home: &Home, patience: Duration) -> Answer {
-    let stream = match tokio::time::timeout(patience, connect_tcp(target)).await {
-        Ok(Ok(stream)) => stream,
+    let (stream, target) = match tokio::time::timeout(patience, connect(target.clone())).await {
+        Ok(Ok(connected)) => connected,
         Ok(Err(Unreachable::Connect { error, .. })) => return Answer::Nobody(error.to_string()),
         Ok(Err(other)) => return Answer::Nobody(other.to_string()),
         Err(_) => return Answer::Nobody("no connection in time".to_owned()),
     };
-    match tokio::time::timeout(patience, shake(target, home, stream)).await {
+    match tokio::time::timeout(patience, shake(&target, home, stream)).await {
         Ok(answer) => answer,
         Err(_) => Answer::Silent,
     }
 }
 
-async fn shake(target: &Target, home: &Home, stream: TcpStream) -> Answer {
-    let hello = Hello {
+async fn shake(target: &Target, home: &Home, stream: Stream) -> Answer {
+    match Line::upgrade(stream, &target.host_line()).await {
+        Ok(Ok(mut line)) => {
+            let answer = greet(target, home, &mut line).await;
+            line.close().await;
+            answer
+        }
+        Ok(Err(first)) => no_text(first),
+        Err(error) => hung_up(&error),
+    }
+}
+
+/// The hello, and before it the question that a stranger cannot answer.
+async fn greet(target: &Target, home: &Home, line: &mut Line<Stream>) -> Answer {
+    let mut proof = None;
+    if target.credential() == Credential::Proof {
+        match prove(target, home, line).await {
+            Ok(signed) => proof = Some(signed),
+            Err(answer) => return answer,
+        }
+    }
+    let token = match target.credential() {
+        Credential::Token => target.token.clone(),
+        Credential::Proof | Credential::None => Secret::new(""),
+    };
+    match line.ask(&hello(token, proof).encode()).await {
+        Ok(First::Text(text)) => judge(&text, home),
+        Ok(other) => no_text(other),
+        Err(error) => hung_up(&error),
+    }
+}
+
+async fn prove(target: &Target, home: &Home, line: &mut Line<Stream>) -> Result<String, Answer> {
+    let asked = Asked::new().map_err(Answer::Nobody)?;
+    let answer = match line.ask(&asked.frame()).await {
+        Ok(First::Text(text)) => text,
+        Ok(other) => return Err(no_text(other)),
+        Err(error) => return Err(hung_up(&error)),
+    };
+    let stranger = match asked.judge(&answer, &target.token) {
+        Ok(proof) => return Ok(proof),
+        Err(stranger) => stranger,
+    };
+    Err(match stranger {
+        Stranger::OtherToken(server) if !is_home(&server.home, home) => Answer::OtherHome(*server),
+        Stranger::OtherToken(_) => {
+            Answer::Refused("unauthorized: it does not know our token".to_owned())
+        }
+        Stranger::NoProof(_) if ack(&answer).is_some() => {
+            Answer::Foreign("it is an exai of an older generation, or pretends to be".to_owned())
+        }
+        Stranger::NoProof(how) => Answer::Foreign(how),
+    })
+}
+
+fn hello(token: Secret, proof: Option<String>) -> Hello {
+    Hello {
         session_id: None,
-        token: target.token.clone(),
+        token,
+        proof,
         protocol: Some(version::PROTOCOL.to_owned()),
         features: Vec::new(),
         client: ClientInfo {
@@ -68,26 +123,32 @@ async fn shake(target: &Target, home: &Home, stream: TcpStream) -> Answer {
             pid: Some(std::process::id()),
             ..ClientInfo::default()
         },
-    };
-    match exchange(stream, &target.authority(), &hello.encode()).await {
-        Ok(First::Text(text)) => judge(&text, home),
-        Ok(First::Closed(reason)) => Answer::Refused(format!("it closed the handshake: {reason}")),
-        Ok(First::Http(403, body)) if body.starts_with("exai:") => {
-            Answer::Refused(body.trim().to_owned())
-        }
-        Ok(First::Http(status, _)) => Answer::Foreign(format!("it answers HTTP {status}")),
-        Ok(First::Other) => Answer::Foreign("it does not speak WebSocket".to_owned()),
-        Err(error) => Answer::Foreign(format!("it hung up on our hello: {error}")),
     }
 }
 
-fn judge(text: &str, home: &Home) -> Answer {
+fn no_text(first: First) -> Answer {
+    match first {
+        First::Closed(reason) => Answer::Refused(format!("it closed the handshake: {reason}")),
+        First::Http(403, body) if body.starts_with("exai:") => {
+            Answer::Refused(body.trim().to_owned())
+        }
+        First::Http(status, _) => Answer::Foreign(format!("it answers HTTP {status}")),
+        First::Text(_) | First::Other => Answer::Foreign("it does not speak WebSocket".to_owned()),
+    }
+}
+
+fn hung_up(error: &std::io::Error) -> Answer {
+    Answer::Foreign(format!("it hung up on our hello: {error}"))
+}
+
+fn ack(text: &str) -> Option<HelloAck> {
     let is_ack = RawObject::parse(text)
         .is_ok_and(|object| matches!(object.string("op"), Ok(Some(op)) if op == "hello_ack"));
-    let Some(ack) = Some(text)
-        .filter(|_| is_ack)
-        .and_then(|text| serde_json::from_str::<HelloAck>(text).ok())
-    else {
+    is_ack.then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+fn judge(text: &str, home: &Home) -> Answer {
+    let Some(ack) = ack(text) else {
         return Answer::Foreign("its first frame is no hello_ack".to_owned());
     };
     match ack.server {
@@ -158,6 +219,8 @@ mod tests {
             host: "127.0.0.1".to_owned(),
             port,
             host_header: None,
+            socket: None,
+            plain: false,
             token: exai_protocol::Secret::new("t"),
         };
         let serve = async {
@@ -198,6 +261,8 @@ mod tests {
             host: "127.0.0.1".to_owned(),
             port,
             host_header: None,
+            socket: None,
+            plain: false,
             token: exai_protocol::Secret::new(""),
         };
         assert!(matches!(

@@ -8,7 +8,11 @@ use crate::{
     dial::Places,
     exit, funds,
     lifecycle::{
-        door, instance::Instance, port_fault::port_fault, port_owner, pulse, signal::Signals,
+        door::{self, Door},
+        instance::Instance,
+        port_fault::port_fault,
+        pulse,
+        signal::Signals,
     },
     models, os,
     probe::probe,
@@ -16,7 +20,7 @@ use crate::{
     watchdog::{Subjects, Watchdog},
 };
 use anyhow::{Context, Result};
-use exai_config::{Home, Loaded, rendezvous};
+use exai_config::{Home, Loaded, port_owner, rendezvous};
 use exai_engine::{Engine, ports::recorder::Recorder};
 use exai_protocol::{BootId, endpoint::Endpoint, event::WatchdogFault, version::PROTOCOL};
 use exai_server::Server;
@@ -27,10 +31,7 @@ use exai_telemetry::{
     records::{RecordFiles, RecordWriter},
 };
 use std::{process::ExitCode, sync::Arc, time::Duration};
-use tokio::{
-    net::TcpListener,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How `run` was asked to behave.
@@ -88,21 +89,23 @@ pub(crate) fn daemon(home: Home, loaded: Loaded, options: Options) -> Result<Exi
 
 async fn live(
     home: Home,
-    loaded: Loaded,
+    mut loaded: Loaded,
     instance: Instance,
     file: SharedFile,
     log: Arc<LogGuard>,
 ) -> Result<ExitCode> {
     let network = &loaded.settings.network;
     let signals = Signals::listen().context("signals cannot be received")?;
-    let listener = match door::open(&network.host, network.port).await {
-        Ok(listener) => listener,
+    let (doors, trouble) = match door::open(&home, network).await {
+        Ok(open) => open,
         Err(error) => return cannot_bind(home, loaded, &error).await,
     };
-    let port = listener
-        .local_addr()
-        .context("the listener has no address")?
-        .port();
+    if let Some(trouble) = trouble {
+        tracing::warn!("{trouble}");
+        loaded.warnings.push(trouble);
+    }
+    let port = doors.iter().find_map(Door::port);
+    let port = port.context("the listener has no address")?;
     let boot_id = compose::fresh_boot_id()?;
     let funds = funds::open(&home, &loaded.settings, boot_id.clone()).await?;
     let (recorder, records) = Recorder::channel(RECORDS_IN_FLIGHT);
@@ -128,18 +131,20 @@ async fn live(
     })?;
     let pid = std::process::id();
     let endpoint = Endpoint {
-        host: network.host.clone(),
+        host: loaded.settings.network.host.clone(),
         port,
         pid,
         pid_started: os::process_started(pid),
         boot_id,
         protocol: PROTOCOL.to_owned(),
         version: compose::VERSION.to_owned(),
+        socket: doors.iter().find_map(Door::path),
     };
     let instance = Arc::new(instance);
     instance.publish(&endpoint)?;
     rendezvous::clear_stopped(&home).context("cannot remove the stopped marker")?;
-    tracing::info!(host = endpoint.host, port, boot = %endpoint.boot_id, "listening");
+    let socket = endpoint.socket.as_deref();
+    tracing::info!(host = endpoint.host, port, socket, boot = %endpoint.boot_id, "listening");
 
     let chores = TaskTracker::new();
     let idle = CancellationToken::new();
@@ -180,7 +185,7 @@ async fn live(
     })
     .context("no thread for the watchdog")?;
     let edge = compose::edge(&loaded.settings, port);
-    serve(listener, &engine, &daemon, edge, signals).await;
+    serve(doors, &engine, &daemon, edge, signals).await;
 
     idle.cancel();
     chores.close();
@@ -204,7 +209,7 @@ async fn live(
 
 /// Serves until asked to end, then: accept no one, drain, answer the rest, say goodbye.
 async fn serve(
-    listener: TcpListener,
+    doors: Vec<Door>,
     engine: &Arc<Engine>,
     daemon: &Arc<Daemon>,
     edge: exai_server::Settings,
@@ -213,12 +218,9 @@ async fn serve(
     let (closing, goodbye) = (CancellationToken::new(), CancellationToken::new());
     let server = Server::new(Arc::clone(engine), Arc::clone(daemon), edge);
     let edge = TaskTracker::new();
-    edge.spawn(exai_server::serve(
-        listener,
-        server,
-        closing.clone(),
-        goodbye.clone(),
-    ));
+    daemon.set_strangers(server.failures());
+    door::serve(doors, &server, &edge, &closing, &goodbye);
+    drop(server);
     edge.close();
     let ending = asked_to_end(daemon, &mut signals).await;
     closing.cancel();

@@ -22,4 +22,7 @@ pub struct Endpoint {
     pub protocol: String,
     /// The daemon's version.
     pub version: String,
+    /// The daemon's Unix socket, where it has one: the way in for its own user's programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
 }

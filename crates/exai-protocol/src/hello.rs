@@ -16,6 +16,8 @@ pub mod close {
     pub const HELLO_TIMEOUT: u16 = 4002;
     /// The token is wrong.
     pub const UNAUTHORIZED: u16 = 4003;
+    /// Too many wrong tokens came from there (addition).
+    pub const RATE_LIMITED: u16 = 4029;
     /// The peer's major protocol version is not ours (addition).
     pub const UNSUPPORTED_PROTOCOL: u16 = 4004;
     /// The peer does not read what it asked for (addition).
@@ -57,8 +59,10 @@ pub struct ClientInfo {
 pub struct Hello {
     /// V1's advisory id.
     pub session_id: Option<String>,
-    /// Proof of the right to be here.
+    /// Proof of the right to be here; empty where it is proven otherwise.
     pub token: Secret,
+    /// The client's signature, after `prove`; see [`crate::proof`].
+    pub proof: Option<String>,
     /// `major.minor`; absent in V1.
     pub protocol: Option<String>,
     /// See [`version::feature`].
@@ -109,6 +113,7 @@ impl Hello {
         Ok(Self {
             session_id: text_of("session_id")?,
             token: Secret::new(text_of("token")?.unwrap_or_default()),
+            proof: text_of("proof")?,
             protocol,
             features: object
                 .typed("features")
@@ -127,7 +132,10 @@ impl Hello {
             "session_id".into(),
             self.session_id.clone().unwrap_or_default().into(),
         );
-        frame.insert("token".into(), self.token.expose().into());
+        match &self.proof {
+            Some(proof) => frame.insert("proof".into(), proof.as_str().into()),
+            None => frame.insert("token".into(), self.token.expose().into()),
+        };
         if let Some(protocol) = &self.protocol {
             frame.insert("protocol".into(), protocol.as_str().into());
             frame.insert("features".into(), self.features.clone().into());
@@ -206,12 +214,16 @@ pub struct HelloAck {
     /// The session the connection belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// Why not: `invalid_hello`, `missing_hello`, `unauthorized`, `unsupported_protocol`.
+    /// Why not: `invalid_hello`, `missing_hello`, `unauthorized`, `unsupported_protocol`,
+    /// `rate_limited`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The same for a person, to peers that announced a protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// With `rate_limited`: after how many seconds another token is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
     /// The daemon's protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
@@ -238,6 +250,7 @@ impl HelloAck {
             session_id: None,
             error: Some(error.to_owned()),
             message: None,
+            retry_after: None,
             protocol: None,
             server: None,
             features: Vec::new(),

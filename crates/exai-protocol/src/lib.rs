@@ -13,6 +13,7 @@ pub mod ids;
 pub mod limits;
 pub mod names;
 pub mod object;
+pub mod proof;
 pub mod record;
 pub mod request;
 pub mod scan;

@@ -3,7 +3,7 @@
 
 mod requests;
 
-use crate::{call, control, endpoint::Endpoint, health::Health, hello, version};
+use crate::{call, control, endpoint::Endpoint, health::Health, hello, proof, version};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -76,6 +76,7 @@ impl Frames {
 
     fn client(&mut self) {
         self.up::<requests::Hello>("hello");
+        self.up::<proof::Prove>("prove");
         self.up::<requests::ListTools>("list_tools");
         self.up::<requests::CallTool>("call_tool");
         self.up::<requests::Operate>("operate");
@@ -94,6 +95,7 @@ impl Frames {
     }
 
     fn daemon(&mut self) {
+        self.down::<proof::Proof>("proof");
         self.down::<hello::HelloAck>("hello_ack");
         self.down::<call::CallToolAck>("call_tool_ack");
         self.down::<call::Progress>("progress");

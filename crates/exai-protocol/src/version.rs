@@ -21,6 +21,8 @@ pub mod feature {
     pub const EVENTS: &str = "events";
     /// No `call_tool_ack` for a call that is answered at once: the answer says it all.
     pub const BRIEF: &str = "brief";
+    /// Said by a daemon only: it proves that it knows the token, and takes proof instead of it.
+    pub const PROOF: &str = "proof";
     /// Said by a daemon only: it knows every call that daemons of its home accepted before it.
     pub const JOURNAL: &str = "journal";
     /// The peer wants to hear when its tool list changes (`tools_changed` frames).

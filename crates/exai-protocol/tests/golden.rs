@@ -16,6 +16,7 @@ use exai_protocol::{
     call::{CallToolAck, CallToolRes, Partial, Progress},
     control::*,
     hello::{Hello, HelloAck, HelloFault},
+    proof::{Proof, Prove},
     request::Request,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -29,6 +30,9 @@ fn through(name: &str, text: &str) -> String {
             .unwrap_or_else(|fault| panic!("{name}: {fault:?}"))
             .encode();
     }
+    if name.starts_with("client_prove") {
+        return typed::<Prove>(name, text);
+    }
     if name.starts_with("client_") {
         return Request::decode(text)
             .map(|request| reencode::request(&request).to_string())
@@ -39,6 +43,7 @@ fn through(name: &str, text: &str) -> String {
         .unwrap()
         .to_owned();
     match op.as_str() {
+        "proof" => typed::<Proof>(name, text),
         "hello_ack" => typed::<HelloAck>(name, text),
         "call_tool_ack" => typed::<CallToolAck>(name, text),
         "progress" => typed::<Progress>(name, text),

@@ -1,7 +1,13 @@
 //! The door. A place among the pending handshakes is taken before a connection is, so that a
-//! crowd waits in the system's backlog and not in our memory.
+//! crowd waits in the system's backlog and not in our memory. A daemon has several doors, each
+//! with places of its own: a crowd at one keeps nobody out at another.
 
-use crate::{Control, Settings, Shared, auth::Failures, connection, handshake};
+use crate::{
+    Control, Failures, Settings, Shared,
+    caller::Caller,
+    connection,
+    handshake::{self, Verdict},
+};
 use exai_engine::Engine;
 use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{
@@ -11,13 +17,16 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// Refusals held back at once; more are told without delay, as waiting is to cost them and not us.
+const HELD_BACK: usize = 64;
+
 /// Where connections come from.
 pub trait Listener: Send + 'static {
     /// What a connection is.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    /// Who is at the other end, for the log; empty where that cannot be said.
-    fn peer(_: &Self::Stream) -> String {
-        String::new()
+    /// Who is at the other end, as far as the system says.
+    fn caller(_: &Self::Stream) -> Caller {
+        Caller::default()
     }
     /// Waits for the next one; cancel-safe.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
@@ -26,10 +35,8 @@ pub trait Listener: Send + 'static {
 impl Listener for TcpListener {
     type Stream = TcpStream;
 
-    fn peer(stream: &TcpStream) -> String {
-        stream
-            .peer_addr()
-            .map_or_else(|_| String::new(), |address| address.to_string())
+    fn caller(stream: &TcpStream) -> Caller {
+        stream.peer_addr().map(Caller::at).unwrap_or_default()
     }
 
     async fn accept(&mut self) -> io::Result<TcpStream> {
@@ -41,24 +48,38 @@ impl Listener for TcpListener {
     }
 }
 
-/// What a listener serves.
+/// What listeners serve; a clone serves another one.
 pub struct Server<C> {
     shared: Arc<Shared<C>>,
+}
+
+impl<C> Clone for Server<C> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
 }
 
 impl<C: Control> Server<C> {
     /// An edge for this engine.
     #[must_use]
     pub fn new(engine: Arc<Engine>, control: Arc<C>, settings: Settings) -> Self {
-        let failures = Failures::new();
         Self {
             shared: Arc::new(Shared {
                 engine,
                 control,
                 settings,
-                failures,
+                failures: Arc::new(Failures::new()),
+                held_back: Semaphore::new(HELD_BACK),
             }),
         }
+    }
+
+    /// Who failed to come in lately.
+    #[must_use]
+    pub fn failures(&self) -> Arc<Failures> {
+        Arc::clone(&self.shared.failures)
     }
 }
 
@@ -73,16 +94,24 @@ pub async fn serve<L: Listener, C: Control>(
     let connections = TaskTracker::new();
     while let Some(stream) = next(&mut listener, &pending, &closing).await {
         let (stream, place) = stream;
-        let peer = L::peer(&stream);
+        let caller = L::caller(&stream);
         let (shared, goodbye) = (Arc::clone(&server.shared), goodbye.clone());
         connections.spawn(async move {
             let welcomed = tokio::select! {
-                welcomed = Box::pin(handshake::welcome(stream, peer, &shared)) => welcomed,
+                welcomed = Box::pin(handshake::welcome(stream, caller, &shared)) => welcomed,
                 () = goodbye.cancelled() => None,
             };
+            // Who is refused slowly must not keep others out meanwhile.
             drop(place);
-            if let Some(welcomed) = welcomed {
-                connection::run(welcomed, shared, goodbye).await;
+            match welcomed {
+                Some(Verdict::Welcome(welcomed)) => {
+                    connection::run(welcomed, shared, goodbye).await;
+                }
+                Some(Verdict::Refused(refused)) => tokio::select! {
+                    () = Box::pin(refused.tell(&shared)) => {}
+                    () = goodbye.cancelled() => {}
+                },
+                None => {}
             }
         });
     }

@@ -36,7 +36,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves a welcomed peer until either side ends it.
 pub(crate) async fn run<S, C>(
-    welcomed: Welcomed<S>,
+    welcomed: Box<Welcomed<S>>,
     shared: Arc<Shared<C>>,
     goodbye: CancellationToken,
 ) where
@@ -47,7 +47,7 @@ pub(crate) async fn run<S, C>(
         socket,
         hello,
         principal,
-    } = welcomed;
+    } = *welcomed;
     let engine = Arc::clone(&shared.engine);
     let outbox = Arc::new(Outbox::new(
         shared.settings.max_frame_bytes,
@@ -241,6 +241,7 @@ fn greeting<C: Control>(announced: bool, shared: &Shared<C>, session_id: Session
         ack.protocol = Some(PROTOCOL.to_owned());
         ack.server = Some(shared.control.identity().clone());
         ack.features = FEATURES.map(str::to_owned).to_vec();
+        ack.features.push(feature::PROOF.to_owned());
         if engine.remembers_all() {
             ack.features.push(feature::JOURNAL.to_owned());
         }

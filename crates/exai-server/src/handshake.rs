@@ -5,13 +5,16 @@
 use crate::{
     Control, Shared,
     budget::{Budget, Budgeted},
+    caller::{Caller, Standing},
     origin,
+    proving::Proving,
 };
 use exai_protocol::{
     Principal,
     hello::{Hello, HelloAck, HelloFault, close},
     limits::MAX_HANDSHAKE_BYTES,
     object::RawObject,
+    proof::Prove,
 };
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
@@ -46,12 +49,36 @@ pub(crate) struct Welcomed<S> {
     pub(crate) principal: Principal,
 }
 
-/// Lets a peer in, or tells it why not and closes. `None` is over and done with.
+/// What became of a peer that was understood so far.
+pub(crate) enum Verdict<S> {
+    Welcome(Box<Welcomed<S>>),
+    Refused(Box<Refusal<S>>),
+}
+
+/// A peer that may not stay, and has not been told yet.
+pub(crate) struct Refusal<S> {
+    socket: Socket<S>,
+    refused: Refused,
+    hold_back: Duration,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Refusal<S> {
+    /// Tells it, as late as its failures have earned.
+    pub(crate) async fn tell<C>(mut self: Box<Self>, shared: &Shared<C>) {
+        if let Ok(_place) = shared.held_back.try_acquire() {
+            tokio::time::sleep(self.hold_back).await;
+        }
+        let Refused { ack, code, reason } = self.refused;
+        refuse_with(&mut self.socket, Some(&*ack), code, reason).await;
+    }
+}
+
+/// Lets a peer in, or says why not. `None` is over and done with.
 pub(crate) async fn welcome<S, C>(
     stream: S,
-    peer: String,
+    caller: Caller,
     shared: &Shared<C>,
-) -> Option<Welcomed<S>>
+) -> Option<Verdict<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Control,
@@ -59,16 +86,19 @@ where
     let deadline = Instant::now() + shared.settings.hello_timeout;
     let budget = Budget::new(MAX_HANDSHAKE_BYTES);
     let stream = Budgeted::new(stream, budget.clone());
-    let mut socket = match timeout_at(deadline, upgrade(stream, shared)).await {
+    let mut socket = match timeout_at(deadline, upgrade(stream, &caller, shared)).await {
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => {
-            tracing::debug!(peer, %error, "no upgrade");
+            if matches!(caller.standing, Standing::Other(_)) {
+                shared.failures.note(&caller);
+            }
+            tracing::debug!(peer = caller.name, %error, "no upgrade");
             return None;
         }
         Err(_) => return None,
     };
     budget.renew(MAX_HANDSHAKE_BYTES);
-    let Ok(first) = timeout_at(deadline, first_text(&mut socket)).await else {
+    let Ok(heard) = timeout_at(deadline, hear(&mut socket, &budget, &caller, shared)).await else {
         refuse(
             &mut socket,
             None,
@@ -78,7 +108,7 @@ where
         .await;
         return None;
     };
-    let Some(first) = first else {
+    let Some((first, proof)) = heard else {
         refuse(
             &mut socket,
             Some("invalid_hello"),
@@ -88,22 +118,77 @@ where
         .await;
         return None;
     };
-    match admit(&first, shared) {
+    Some(match admit(&first, proof.as_ref(), &caller, shared) {
         Ok((hello, principal)) => {
             budget.lift();
-            Some(Welcomed {
+            Verdict::Welcome(Box::new(Welcomed {
                 socket,
                 hello,
                 principal,
-            })
+            }))
         }
-        Err(refused) => {
-            let (ack, code, reason) = *refused;
-            let hold_back = shared.failures.note();
-            let client = name_in(&first);
-            tracing::warn!(peer, client, code, reason, "handshake refused");
-            tokio::time::sleep(hold_back).await;
-            refuse_with(&mut socket, Some(&ack), code, reason).await;
+        Err(refused) => Verdict::Refused(Box::new(Refusal {
+            hold_back: count(&refused, &first, &caller, shared),
+            socket,
+            refused,
+        })),
+    })
+}
+
+/// Notes a failure and says how long its refusal is held back. What was refused unread counts for
+/// nothing, or guessing would keep a V1 client out for as long as it goes on.
+fn count<C>(refused: &Refused, first: &str, caller: &Caller, shared: &Shared<C>) -> Duration {
+    let (code, reason) = (refused.code, refused.reason);
+    if code == close::RATE_LIMITED {
+        tracing::debug!(peer = caller.name, "refused unread");
+        return Duration::ZERO;
+    }
+    let cost = shared.failures.note(caller);
+    if cost.is_news {
+        let client = name_in(first);
+        tracing::warn!(
+            peer = caller.name,
+            client,
+            code,
+            reason,
+            "handshake refused"
+        );
+    }
+    cost.hold_back
+}
+
+/// The hello of a peer, and what went before it where that was a question for proof. `None` for
+/// anything that can be no hello.
+async fn hear<S, C>(
+    socket: &mut Socket<S>,
+    budget: &Budget,
+    caller: &Caller,
+    shared: &Shared<C>,
+) -> Option<(String, Option<Proving>)>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Control,
+{
+    let first = first_text(socket).await?;
+    let asked = match Prove::decode(&first) {
+        None => return Some((first, None)),
+        Some(asked) => asked.ok()?,
+    };
+    let (proving, answer) = Proving::answer(asked, &*shared.control)?;
+    socket.send(Message::text(answer)).await.ok()?;
+    budget.renew(MAX_HANDSHAKE_BYTES);
+    match first_text(socket).await {
+        Some(hello) => Some((hello, Some(proving))),
+        None => {
+            // Or it only wanted to see what we sign: it is told like a failure of ours to come in.
+            if shared.failures.note(caller).is_news {
+                let reason = "the client did not find its token in our proof";
+                tracing::warn!(
+                    peer = caller.name,
+                    reason,
+                    "handshake refused by the client"
+                );
+            }
             None
         }
     }
@@ -116,7 +201,11 @@ fn name_in(hello: &str) -> Option<String> {
     Some(name).filter(|name| !name.is_empty())
 }
 
-async fn upgrade<S, C>(mut stream: Budgeted<S>, shared: &Shared<C>) -> Result<Socket<S>, Error>
+async fn upgrade<S, C>(
+    mut stream: Budgeted<S>,
+    caller: &Caller,
+    shared: &Shared<C>,
+) -> Result<Socket<S>, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -132,7 +221,7 @@ where
         reason = "the callback's signature is tungstenite's"
     )]
     let gate = |request: &Request, response: Response| {
-        origin::gate(request, settings.port, &settings.allowed_hosts).map(|()| response)
+        origin::gate(request, caller, settings).map(|()| origin::agreed(request, response))
     };
     // Lent, not given: who asks for no WebSocket is told so on the same stream. Nothing but the
     // request has been read of it; tungstenite refuses one with more behind it.
@@ -194,41 +283,107 @@ where
 }
 
 /// What to say, the close code, and its reason.
-type Refused = Box<(HelloAck, u16, &'static str)>;
+struct Refused {
+    ack: Box<HelloAck>,
+    code: u16,
+    reason: &'static str,
+}
 
-fn admit<C: Control>(text: &str, shared: &Shared<C>) -> Result<(Hello, Principal), Refused> {
-    let hello = Hello::decode(text).map_err(|fault| match fault {
+impl Refused {
+    fn because(error: &str, code: u16, reason: &'static str) -> Self {
+        let ack = Box::new(HelloAck::refusal(error));
+        Self { ack, code, reason }
+    }
+}
+
+fn read_hello(text: &str) -> Result<Hello, Refused> {
+    Hello::decode(text).map_err(|fault| match fault {
         HelloFault::Invalid(why) => {
-            let mut ack = HelloAck::refusal("invalid_hello");
+            let mut refused =
+                Refused::because("invalid_hello", close::INVALID_HELLO, "invalid hello");
             // V1's refusal has no such field; whoever announces a protocol reads it.
-            let announced = RawObject::parse(text).is_ok_and(|hello| hello.any("protocol").is_some());
-            ack.message = announced.then_some(why);
-            Box::new((ack, close::INVALID_HELLO, "invalid hello"))
+            let announced =
+                RawObject::parse(text).is_ok_and(|hello| hello.any("protocol").is_some());
+            refused.ack.message = announced.then_some(why);
+            refused
         }
         HelloFault::Missing => {
-            Box::new((HelloAck::refusal("missing_hello"), close::MISSING_HELLO, "missing hello"))
+            Refused::because("missing_hello", close::MISSING_HELLO, "missing hello")
         }
         HelloFault::UnsupportedProtocol(announced) => {
-            let mut ack = HelloAck::refusal("unsupported_protocol");
+            let (error, reason) = ("unsupported_protocol", "unsupported protocol");
+            let mut refused = Refused::because(error, close::UNSUPPORTED_PROTOCOL, reason);
             let ours = exai_protocol::version::PROTOCOL;
-            ack.message = Some(format!(
+            refused.ack.message = Some(format!(
                 "this daemon speaks protocol {ours}, the client {announced}; update the older of the two"
             ));
-            ack.protocol = Some(ours.to_owned());
-            Box::new((ack, close::UNSUPPORTED_PROTOCOL, "unsupported protocol"))
+            refused.ack.protocol = Some(ours.to_owned());
+            refused
         }
-    })?;
-    match shared.control.authenticate(&hello.token) {
+    })
+}
+
+fn admit<C: Control>(
+    text: &str,
+    proving: Option<&Proving>,
+    caller: &Caller,
+    shared: &Shared<C>,
+) -> Result<(Hello, Principal), Refused> {
+    let hello = read_hello(text)?;
+    let control = &*shared.control;
+    let principal = match (proving, &hello.proof) {
+        // Right proofs are let in however many wrong ones came from there.
+        (Some(proving), Some(proof)) => proving.is_proven(proof, control).then(|| control.owner()),
+        (Some(_), None) | (None, Some(_)) => None,
+        (None, None) if caller.is_owner() && hello.token.is_empty() => Some(control.owner()),
+        (None, None) => by_token(&hello, caller, shared)?,
+    };
+    match principal {
         Some(principal) => Ok((hello, principal)),
-        None => {
-            let mut ack = HelloAck::refusal("unauthorized");
-            if hello.protocol.is_some() {
-                // Names the home, so that a client of another home can say whose port this is.
-                ack.server = Some(shared.control.identity().clone());
-            }
-            Err(Box::new((ack, close::UNAUTHORIZED, "unauthorized")))
-        }
+        None => Err(unauthorized(&hello, shared)),
     }
+}
+
+/// The predecessor's way in: the token itself, as long as guessing has not been tried too often.
+fn by_token<C: Control>(
+    hello: &Hello,
+    caller: &Caller,
+    shared: &Shared<C>,
+) -> Result<Option<Principal>, Refused> {
+    if !shared.settings.accept_plain_token {
+        let mut refused = Refused::because("unauthorized", close::UNAUTHORIZED, "unauthorized");
+        refused.ack.message = hello.protocol.is_some().then(|| {
+            "this daemon takes proof instead of the token (EXAI_WS_ACCEPT_PLAIN_TOKEN=false); \
+             update the client, or let it use the socket in the daemon's home"
+                .to_owned()
+        });
+        return Err(refused);
+    }
+    match shared.failures.retry_after(caller) {
+        Some(wait) => Err(rate_limited(hello, wait)),
+        None => Ok(shared.control.authenticate(&hello.token)),
+    }
+}
+
+fn unauthorized<C: Control>(hello: &Hello, shared: &Shared<C>) -> Refused {
+    let mut refused = Refused::because("unauthorized", close::UNAUTHORIZED, "unauthorized");
+    if hello.protocol.is_some() {
+        // Names the home, so that a client of another home can say whose port this is.
+        refused.ack.server = Some(shared.control.identity().clone());
+    }
+    refused
+}
+
+fn rate_limited(hello: &Hello, wait: u64) -> Refused {
+    let mut refused = Refused::because("rate_limited", close::RATE_LIMITED, "rate limited");
+    refused.ack.retry_after = Some(wait);
+    refused.ack.message = hello.protocol.is_some().then(|| {
+        format!(
+            "too many wrong tokens came from there; this one was not looked at; the next is in \
+             {wait} s"
+        )
+    });
+    refused
 }
 
 async fn refuse<S>(socket: &mut Socket<S>, error: Option<&str>, code: u16, reason: &'static str)

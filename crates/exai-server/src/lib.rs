@@ -1,27 +1,33 @@
 //! The WebSocket edge. It turns byte streams into sessions and frames into calls; it knows
 //! nothing of tools, files or processes. Generic over the listener and the stream, so that
-//! tests run it over memory and tomorrow's Unix socket needs no change here.
+//! tests run it over memory, and a TCP port and a Unix socket are served alike.
 
 mod accept;
 mod auth;
 mod budget;
+mod caller;
 mod collect;
 mod connection;
+mod failures;
 mod handshake;
 mod origin;
 mod outbox;
 mod pipe;
+mod proving;
 mod recall;
 mod wire_in;
 mod wire_out;
 
 pub use accept::{Listener, Server, serve};
 pub use auth::Keys;
+pub use caller::{Caller, Standing};
 pub use collect::page;
+pub use failures::Failures;
 
 use exai_engine::Engine;
 use exai_protocol::{Principal, Secret, health::Health, hello::ServerInfo};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// What the edge must be told.
 #[derive(Debug, Clone)]
@@ -42,12 +48,18 @@ pub struct Settings {
     pub port: u16,
     /// Whether V1 peers get their `text` copy.
     pub compat_text: bool,
+    /// Whether a peer may show the token itself.
+    pub accept_plain_token: bool,
 }
 
 /// What the edge asks of the process around it.
 pub trait Control: Send + Sync + 'static {
     /// Whom a token stands for; compared in constant time.
     fn authenticate(&self, token: &Secret) -> Option<Principal>;
+    /// The tokens that open the door now, for proofs.
+    fn tokens(&self) -> Vec<Secret>;
+    /// Whom a peer stands for that proved itself, or that the system vouches for.
+    fn owner(&self) -> Principal;
     /// Replaces the token, on disk too; may block.
     ///
     /// # Errors
@@ -66,5 +78,22 @@ pub(crate) struct Shared<C> {
     pub(crate) engine: Arc<Engine>,
     pub(crate) control: Arc<C>,
     pub(crate) settings: Settings,
-    pub(crate) failures: auth::Failures,
+    pub(crate) failures: Arc<Failures>,
+    /// Refusals that may be held back at once.
+    pub(crate) held_back: Semaphore,
+}
+
+#[cfg(test)]
+fn test_settings() -> Settings {
+    Settings {
+        max_frame_bytes: 1 << 20,
+        hello_timeout: Duration::from_secs(5),
+        ping_interval: Duration::from_secs(25),
+        ping_timeout: Duration::from_secs(10),
+        pending_handshakes: 8,
+        allowed_hosts: Vec::new(),
+        port: 8765,
+        compat_text: true,
+        accept_plain_token: true,
+    }
 }

@@ -1,10 +1,16 @@
 //! Which HTTP upgrades are let through. A browser page can open a WebSocket to loopback, and
 //! says so with `Origin`; our clients never send one, so any `Origin` is refused. `Host` must
-//! be ours, once: a rebound DNS name is not.
+//! be ours, once: a rebound DNS name is not. At a Unix socket no page can knock, and no other
+//! user may.
 
+use crate::{
+    Settings,
+    caller::{Caller, Standing},
+};
+use exai_protocol::proof::SUBPROTOCOL;
 use tokio_tungstenite::tungstenite::{
     handshake::server::{ErrorResponse, Request},
-    http::{HeaderMap, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 
 /// Why an upgrade is refused.
@@ -12,7 +18,12 @@ use tokio_tungstenite::tungstenite::{
 pub(crate) enum Refusal {
     Origin,
     Host(String),
+    User(u32),
+    Browser(&'static str),
 }
+
+/// The `Host` of a client at a Unix socket, which has no port.
+const AT_A_SOCKET: &str = "localhost";
 
 /// Checks the headers of an upgrade.
 pub(crate) fn check(headers: &HeaderMap, port: u16, allowed: &[String]) -> Result<(), Refusal> {
@@ -42,13 +53,61 @@ pub(crate) fn check(headers: &HeaderMap, port: u16, allowed: &[String]) -> Resul
     }
 }
 
+/// What only a browser says, of peers that asked for our own subprotocol: no program of ours does.
+fn browser(headers: &HeaderMap) -> Result<(), Refusal> {
+    let fetched = |name: &&str| name.starts_with("sec-fetch-");
+    if headers.keys().any(|name| fetched(&name.as_str())) {
+        return Err(Refusal::Browser("Sec-Fetch-*"));
+    }
+    if headers.contains_key(header::COOKIE) {
+        return Err(Refusal::Browser("Cookie"));
+    }
+    Ok(())
+}
+
+/// Whether a peer asks for our subprotocol: it will prove that it knows the token.
+fn will_prove(headers: &HeaderMap) -> bool {
+    let asked = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    asked
+        .filter_map(|names| names.to_str().ok())
+        .flat_map(|names| names.split(','))
+        .any(|name| name.trim() == SUBPROTOCOL)
+}
+
+/// The answer to an upgrade, with our subprotocol where it was asked for.
+pub(crate) fn agreed<T>(request: &Request, mut response: Response<T>) -> Response<T> {
+    if will_prove(request.headers()) {
+        let name = HeaderValue::from_static(SUBPROTOCOL);
+        let headers = response.headers_mut();
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
+    response
+}
+
+fn knock(headers: &HeaderMap, caller: &Caller, settings: &Settings) -> Result<(), Refusal> {
+    if will_prove(headers) {
+        browser(headers)?;
+    }
+    match caller.standing {
+        Standing::Other(user) => Err(Refusal::User(user)),
+        Standing::Owner => check(headers, settings.port, &[AT_A_SOCKET.to_owned()]),
+        Standing::At(_) | Standing::Unknown => {
+            check(headers, settings.port, &settings.allowed_hosts)
+        }
+    }
+}
+
 /// The check as tungstenite's callback wants it.
 #[expect(
     clippy::result_large_err,
     reason = "the callback's signature is tungstenite's"
 )]
-pub(crate) fn gate(request: &Request, port: u16, allowed: &[String]) -> Result<(), ErrorResponse> {
-    check(request.headers(), port, allowed).map_err(|refusal| {
+pub(crate) fn gate(
+    request: &Request,
+    caller: &Caller,
+    settings: &Settings,
+) -> Result<(), ErrorResponse> {
+    knock(request.headers(), caller, settings).map_err(|refusal| {
         tracing::warn!(?refusal, "upgrade refused");
         let words = match refusal {
             Refusal::Origin => "exai: connections from web pages are refused\n".to_owned(),
@@ -56,6 +115,10 @@ pub(crate) fn gate(request: &Request, port: u16, allowed: &[String]) -> Result<(
                 "exai: the Host header is not this daemon; for a mapped port set EXAI_WS_ALLOWED_HOSTS\n"
                     .to_owned()
             }
+            Refusal::Browser(what) => {
+                format!("exai: a program that proves itself does not send {what}\n")
+            }
+            Refusal::User(_) => "exai: this socket is for the daemon's own user\n".to_owned(),
         };
         let mut response = Response::new(Some(words));
         *response.status_mut() = StatusCode::FORBIDDEN;
@@ -105,6 +168,42 @@ mod tests {
         }
         assert!(verdict(&[]).is_err());
         assert!(verdict(&[("host", "localhost:8765"), ("host", "localhost:8765")]).is_err());
+    }
+
+    #[test]
+    fn s04_who_will_prove_itself_says_nothing_that_only_a_browser_says() {
+        let settings = Settings {
+            allowed_hosts: Vec::new(),
+            ..crate::test_settings()
+        };
+        let knocked = |pairs: &[(&'static str, &'static str)]| {
+            let mut all = vec![("host", "localhost:8765")];
+            all.extend(pairs);
+            knock(&headers(&all), &Caller::default(), &settings)
+        };
+        let native = ("sec-websocket-protocol", "other, exai.proof");
+        assert_eq!(knocked(&[native]), Ok(()));
+        for said in [
+            ("sec-fetch-mode", "websocket"),
+            ("sec-fetch-site", "none"),
+            ("cookie", "a=b"),
+        ] {
+            assert!(
+                matches!(knocked(&[native, said]), Err(Refusal::Browser(_))),
+                "{said:?}"
+            );
+            assert_eq!(knocked(&[said]), Ok(()), "a V1 peer may: {said:?}");
+        }
+    }
+
+    #[test]
+    fn s08_another_user_is_refused_at_the_socket() {
+        let settings = crate::test_settings();
+        let by = |user| Caller::process(Some(1), user, 1000);
+        let host = headers(&[("host", "localhost")]);
+        assert_eq!(knock(&host, &by(1000), &settings), Ok(()));
+        assert_eq!(knock(&host, &by(0), &settings), Err(Refusal::User(0)));
+        assert!(knock(&host, &Caller::default(), &settings).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! because a shim outlives every change of them.
 
 use crate::autostart::Autostart;
-use exai_client::{Rendezvous, Target, Unreachable};
+use exai_client::{Rendezvous, Socket, Target, Unreachable};
 use exai_config::{Home, Settings, Strings, TokenStore, load, rendezvous, settings::is_loopback};
 use exai_protocol::{Secret, endpoint::Endpoint};
 use std::{
@@ -62,7 +62,18 @@ impl Whereabouts {
 
     fn by_settings(&self) -> Result<Target, Unreachable> {
         let network = &self.settings.network;
-        Ok(target(&network.host, network.port, self.token()?))
+        Ok(self.target(&network.host, network.port, self.token()?))
+    }
+
+    fn target(&self, host: &str, port: u16, token: Secret) -> Target {
+        Target {
+            host: host.to_owned(),
+            port,
+            host_header: None,
+            socket: None,
+            plain: self.settings.auth.send_plain_token,
+            token,
+        }
     }
 
     fn token(&self) -> Result<Secret, Unreachable> {
@@ -104,7 +115,16 @@ impl Rendezvous for Whereabouts {
             return self.by_settings();
         }
         match rendezvous::read(home) {
-            Ok(Some(endpoint)) => Ok(target(reachable(&endpoint), endpoint.port, self.token()?)),
+            Ok(Some(endpoint)) => {
+                let socket = socket(&endpoint, self.settings.auth.token.is_some());
+                let token = match self.token() {
+                    // There the system vouches for us, whatever became of the token.
+                    Err(_) if socket.is_some() => Secret::new(""),
+                    token => token?,
+                };
+                let target = self.target(reachable(&endpoint), endpoint.port, token);
+                Ok(Target { socket, ..target })
+            }
             Ok(None) if self.may_start() => {
                 let home = home.root().display();
                 Err(Unreachable::Absent(format!("no record of one in {home}")))
@@ -139,19 +159,27 @@ impl Rendezvous for Whereabouts {
         self.autostart.start(&home).await
     }
 
+    fn port_owner(&self, port: u16) -> Option<String> {
+        exai_config::port_owner::owner(port).map(|owner| owner.to_string())
+    }
+
     fn is_stopped(&mut self) -> bool {
         let home = self.home.as_ref();
         home.is_some_and(|home| rendezvous::stopped(home).is_some())
     }
 }
 
-fn target(host: &str, port: u16, token: Secret) -> Target {
-    Target {
-        host: host.to_owned(),
-        port,
-        host_header: None,
-        token,
-    }
+/// The socket that a record names, if it may be spoken to.
+fn socket(endpoint: &Endpoint, with_token: bool) -> Option<Socket> {
+    let found = rendezvous::socket(endpoint).unwrap_or_else(|error| {
+        tracing::warn!(path = endpoint.socket, %error, "the daemon's socket is passed over");
+        None
+    });
+    found.map(|(path, user)| Socket {
+        path,
+        user,
+        with_token,
+    })
 }
 
 /// A daemon that listens on every address is reached on this machine.
@@ -206,6 +234,7 @@ mod tests {
                 boot_id: BootId::from("b"),
                 protocol: "1.1".to_owned(),
                 version: "0".to_owned(),
+                socket: None,
             };
             rendezvous::publish(&self.home, &endpoint).unwrap();
         }

@@ -87,6 +87,8 @@ impl Dial for TestDial {
             host: "127.0.0.1".to_owned(),
             port: 1,
             host_header: None,
+            socket: None,
+            plain: true,
             token,
         };
         Ok((ours, target))

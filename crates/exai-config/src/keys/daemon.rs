@@ -31,6 +31,17 @@ pub(super) const KEYS: &[Key] = &[
         "The port; 0 lets the system choose, and shims of the same home find it.",
     ),
     key(
+        "network.unix_socket",
+        &["EXAI_WS_UNIX_SOCKET"],
+        "true",
+        Daemon,
+        Kind::Switch {
+            set: |s, v| s.network.unix_socket = v,
+        },
+        "Also listen on a Unix socket in the home, which its owner's windows prefer: no secret goes \
+         over it. No effect on Windows.",
+    ),
+    key(
         "network.allowed_hosts",
         &["EXAI_WS_ALLOWED_HOSTS"],
         "",
@@ -122,6 +133,28 @@ pub(super) const KEYS: &[Key] = &[
             set: |s, v| s.auth.token_overlap = v,
         },
         "How long the old token still opens after a rotation.",
+    ),
+    key(
+        "auth.accept_plain_token",
+        &["EXAI_WS_ACCEPT_PLAIN_TOKEN"],
+        "true",
+        Daemon,
+        Kind::Switch {
+            set: |s, v| s.auth.accept_plain_token = v,
+        },
+        "Let in clients that show the token itself, as the predecessor's do. false: a client must \
+         prove that it knows it, or come through the home's socket.",
+    ),
+    key(
+        "auth.send_plain_token",
+        &["EXAI_WS_SEND_PLAIN_TOKEN"],
+        "false",
+        Both,
+        Kind::Switch {
+            set: |s, v| s.auth.send_plain_token = v,
+        },
+        "Show the token itself to whatever answers at the address: only for a predecessor's daemon, \
+         which knows no proof.",
     ),
     key(
         "calls.call_timeout_secs",

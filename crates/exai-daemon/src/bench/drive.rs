@@ -2,9 +2,9 @@
 //! our own client library, whose cost is not the question here.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use exai_client::{Target, connect_tcp};
+use exai_client::{Asked, Credential, Target, connect_tcp};
 use exai_protocol::{
-    ClientId,
+    ClientId, Secret,
     hello::{ClientInfo, Hello},
     version,
 };
@@ -41,7 +41,9 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn daemon(target: Target) -> Self {
+    /// Over TCP, as the echo server is.
+    pub(super) fn daemon(mut target: Target) -> Self {
+        target.socket = None;
         Self {
             target: Arc::new(target),
             features: true,
@@ -226,9 +228,11 @@ impl Line {
         } else {
             &[]
         };
+        let proof = line.prove(&peer.target).await?;
         let hello = Hello {
             session_id: None,
-            token: peer.target.token.clone(),
+            token: Secret::new(""),
+            proof,
             protocol: Some(version::PROTOCOL.to_owned()),
             features: features
                 .iter()
@@ -247,6 +251,20 @@ impl Line {
             "the handshake was refused: {ack}"
         );
         Ok(line)
+    }
+
+    /// The daemon's proof and ours; the echo server is asked for none.
+    async fn prove(&mut self, target: &Target) -> Result<Option<String>> {
+        if target.credential() != Credential::Proof {
+            return Ok(None);
+        }
+        let asked = Asked::new().map_err(anyhow::Error::msg)?;
+        self.send(Utf8Bytes::from(asked.frame())).await?;
+        let answer = self.text().await?;
+        match asked.judge(&answer, &target.token) {
+            Ok(proof) => Ok(Some(proof)),
+            Err(stranger) => bail!("not the daemon that was started: {stranger:?}"),
+        }
     }
 
     async fn call(&mut self, session: usize, call: usize) -> Result<Duration> {

@@ -57,6 +57,8 @@ impl Echo {
             host: "127.0.0.1".to_owned(),
             port,
             host_header: None,
+            socket: None,
+            plain: true,
             token: Secret::new(""),
         };
         Ok(Self {
@@ -121,6 +123,8 @@ pub(super) async fn here(reply: &str) -> Peer {
         host: "127.0.0.1".to_owned(),
         port,
         host_header: None,
+        socket: None,
+        plain: true,
         token: Secret::new(""),
     })
 }

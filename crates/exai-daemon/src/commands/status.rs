@@ -380,6 +380,8 @@ mod tests {
             host: "127.0.0.1".into(),
             port: 8765,
             host_header: None,
+            socket: None,
+            plain: false,
             token: Secret::new(""),
         };
         let line = |health, age| line(&report(health, age), &target);

@@ -8,10 +8,7 @@ use crate::{
     context::Context,
     dial::{self, Connection},
     exit::{self, Code},
-    lifecycle::{
-        identity::{self, Push, Unproven, lock_is_held},
-        port_owner,
-    },
+    lifecycle::identity::{self, Push, Unproven, lock_is_held},
     os, output,
     probe::{Answer, probe},
 };
@@ -232,7 +229,7 @@ fn mention_others(answer: &Answer, port: u16) {
             server.home
         )),
         Answer::Foreign(_) => {
-            let owner = port_owner::owner(port);
+            let owner = exai_config::port_owner::owner(port);
             let owner =
                 owner.map_or_else(|| "another program".to_owned(), |owner| owner.to_string());
             next_step(&format!(

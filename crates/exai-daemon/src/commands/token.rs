@@ -6,7 +6,7 @@ use crate::{
     cli::TokenAction,
     compose,
     context::Context,
-    dial::{self, Connection},
+    dial::{Connection, Places},
     exit::{self, Code},
     lifecycle::identity::lock_is_held,
     output,
@@ -17,13 +17,13 @@ use exai_protocol::Secret;
 
 pub(super) async fn run(context: &Context, action: TokenAction) -> Result<Code> {
     match action {
-        TokenAction::Show => show(context).await,
+        TokenAction::Show => show(context),
         TokenAction::Rotate => rotate(context).await,
     }
 }
 
-async fn show(context: &Context) -> Result<Code> {
-    let token = dial::target(context).await?.token;
+fn show(context: &Context) -> Result<Code> {
+    let token = Places::of(context).configured()?.token;
     if token.is_empty() {
         return Err(exit::FAILURE.because(
             "there is no token yet; the daemon makes one at its first start: run `exai-daemon start`",
@@ -71,7 +71,7 @@ async fn rotate(context: &Context) -> Result<Code> {
 }
 
 async fn ask(context: &Context, connection: &Connection) -> Result<()> {
-    let old = dial::target(context).await?.token;
+    let old = Places::of(context).configured()?.token;
     let reply = connection.client.rotate_token(&old, &random()?).await?;
     if reply.ok {
         return Ok(());

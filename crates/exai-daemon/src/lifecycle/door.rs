@@ -1,29 +1,127 @@
-//! The listening socket. Its backlog is ours to choose: the standard one holds 128, and when
-//! more windows than that start at once, the system drops the rest and each waits a second.
+//! The doors of a daemon: the listening sockets through which peers come, as one plain list that
+//! is served, lent to a successor, or closed as a whole.
 
+use crate::{control::Daemon, lifecycle::tcp};
+use exai_config::{Home, settings::Network};
+use exai_server::Server;
 use std::io;
-use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Connections the system holds while handshakes are full; it may cap this itself.
-const BACKLOG: u32 = 4096;
+#[cfg(unix)]
+use crate::lifecycle::socket::Socket;
+#[cfg(unix)]
+use std::os::fd::{AsFd as _, OwnedFd};
 
-/// Listens on the first of the host's addresses that can be bound.
-pub(crate) async fn open(host: &str, port: u16) -> io::Result<TcpListener> {
-    let mut refused = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in lookup_host((host, port)).await? {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
-        // A restart must not wait for the ghosts of old connections. On Windows this option
-        // means something else: stealing a port in use.
-        #[cfg(unix)]
-        socket.set_reuseaddr(true)?;
-        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => refused = error,
+/// One listening socket.
+pub(crate) enum Door {
+    /// A port, for everybody who has the token.
+    Tcp(TcpListener),
+    /// The home's Unix socket, for its owner's programs.
+    #[cfg(unix)]
+    Unix(Socket),
+}
+
+impl Door {
+    /// Opens the port of the settings.
+    pub(crate) async fn tcp(host: &str, port: u16) -> io::Result<Self> {
+        tcp::open(host, port).await.map(Self::Tcp)
+    }
+
+    /// A second descriptor of the listening socket: who is given it can go on accepting where
+    /// this process stops, with nobody turned away in between.
+    #[cfg(unix)]
+    #[expect(dead_code, reason = "the hand-over to a successor lends all of them")]
+    pub(crate) fn lend(&self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd().try_clone_to_owned(),
+            Self::Unix(socket) => socket.lend(),
         }
     }
-    Err(refused)
+
+    /// The door a descriptor was lent of.
+    #[cfg(unix)]
+    #[expect(dead_code, reason = "the successor makes its list of what it was lent")]
+    pub(crate) fn adopt(lent: OwnedFd) -> io::Result<Self> {
+        if let Some(socket) = Socket::adopt(&lent)? {
+            return Ok(Self::Unix(socket));
+        }
+        let listener = std::net::TcpListener::from(lent);
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(Self::Tcp)
+    }
+
+    /// Its port, if it is one.
+    pub(crate) fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok().map(|address| address.port()),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Its path, if it is a socket that has one which can be written down.
+    pub(crate) fn path(&self) -> Option<String> {
+        match self {
+            Self::Tcp(_) => None,
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.path().to_str().map(str::to_owned),
+        }
+    }
+}
+
+/// Opens the port, without which there is no daemon, and the socket; or says why there is none.
+pub(crate) async fn open(
+    home: &Home,
+    network: &Network,
+) -> io::Result<(Vec<Door>, Option<String>)> {
+    let doors = vec![Door::tcp(&network.host, network.port).await?];
+    if network.unix_socket {
+        Ok(with_socket(home, doors))
+    } else {
+        Ok((doors, None))
+    }
+}
+
+#[cfg(unix)]
+fn with_socket(home: &Home, mut doors: Vec<Door>) -> (Vec<Door>, Option<String>) {
+    match Socket::open(home) {
+        Ok(socket) => {
+            doors.push(Door::Unix(socket));
+            (doors, None)
+        }
+        Err(error) => {
+            let place = home.socket_file();
+            let trouble = format!(
+                "there is no Unix socket at {}: {error}; windows connect over TCP, which is \
+                 slower; move away what is there and restart the daemon",
+                place.display()
+            );
+            (doors, Some(trouble))
+        }
+    }
+}
+
+/// Windows: named pipes would bring nothing that TCP with proof lacks; see the code map.
+#[cfg(not(unix))]
+fn with_socket(_: &Home, doors: Vec<Door>) -> (Vec<Door>, Option<String>) {
+    (doors, None)
+}
+
+/// Serves all of them until `closing`.
+pub(crate) fn serve(
+    doors: Vec<Door>,
+    server: &Server<Daemon>,
+    tasks: &TaskTracker,
+    closing: &CancellationToken,
+    goodbye: &CancellationToken,
+) {
+    for door in doors {
+        let (server, closing, goodbye) = (server.clone(), closing.clone(), goodbye.clone());
+        match door {
+            Door::Tcp(port) => tasks.spawn(exai_server::serve(port, server, closing, goodbye)),
+            #[cfg(unix)]
+            Door::Unix(socket) => tasks.spawn(exai_server::serve(socket, server, closing, goodbye)),
+        };
+    }
 }

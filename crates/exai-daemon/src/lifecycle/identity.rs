@@ -135,6 +135,7 @@ pub(crate) fn clean_up(home: &Home) {
     if let Ok(Some(endpoint)) = rendezvous::read(home) {
         // Hints: whoever reads them later shakes hands anyway.
         let _ = rendezvous::withdraw(home, &endpoint.boot_id);
+        super::instance::remove_socket(home, &endpoint);
         let pid_file = home.pid_file();
         let named = std::fs::read_to_string(&pid_file);
         if named.is_ok_and(|text| text.trim() == endpoint.pid.to_string()) {
@@ -165,6 +166,7 @@ mod tests {
             boot_id: BootId::from("b"),
             protocol: "1.1".to_owned(),
             version: "0".to_owned(),
+            socket: None,
         };
         rendezvous::publish(home, &endpoint).unwrap();
     }

@@ -85,10 +85,13 @@ impl Instance {
         Ok(true)
     }
 
-    /// Removes the hints, if they are still ours.
+    /// Removes the hints, if they are still ours, and the socket with the record that names it: a
+    /// successor that took over has written its own, and goes on at the same place.
     pub(crate) fn withdraw(&self, endpoint: &Endpoint) {
-        if let Err(error) = rendezvous::withdraw(&self.home, &endpoint.boot_id) {
-            tracing::warn!(%error, "the endpoint record stays behind");
+        match rendezvous::withdraw(&self.home, &endpoint.boot_id) {
+            Ok(true) => remove_socket(&self.home, endpoint),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the endpoint record stays behind"),
         }
         if self.pid_file_names(endpoint.pid)
             && let Err(error) = std::fs::remove_file(self.home.pid_file())
@@ -97,6 +100,26 @@ impl Instance {
         }
     }
 }
+
+/// Removes the socket that a record names, if it is one of this home's. Called under its lock.
+#[cfg(unix)]
+pub(crate) fn remove_socket(home: &Home, endpoint: &Endpoint) {
+    let path = endpoint.socket.as_deref().map(Path::new);
+    let Some(path) = path.filter(|path| exai_config::socket::is_place(home, path)) else {
+        return;
+    };
+    if let Err(error) = super::socket::remove(path) {
+        tracing::warn!(path = %path.display(), %error, "the socket stays behind");
+    }
+    if let Some(folder) = path.parent().filter(|folder| *folder != home.run_dir()) {
+        // Made for the socket alone; whoever put something else there keeps it.
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
+/// There is none.
+#[cfg(not(unix))]
+pub(crate) fn remove_socket(_: &Home, _: &Endpoint) {}
 
 /// Takes the lock for life; `None` if another process has it.
 fn lock(home: &Home) -> Result<Option<File>> {

@@ -1,9 +1,9 @@
 //! What it means for us that somebody answers on our port: the words and the exit code, the same
 //! whether `start` looked first or `run` could not bind.
 
-use super::port_owner;
 use crate::{exit, probe::Answer};
 use exai_client::Target;
+use exai_config::port_owner;
 
 /// Why a daemon cannot listen there; `None` where nobody in our way answers.
 pub(crate) fn port_fault(target: &Target, answer: &Answer) -> Option<anyhow::Error> {
@@ -43,6 +43,8 @@ mod tests {
             host: "127.0.0.1".into(),
             port: 1,
             host_header: None,
+            socket: None,
+            plain: false,
             token: Secret::new("s3cret"),
         }
     }

@@ -1,12 +1,8 @@
-//! One hello over a WebSocket and the first frame that comes back, byte by byte: a probe has to
-//! tell apart what a client library calls one error. It sends two things and reads one, and
-//! knows no more of the protocol than that.
+//! A WebSocket on which one thing is said and one is heard, byte by byte: a probe has to tell
+//! apart what a client library calls one error. It knows no more of the protocol than that.
 
 use std::io;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 /// Whatever listens gets this much to say; an answer to a hello is shorter.
 const MOST: usize = 64 * 1024;
@@ -26,31 +22,44 @@ pub(super) enum First {
     Other,
 }
 
-/// Upgrades, says hello, and reads what comes first.
-pub(super) async fn exchange(stream: TcpStream, host: &str, hello: &str) -> io::Result<First> {
-    let mut stream = BufReader::new(stream);
-    // The key of a handshake guards caches between the two; on loopback there are none.
-    let upgrade = format!(
-        "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ZXhhaS1kYWVtb24tbG9vaw==\r\n\r\n"
-    );
-    stream.write_all(upgrade.as_bytes()).await?;
-    let head = head(&mut stream).await?;
-    match status(&head) {
-        Some(101) => {}
-        Some(status) => return Ok(First::Http(status, body(&mut stream).await)),
-        None => return Ok(First::Other),
-    }
-    stream.write_all(&frame(TEXT, hello.as_bytes())).await?;
-    let first = first(&mut stream).await?;
-    // The answer is known; how the goodbye goes is of no interest.
-    let _ = stream
-        .write_all(&frame(CLOSE, &1000u16.to_be_bytes()))
-        .await;
-    Ok(first)
+/// An upgraded connection.
+pub(super) struct Line<S> {
+    stream: BufReader<S>,
 }
 
-async fn head(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
+    /// Upgrades; what came instead where that was refused.
+    pub(super) async fn upgrade(stream: S, host: &str) -> io::Result<Result<Self, First>> {
+        let mut stream = BufReader::new(stream);
+        // The key of a handshake guards caches between the two; on loopback there are none.
+        let upgrade = format!(
+            "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ZXhhaS1kYWVtb24tbG9vaw==\r\n\r\n"
+        );
+        stream.write_all(upgrade.as_bytes()).await?;
+        let head = head(&mut stream).await?;
+        Ok(match status(&head) {
+            Some(101) => Ok(Self { stream }),
+            Some(status) => Err(First::Http(status, body(&mut stream).await)),
+            None => Err(First::Other),
+        })
+    }
+
+    /// Says one thing and reads what comes back.
+    pub(super) async fn ask(&mut self, text: &str) -> io::Result<First> {
+        let said = frame(TEXT, text.as_bytes());
+        self.stream.write_all(&said).await?;
+        first(&mut self.stream).await
+    }
+
+    /// Says goodbye. What was to be learned is known; how it goes is of no interest.
+    pub(super) async fn close(mut self) {
+        let goodbye = frame(CLOSE, &1000u16.to_be_bytes());
+        let _ = self.stream.write_all(&goodbye).await;
+    }
+}
+
+async fn head<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<String> {
     let mut head = Vec::new();
     let http = |head: &[u8]| head.iter().zip(b"HTTP/").all(|(one, other)| one == other);
     while http(&head) && !head.ends_with(b"\r\n\r\n") && head.len() < MOST {
@@ -69,7 +78,7 @@ fn status(head: &str) -> Option<u16> {
     head.strip_prefix("HTTP/")?.split(' ').nth(1)?.parse().ok()
 }
 
-async fn body(stream: &mut BufReader<TcpStream>) -> String {
+async fn body<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> String {
     let mut body = vec![0; 1024];
     let length = stream.read(&mut body).await.unwrap_or_default();
     String::from_utf8_lossy(&body[..length]).into_owned()
@@ -94,7 +103,7 @@ fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-async fn first(stream: &mut BufReader<TcpStream>) -> io::Result<First> {
+async fn first<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<First> {
     loop {
         let kind = stream.read_u8().await? & 0x0f;
         let length = match stream.read_u8().await? {
@@ -124,7 +133,7 @@ async fn first(stream: &mut BufReader<TcpStream>) -> io::Result<First> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     /// Answers the upgrade and then the hello, as given; returns the hello as it was received.
     async fn met(upgrade: &[u8], then: &[u8]) -> (io::Result<First>, Vec<u8>) {
@@ -147,7 +156,10 @@ mod tests {
         };
         let client = async {
             let stream = TcpStream::connect(address).await.unwrap();
-            exchange(stream, "h:1", "hello").await
+            match Line::upgrade(stream, "h:1").await? {
+                Ok(mut line) => line.ask("hello").await,
+                Err(first) => Ok(first),
+            }
         };
         tokio::join!(client, server)
     }

@@ -29,6 +29,8 @@ pub(super) struct Hello {
     session_id: Option<String>,
     /// Proof of the right to be here.
     token: Option<String>,
+    /// The client's signature instead, after `prove` and `proof`: 64 hexadecimal digits.
+    proof: Option<String>,
     /// `major.minor`; absent in V1.
     protocol: Option<String>,
     /// Abilities of the client.

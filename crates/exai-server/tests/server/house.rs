@@ -52,6 +52,7 @@ impl Default for Plan {
             allowed_hosts: vec![],
             port: PORT,
             compat_text: true,
+            accept_plain_token: true,
         };
         let config = Config {
             call_timeout: Duration::from_secs(600),
@@ -266,12 +267,20 @@ pub(crate) struct Keeper {
 }
 
 impl Control for Keeper {
+    fn owner(&self) -> Principal {
+        Principal::new("local")
+    }
+
     fn authenticate(&self, token: &Secret) -> Option<Principal> {
         match token.expose() {
             TOKEN => Some(Principal::new("local")),
             "another" => Some(Principal::new("somebody else")),
             _ => None,
         }
+    }
+
+    fn tokens(&self) -> Vec<Secret> {
+        vec![Secret::new(TOKEN)]
     }
 
     fn rotate_token(&self, old: &Secret, new: &Secret) -> Result<(), String> {

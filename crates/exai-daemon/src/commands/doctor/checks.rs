@@ -5,7 +5,7 @@ use crate::{
     compose,
     context::Context,
     dial::Places,
-    lifecycle::{identity::lock_is_held, port_owner, spawn},
+    lifecycle::{identity::lock_is_held, spawn},
     probe::{Answer, probe},
 };
 use exai_client::Target;
@@ -198,7 +198,7 @@ fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) 
             "give both sides the same EXAI_WS_TOKEN (or none), then `exai-daemon restart`",
         ),
         Answer::Foreign(how) => {
-            let owner = port_owner::owner(port);
+            let owner = exai_config::port_owner::owner(port);
             let owner = owner.map_or_else(|| "a program".to_owned(), |owner| owner.to_string());
             Check::fail(
                 name,
@@ -378,6 +378,8 @@ mod tests {
             host: "127.0.0.1".into(),
             port: 7,
             host_header: None,
+            socket: None,
+            plain: false,
             token: Secret::new("s3cret"),
         }
     }

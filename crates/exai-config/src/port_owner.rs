@@ -2,9 +2,11 @@
 
 /// A listening process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Owner {
-    pub(crate) pid: u32,
-    pub(crate) name: String,
+pub struct Owner {
+    /// Its number.
+    pub pid: u32,
+    /// Its short name, with nothing in it that a terminal would obey.
+    pub name: String,
 }
 
 impl std::fmt::Display for Owner {
@@ -15,7 +17,8 @@ impl std::fmt::Display for Owner {
 
 /// The process that listens on a TCP port of this machine; another user's stays unseen.
 #[cfg(target_os = "linux")]
-pub(crate) fn owner(port: u16) -> Option<Owner> {
+#[must_use]
+pub fn owner(port: u16) -> Option<Owner> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let sockets: Vec<String> = tables
         .iter()
@@ -33,13 +36,14 @@ pub(crate) fn owner(port: u16) -> Option<Owner> {
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     Some(Owner {
         pid,
-        name: crate::output::tame(name.trim()),
+        name: name.trim().replace(char::is_control, "\u{fffd}"),
     })
 }
 
 /// Other systems show this to their own tools only.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn owner(_port: u16) -> Option<Owner> {
+#[must_use]
+pub fn owner(_port: u16) -> Option<Owner> {
     None
 }
 
