@@ -11,6 +11,7 @@ pub mod keys;
 pub mod load;
 mod owner;
 pub mod platform;
+pub mod profiles;
 pub mod render;
 pub mod rendezvous;
 pub mod settings;
