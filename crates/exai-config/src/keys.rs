@@ -10,6 +10,7 @@ mod names;
 mod rate;
 mod shim;
 mod threads;
+mod tools;
 mod watchdog;
 
 pub use kind::Refused;
@@ -31,6 +32,7 @@ pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
         .chain(journal::KEYS)
         .chain(threads::KEYS)
         .chain(watchdog::KEYS)
+        .chain(tools::KEYS)
         .chain(shim::KEYS)
 }
 

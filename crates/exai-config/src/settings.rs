@@ -27,6 +27,8 @@ pub struct Settings {
     pub threads: Threads,
     /// The watchdog.
     pub watchdog: Watchdog,
+    /// Tools.
+    pub tools: Tools,
     /// The stdio side.
     pub shim: Shim,
 }
@@ -268,6 +270,13 @@ pub struct Shim {
     pub server_id: String,
     /// `serverInfo.title`.
     pub server_name: String,
+}
+
+/// What of the tools clients see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tools {
+    /// The profile wished for; empty: none.
+    pub profile: String,
 }
 
 /// How much is logged.

@@ -10,6 +10,7 @@ mod collect;
 mod connection;
 mod failures;
 mod handshake;
+mod mcp;
 mod origin;
 mod outbox;
 mod pipe;
@@ -23,9 +24,10 @@ pub use auth::Keys;
 pub use caller::{Caller, Standing};
 pub use collect::page;
 pub use failures::Failures;
+pub use mcp::McpFuture;
 
-use exai_engine::Engine;
-use exai_protocol::{Principal, Secret, health::Health, hello::ServerInfo};
+use exai_engine::{Engine, sessions::Session};
+use exai_protocol::{Principal, RawValue, Secret, health::Health, hello::ServerInfo};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
@@ -69,6 +71,11 @@ pub trait Control: Send + Sync + 'static {
     fn health(&self) -> Health;
     /// Who we are.
     fn identity(&self) -> &ServerInfo;
+    /// Answers a request of MCP's that is no tool call.
+    fn mcp(&self, session: &Arc<Session>, method: &str, params: Option<&RawValue>) -> McpFuture {
+        let _ = (session, params);
+        mcp::unknown(method)
+    }
     /// Begins the drain; returns at once.
     fn shutdown(&self, drain: Duration, reason: &str);
 }

@@ -3,7 +3,7 @@
 //! through the MCP library as one ready piece of JSON.
 
 use crate::ids;
-use exai_protocol::{Code, RawValue, WireError, call::CallToolRes};
+use exai_protocol::{Code, RawValue, WireError, call::CallToolRes, object::RawObject};
 use rmcp::model::{
     ErrorData, ListToolsResult, MetaObject, RequestId, ServerJsonRpcMessage, ServerResult,
 };
@@ -55,6 +55,41 @@ pub(crate) fn of_call(id: &RequestId, result: &CallToolRes, era: Era<'_>) -> Vec
         meta(body.key("_meta"), result, era);
         body.close();
     })
+}
+
+/// The line that answers what the daemon answered: its result as it came, in the era's form.
+/// `ttl_ms` is for what may be kept a moment.
+pub(crate) fn of_carried(
+    id: &RequestId,
+    result: &RawValue,
+    era: Era<'_>,
+    ttl_ms: Option<u64>,
+) -> Vec<u8> {
+    let inner = result.get().trim();
+    let inner = inner
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    let inner = inner.unwrap_or_default().trim();
+    let has_meta = RawObject::parse(result.get()).is_ok_and(|all| all.any("_meta").is_some());
+    result_line(id, inner.len() + ENVELOPE, |out| {
+        let mut body = body(out, era);
+        if let Era::Modern { server } = era {
+            body.value("ttlMs", &ttl_ms.unwrap_or(0));
+            body.value("cacheScope", &"private");
+            if !has_meta {
+                let mut meta = Object::open(body.key("_meta"));
+                meta.value(SERVER_INFO, &info(server));
+                meta.close();
+            }
+        }
+        body.rest(inner);
+        body.close();
+    })
+}
+
+/// The line of a protocol error.
+pub(crate) fn of_error(id: &RequestId, error: ErrorData) -> Vec<u8> {
+    line(&ServerJsonRpcMessage::error(error, Some(id.clone())))
 }
 
 /// The line of a message of the MCP library's.
@@ -223,6 +258,14 @@ impl<'a> Object<'a> {
         self.out.extend_from_slice(key.as_bytes());
         self.out.extend_from_slice(b"\":");
         self.out
+    }
+
+    /// The members of another object.
+    fn rest(&mut self, members: &str) {
+        if !members.is_empty() {
+            self.out.push(std::mem::replace(&mut self.next, b','));
+            self.out.extend_from_slice(members.as_bytes());
+        }
     }
 
     fn raw(&mut self, key: &str, json: &str) {

@@ -23,12 +23,12 @@ use tokio_util::task::TaskTracker;
 /// What all calls need, and the calls that run.
 pub(crate) struct Calling {
     /// The name we go by.
-    name: String,
-    bridge: Arc<Bridge>,
+    pub(crate) name: String,
+    pub(crate) bridge: Arc<Bridge>,
     catalog: Arc<Catalog>,
-    output: Output,
-    tickets: Tickets,
-    running: TaskTracker,
+    pub(crate) output: Output,
+    pub(crate) tickets: Tickets,
+    pub(crate) running: TaskTracker,
 }
 
 /// The client already waits for a call under this id.

@@ -8,6 +8,7 @@ mod calling;
 mod catalog;
 pub mod envelope;
 mod flags;
+mod forwarding;
 mod handler;
 mod id_scan;
 mod ids;

@@ -5,6 +5,7 @@ use crate::{
     answer,
     calling::{Calling, Twice},
     envelope::{self, Call, Incoming, Refusal},
+    forwarding::Forward,
     stdin::{Line, Lines},
     stdout::{Broken, Output},
 };
@@ -100,6 +101,13 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
                 }
                 None
             }
+            Incoming::Forward(asked) => {
+                let id = asked.id.clone();
+                if let Err(error) = self.forward(*asked) {
+                    self.owe(error, Some(id));
+                }
+                None
+            }
             Incoming::Cancelled { params, message } => {
                 let reason = params.reason.as_deref().unwrap_or_default();
                 match &params.request_id {
@@ -121,10 +129,12 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
 
     fn call(&self, call: Call) -> Result<(), ErrorData> {
         let version = self.version_of(&call.meta)?;
-        self.calling.begin(call, &version).map_err(|Twice| {
-            let message = "a call with this id is already in flight";
-            ErrorData::new(ErrorCode::INVALID_REQUEST, message, None)
-        })
+        self.calling.begin(call, &version).map_err(twice)
+    }
+
+    fn forward(&self, asked: Forward) -> Result<(), ErrorData> {
+        let version = self.version_of(&asked.meta)?;
+        self.calling.forward(asked, &version).map_err(twice)
     }
 
     /// The revision of a call, by the library's own rules: it is the handshake's, or the call
@@ -211,6 +221,11 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
         }
         Ok(())
     }
+}
+
+fn twice(Twice: Twice) -> ErrorData {
+    let message = "a call with this id is already in flight";
+    ErrorData::new(ErrorCode::INVALID_REQUEST, message, None)
 }
 
 impl<R: AsyncRead + Unpin + Send + 'static> Transport<RoleServer> for Stdio<R> {

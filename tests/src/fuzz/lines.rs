@@ -78,6 +78,14 @@ fn verdict(line: &[u8]) {
                     .is_none_or(|arguments| arguments.get().starts_with('{'))
             );
         }
+        Incoming::Forward(asked) => {
+            assert!(!asked.method.is_empty());
+            assert!(
+                asked
+                    .params
+                    .is_none_or(|params| params.get().starts_with('{'))
+            );
+        }
         Incoming::Refused(refusal) => {
             assert!(!refusal.message.is_empty());
             assert!(
