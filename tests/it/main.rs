@@ -64,3 +64,4 @@ mod told;
 mod watchdog;
 mod wire_v1;
 mod without_responses;
+mod workflow;

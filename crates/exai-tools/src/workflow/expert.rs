@@ -4,6 +4,7 @@
 use super::{evidence::Evidence, kind::Expert, kind::Kind, place::Place, verdict::Answered};
 use crate::{
     attempt::Attempt,
+    change::Change,
     chat::report,
     request::{self, Asked, Prepared},
 };
@@ -15,10 +16,14 @@ use exai_engine::{
     tool::{ToolCall, ToolError},
 };
 use serde_json::Value;
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
 
 /// What every expert is told beside what its tool says.
 const RULES: &str = include_str!("../../prompts/expert.md");
+
+/// A sign of life while it thinks.
+const SIGN: Duration = Duration::from_secs(2);
 
 /// What came of asking.
 pub(super) struct Judgement {
@@ -33,8 +38,7 @@ pub(super) struct Matter<'a> {
     pub(super) expert: &'static Expert,
     pub(super) place: &'a Place,
     pub(super) evidence: &'a Evidence,
-    /// A change between marks.
-    pub(super) change: Option<&'a str>,
+    pub(super) change: Option<&'a Change>,
 }
 
 /// Asks it.
@@ -51,20 +55,24 @@ pub(super) async fn ask(
         wish.category = matter.expert.category;
     }
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    let mut files: Vec<String> = owned(place.all.relevant_files());
+    if let Some(change) = matter.change {
+        files.extend(change.untracked.iter().cloned());
+    }
     let asked = Asked {
         tool: matter.kind.name,
         system: Some(&system),
         prompt: &prompt,
-        files: owned(place.all.relevant_files()),
+        files,
         images: owned(place.all.images()),
         turns: Arc::clone(&place.before),
-        stands_alone: place.all.findings() > 0 || matter.change.is_some(),
+        stands_alone: place.all.findings() > 0 || text_of(matter).is_some(),
     };
     let prepared = request::prepare(asked, call, (models, &place.open), &mut wish).await?;
-    call.progress
-        .say("expert_running", "a model judges the whole");
     let attempt = Attempt::new(matter.kind.name, threads, &place.open);
-    let answered = models.ask(call, wish).await.and_then(report::with_text);
+    let answered = watched(models, call, wish)
+        .await
+        .and_then(report::with_text);
     match answered {
         Err(error) => {
             attempt.failed(&error);
@@ -78,6 +86,22 @@ pub(super) async fn ask(
                 prepared,
                 read,
             })
+        }
+    }
+}
+
+/// Says, as long as it lasts, that an expert is at work.
+async fn watched(models: &dyn Models, call: &ToolCall, wish: Wish) -> Result<Answer, ToolError> {
+    let begun = Instant::now();
+    let mut asking = models.ask(call, wish);
+    loop {
+        match timeout(SIGN, asking.as_mut()).await {
+            Ok(answered) => return answered,
+            Err(_) => {
+                let secs = begun.elapsed().as_secs();
+                let words = format!("an expert has been at work for {secs} s");
+                call.progress.say("expert_running", words);
+            }
         }
     }
 }
@@ -99,9 +123,13 @@ fn told(matter: &Matter<'_>) -> String {
         if let Some(confidence) = &step.confidence {
             let _ = write!(text, " (confidence: {confidence})");
         }
-        let _ = writeln!(text, "\n\n{}", step.text);
+        text.push_str("\n\n");
+        // The first one's words stand above.
+        if step.text != all.request() {
+            let _ = writeln!(text, "{}", step.text);
+        }
         if !step.findings.is_empty() {
-            let _ = writeln!(text, "\nFindings:\n{}", step.findings);
+            let _ = writeln!(text, "Findings:\n{}", step.findings);
         }
     }
     section(
@@ -143,11 +171,17 @@ fn told(matter: &Matter<'_>) -> String {
     if let Some(verdict) = &all.verdict {
         let _ = write!(text, "\n# What an expert said before\n\n{verdict}\n");
     }
-    if let Some(change) = matter.change {
+    if let Some(change) = text_of(matter) {
         let _ = write!(text, "\n# The change\n\n{change}\n");
     }
     text.push_str("\nJudge it now, by the rules you were given.");
     text
+}
+
+/// The lines of a change.
+fn text_of<'a>(matter: &Matter<'a>) -> Option<&'a str> {
+    let change = matter.change.filter(|change| !change.text.is_empty())?;
+    Some(&change.text)
 }
 
 fn section(text: &mut String, title: &str, entries: &[String]) {

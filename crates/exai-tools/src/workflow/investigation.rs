@@ -49,6 +49,11 @@ impl Investigation {
     /// Takes one more; it takes the place of an earlier one of its number.
     pub(super) fn add(&mut self, step: Step) {
         self.branch.clone_from(&step.branch);
+        match step.how {
+            How::Backtracks(at) => self.steps.retain(|number, _| *number < at),
+            How::Branches(at) => self.steps.retain(|number, _| *number <= at),
+            How::Begins | How::Follows | How::Revises(_) => {}
+        }
         if self.steps.insert(step.number, step).is_some() {
             self.revisions += 1;
         }
@@ -141,6 +146,11 @@ impl Investigation {
     /// One of them as a number.
     pub(super) fn count(&self, field: &str) -> Option<u64> {
         self.own_field(field).and_then(Value::as_u64)
+    }
+
+    /// One of them as a yes or no.
+    pub(super) fn flag(&self, field: &str) -> Option<bool> {
+        self.own_field(field).and_then(Value::as_bool)
     }
 
     fn own_field(&self, field: &str) -> Option<&Value> {

@@ -15,7 +15,7 @@ pub(super) static KIND: Kind = Kind {
     title: "Analyze",
     description: "Assess code step by step (architecture, performance, security, quality); another model judges at the end.",
     fields: &[
-        Field::listed(
+        Field::known(
             "analysis_type",
             Form::Choice(&[
                 "general",
@@ -32,6 +32,7 @@ pub(super) static KIND: Kind = Kind {
     ],
     steps: 3,
     at_once: false,
+    change: None,
     ladder: CONFIDENCE,
     expert: Some(Expert {
         prompt: include_str!("../../../prompts/analyze.md"),

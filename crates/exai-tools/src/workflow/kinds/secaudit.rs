@@ -21,7 +21,7 @@ pub(super) static KIND: Kind = Kind {
             Form::Choice(&["medium", "low", "high", "critical"]),
         ),
         Field::known("compliance_requirements", Form::Texts),
-        Field::listed(
+        Field::known(
             "audit_focus",
             Form::Choice(&[
                 "comprehensive",
@@ -35,6 +35,7 @@ pub(super) static KIND: Kind = Kind {
     ],
     steps: 6,
     at_once: false,
+    change: None,
     ladder: CONFIDENCE,
     expert: Some(Expert {
         prompt: include_str!("../../../prompts/secaudit.md"),
