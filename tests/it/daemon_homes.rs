@@ -1,7 +1,7 @@
 //! Homes that are awkward, and homes that cannot be: the first work, the second are refused
 //! with what is wrong and what to do.
 
-use exai_testkit::{Must as _, Output, Sandbox, eventually};
+use exai_testkit::{Must as _, Output, PATIENCE, Sandbox, eventually};
 use serde_json::json;
 use std::{
     fs,
@@ -237,6 +237,64 @@ async fn r42_a_disk_that_fills_stops_no_daemon_and_loses_no_record() {
     sandbox.cli(&["stop"]).await.ok();
     let check = sandbox.cli(&["logs", "check"]).await;
     assert_eq!(check.code, Some(0), "{}", check.all());
+}
+
+/// What a daemon that died had begun is not made undone by a full disk: nobody is told that it
+/// did not run, and what had ended is told as it ended.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn r42_what_ran_before_the_disk_filled_is_never_said_not_to_have_run() {
+    let sandbox = Sandbox::new();
+    let Some(mount) = Mount::tmpfs(sandbox.home(), "size=4m").await else {
+        return;
+    };
+    let mut daemon = sandbox.daemon().await;
+    let (mut ws, _) = sandbox.modern("window", &["rich_results"]).await;
+    let counted = |file: &str, ms: u64| json!({ "file": sandbox.work().join(file), "ms": ms });
+    ws.call_as("ended", "test_count_once", counted("ended", 0))
+        .await;
+    ws.result("ended").await;
+    ws.call_as("once", "test_count_once", counted("once", 60_000))
+        .await;
+    ws.call_as("again", "test_count", counted("again", 60_000))
+        .await;
+    eventually(PATIENCE, "both run", || {
+        sandbox.counted("once") == 1 && sandbox.counted("again") == 1
+    })
+    .await;
+    daemon.kill().await;
+    let _daemon = sandbox.daemon().await;
+    fill(&mount.0);
+    let (mut ws, _) = sandbox.modern("window", &["rich_results"]).await;
+    // A file that is there may have room for a line or two.
+    let mut tries = 0..50;
+    while tries.next().is_some() {
+        let fresh = ws
+            .call_and_wait("test_count_once", counted("fresh", 0))
+            .await;
+        if fresh["error"].is_object() {
+            assert_eq!(fresh["error"]["code"], "UNAVAILABLE", "{fresh}");
+            assert_eq!(fresh["error"]["ran"], "no", "{fresh}");
+            break;
+        }
+    }
+    assert!(!tries.is_empty(), "the disk never filled");
+    ws.call_as("once", "test_count_once", counted("once", 60_000))
+        .await;
+    let once = ws.result("once").await;
+    assert_eq!(once["error"]["code"], "OUTCOME_UNKNOWN", "{once}");
+    assert_eq!(once["error"]["ran"], "unknown", "{once}");
+    ws.call_as("again", "test_count", counted("again", 60_000))
+        .await;
+    let again = ws.result("again").await;
+    assert_eq!(again["error"]["code"], "UNAVAILABLE", "{again}");
+    assert_eq!(again["error"]["ran"], "unknown", "{again}");
+    ws.call_as("ended", "test_count_once", counted("ended", 0))
+        .await;
+    let ended = ws.result("ended").await;
+    assert_eq!(ended["outputs"][0]["text"], "counted", "{ended}");
+    assert_eq!((sandbox.counted("once"), sandbox.counted("ended")), (1, 1));
+    fs::remove_file(mount.0.join("ballast")).must("make room");
 }
 
 /// Waits until the daemon warns of its disk, or does so no longer.

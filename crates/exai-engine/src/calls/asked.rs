@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    ports::ledger::{Entered, Entering},
+    ports::ledger::{Entered, Entering, Open, Recalled},
 };
-use exai_protocol::RawValue;
+use exai_protocol::{RawValue, WireError, error::Ran};
 use std::{sync::Arc, time::Duration};
 
 /// What a call asks for, beyond its tool.
@@ -46,7 +46,11 @@ pub(super) async fn enter(
         starts,
     };
     let id = &call.key.request_id;
-    match patiently(engine, call, engine.ledger().enter(entering)).await? {
+    let entered = match patiently(engine, call, engine.ledger().enter(entering)).await {
+        Err(End::Refused(error)) => return Err(refused(engine, call, error).await),
+        other => other?,
+    };
+    match entered {
         Entered::New(entry) if forgotten => {
             entry.withdraw();
             Err(End::Refused(expired()))
@@ -72,4 +76,33 @@ pub(super) async fn enter(
             )))
         }
     }
+}
+
+/// The ledger cannot take the call. It may still know it: what has run is never said not to
+/// have, and what has ended is told as it ended.
+async fn refused(engine: &Engine, call: &Call, error: WireError) -> End {
+    let known = patiently(engine, call, engine.ledger().recall(&call.key)).await;
+    match known {
+        Ok(Some(Recalled::Finished(kept))) if kept.asked == call.asked => End::Recalled(kept),
+        Ok(Some(Recalled::Open(open)))
+            if open.evidence.runs > 0 && open.args_hash == call.asked.arguments =>
+        {
+            ran_before(engine, call, &open, error)
+        }
+        _ => End::Refused(error),
+    }
+}
+
+/// A daemon that died had begun it, and nothing of what becomes of it now could be written.
+fn ran_before(engine: &Engine, call: &Call, open: &Open, error: WireError) -> End {
+    if call.repeatable {
+        let words = format!(
+            "{}. It had begun before, under a daemon that died; it is safe to run it again",
+            error.message
+        );
+        return End::Refused(WireError::new(error.code, words).ran(Ran::Unknown));
+    }
+    let mut unknown = interrupted::error(&call.facts.tool, &open.evidence, engine.now());
+    unknown.message = format!("{} ({})", unknown.message, error.message);
+    End::Interrupted(unknown)
 }

@@ -139,6 +139,8 @@ pub struct Open {
     pub operator: bool,
     /// How long its client would wait.
     pub timeout: Option<Duration>,
+    /// What is known of its runs so far; none of them may have ended it.
+    pub evidence: Interrupted,
 }
 
 /// What is known of a run whose daemon died.

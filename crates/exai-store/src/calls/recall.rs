@@ -27,14 +27,13 @@ pub(crate) struct OpenRow {
     pub(crate) started: bool,
     pub(crate) repeatable: bool,
     pub(crate) open: Open,
-    pub(crate) evidence: Interrupted,
 }
 
 impl OpenRow {
     /// Whether it may run (again) now that its daemon is gone. One that was started so often
     /// and never ended may be what its daemons died of.
     pub(crate) fn may_run(&self) -> bool {
-        !self.started || (self.repeatable && self.evidence.runs < MOST_RUNS)
+        !self.started || (self.repeatable && self.open.evidence.runs < MOST_RUNS)
     }
 }
 
@@ -102,12 +101,19 @@ fn found(row: &Columns<'_>) -> rusqlite::Result<Found> {
             (Some(at), Some(stage), Some(words)) => Some((UnixMillis(at), stage, words)),
             _ => None,
         };
+        let evidence = Interrupted {
+            runs: count("runs")?.unwrap_or_default(),
+            started_at: count("started_at")?.map(UnixMillis),
+            said,
+            requests: Vec::new(),
+        };
         let open = Open {
             tool,
             args_hash,
             arguments: text("arguments")?.and_then(|text| raw(text).ok()),
             operator: row.get("operator")?,
             timeout: count("timeout_ms")?.map(Duration::from_millis),
+            evidence,
         };
         return Ok(Found::Open(Box::new(OpenRow {
             id: row.get("id")?,
@@ -115,12 +121,6 @@ fn found(row: &Columns<'_>) -> rusqlite::Result<Found> {
             started: state == "started",
             repeatable: row.get("repeatable")?,
             open,
-            evidence: Interrupted {
-                runs: count("runs")?.unwrap_or_default(),
-                started_at: count("started_at")?.map(UnixMillis),
-                said,
-                requests: Vec::new(),
-            },
         })));
     }
     let error = text("error")?.and_then(|text| serde_json::from_str::<WireError>(&text).ok());
@@ -157,7 +157,7 @@ pub(crate) fn evidence(
     key: &CallKey,
     open: &OpenRow,
 ) -> rusqlite::Result<Interrupted> {
-    let mut evidence = open.evidence.clone();
+    let mut evidence = open.open.evidence.clone();
     let client = key.scope.strip_prefix("client:");
     let mut statement = db.prepare_cached(
         "SELECT model, endpoint, tokens_in, ended FROM usage WHERE boot = ?1 AND request = ?2 \

@@ -105,7 +105,9 @@ struct Error<'a> {
 
 fn failed(made: &Made, seen: &Seen, error: &Error<'_>) -> Verdict {
     let told = || format!("{} (ran: {:?}): {}", error.code, error.ran, error.words);
-    if error.ran == "no" && seen.runs > 0 {
+    // What may run again, and ran under a daemon that died, is told by the next one's own acts.
+    let of_another_life = !made.job.once() && seen.deaths > 0;
+    if error.ran == "no" && seen.runs > 0 && !of_another_life {
         return Err(Broken::Wrong(format!(
             "it ran, and was answered {}",
             told()
@@ -119,6 +121,8 @@ fn failed(made: &Made, seen: &Seen, error: &Error<'_>) -> Verdict {
     match error.code {
         "OUTCOME_UNKNOWN" => unknown(made, seen, error),
         "UNAVAILABLE" | "SHUTTING_DOWN" | "OVER_CAPACITY" if error.ran == "no" => Ok(Fair::Refused),
+        // It began under a daemon that died, and may be asked for again.
+        "UNAVAILABLE" if error.ran == "unknown" && of_another_life => Ok(Fair::Refused),
         // A predecessor's frames have no room for whether it ran.
         "UNAVAILABLE" | "SHUTTING_DOWN" | "OVER_CAPACITY" if made.kind == Kind::V1 => {
             Ok(Fair::Refused)

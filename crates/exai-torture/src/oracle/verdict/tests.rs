@@ -129,6 +129,10 @@ fn an_unknown_outcome_must_be_unknowable() {
 fn what_may_run_again_is_run_again_but_not_for_ever() {
     let told = failed_with("test_count", "OUTCOME_UNKNOWN", "unknown", "started");
     assert!(matches!(of(&told, &ran(1)), Err(Broken::Unjustified(_))));
+    let refused = failed_with("test_count", "UNAVAILABLE", "unknown", "");
+    assert_eq!(of(&refused, &ran(1)), Ok(Fair::Refused));
+    let lied = failed_with("test_count_once", "UNAVAILABLE", "unknown", "");
+    assert!(matches!(of(&lied, &ran(1)), Err(Broken::Wrong(_))));
     let often = Seen {
         deaths: 3,
         ..ran(3)
