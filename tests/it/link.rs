@@ -1,7 +1,7 @@
 //! The link without a secret on it: the socket in the home, proof on both sides of a port, and
 //! what a stranger learns who sits on one.
 
-use crate::editor::{failure, reached};
+use crate::editor::failure;
 use exai_testkit::{Frame, Handshake, Must as _, PATIENCE, Sandbox, Ws, eventually};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};

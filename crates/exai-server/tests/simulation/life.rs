@@ -119,6 +119,7 @@ fn settings() -> Settings {
         allowed_hosts: Vec::new(),
         port: 8765,
         compat_text: true,
+        accept_plain_token: true,
     }
 }
 
@@ -170,7 +171,15 @@ impl Keeper {
 
 impl Control for Keeper {
     fn authenticate(&self, token: &Secret) -> Option<Principal> {
-        (token.expose() == TOKEN).then(|| Principal::new("local"))
+        (token.expose() == TOKEN).then(|| self.owner())
+    }
+
+    fn tokens(&self) -> Vec<Secret> {
+        vec![Secret::new(TOKEN)]
+    }
+
+    fn owner(&self) -> Principal {
+        Principal::new("local")
     }
 
     fn rotate_token(&self, _: &Secret, _: &Secret) -> Result<(), String> {
