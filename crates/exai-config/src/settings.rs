@@ -256,6 +256,11 @@ pub struct Shim {
     pub rpc_timeout: Option<Duration>,
     /// What the shim adds to the deadline the daemon told it.
     pub ack_grace: Duration,
+    /// How long this window's client waits for a call, `Some(None)` being for ever; `None`: as
+    /// the table of clients has it.
+    pub client_call: Option<Option<Duration>>,
+    /// Whether progress makes it wait longer; `None`: as the table has it.
+    pub client_resets: Option<bool>,
     /// The client's id, for set-ups that want it fixed.
     pub session_id: Option<String>,
     /// `serverInfo.name`.
