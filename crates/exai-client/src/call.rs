@@ -45,6 +45,13 @@ pub enum CallEvent {
         /// The daemon's own deadline.
         timeout: Duration,
     },
+    /// It had been running when it was attached to.
+    Attached {
+        /// How long ago it was accepted.
+        since: Duration,
+        /// The last it said.
+        message: Option<String>,
+    },
     /// How far it is; older news that was not read is gone.
     Progress(Progress),
     /// Streamed text.
@@ -140,6 +147,7 @@ pub(crate) struct Slot {
 #[derive(Default)]
 struct State {
     acknowledged: Option<Duration>,
+    attached: Option<(Duration, Option<String>)>,
     progress: Option<Progress>,
     partial: String,
     finished: Option<CallToolRes>,
@@ -152,6 +160,9 @@ impl State {
     fn take(&mut self) -> Option<CallEvent> {
         if let Some(timeout) = self.acknowledged.take() {
             return Some(CallEvent::Acknowledged { timeout });
+        }
+        if let Some((since, message)) = self.attached.take() {
+            return Some(CallEvent::Attached { since, message });
         }
         if let Some(progress) = self.progress.take() {
             return Some(CallEvent::Progress(progress));
@@ -179,6 +190,10 @@ impl Pen {
 
     pub(crate) fn acknowledge(&self, timeout: Duration) {
         self.write(|state| state.acknowledged = Some(timeout));
+    }
+
+    pub(crate) fn attached(&self, since: Duration, message: Option<String>) {
+        self.write(|state| state.attached = Some((since, message)));
     }
 
     pub(crate) fn progress(&self, progress: Progress) {

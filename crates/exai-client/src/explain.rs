@@ -39,8 +39,9 @@ impl Known {
     }
 }
 
-/// A call that never left.
-pub(crate) fn unavailable(link: &LinkState, waited: Duration) -> WireError {
+/// A call that never left, and waited so long for its daemon.
+#[must_use]
+pub fn unavailable(link: &LinkState, waited: Duration) -> WireError {
     let advice = match link {
         LinkState::Stopped(_) => return stopped(),
         LinkState::Refused(outage) => format!(
@@ -101,6 +102,13 @@ pub(crate) fn silent(name: &str, waited: Duration) -> WireError {
         ),
     )
     .ran(Ran::Unknown)
+}
+
+/// A daemon of before handles.
+pub(crate) fn own_only() -> WireError {
+    let message = "The exai daemon that runs is older than this window, and finds only a window's \
+                   own calls; restart it (`exai-daemon restart`) and ask again.";
+    WireError::new(Code::Unavailable, message).ran(Ran::Unknown)
 }
 
 /// A frame that may not leave.

@@ -241,6 +241,7 @@ fn greeting<C: Control>(announced: bool, shared: &Shared<C>, session_id: Session
         ack.protocol = Some(PROTOCOL.to_owned());
         ack.server = Some(shared.control.identity().clone());
         ack.features = FEATURES.map(str::to_owned).to_vec();
+        ack.features.push(feature::SCOPES.to_owned());
         if engine.remembers_all() {
             ack.features.push(feature::JOURNAL.to_owned());
         }

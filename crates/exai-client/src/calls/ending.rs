@@ -39,7 +39,8 @@ impl Calls {
             }
             (_, CancelMode::Detach) => {
                 if entry.place != Place::Waiting && !legacy {
-                    turn.out.push(outbound::cancel(id, mode, reason));
+                    let scope = entry.scope.as_deref();
+                    turn.out.push(outbound::cancel(id, scope, mode, reason));
                 }
                 let message = "detached: the daemon finishes the call and keeps its result for \
                                a while";
@@ -51,7 +52,8 @@ impl Calls {
             }
             (place, CancelMode::Stop) => {
                 entry.stopping = true;
-                turn.out.push(outbound::cancel(id, mode, reason));
+                let scope = entry.scope.as_deref();
+                turn.out.push(outbound::cancel(id, scope, mode, reason));
                 self.place(id, place, self.times.stop_wait, turn.now);
             }
         }
@@ -95,6 +97,7 @@ impl Calls {
             let error = explain::silent(&entry.name, waited);
             turn.out.push(outbound::cancel(
                 id,
+                entry.scope.as_deref(),
                 CancelMode::Detach,
                 "the client stopped waiting",
             ));

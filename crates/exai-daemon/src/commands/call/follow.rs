@@ -87,7 +87,7 @@ pub(in crate::commands) async fn whole(client: &Client, mut result: CallToolRes)
         .error
         .as_ref()
         .is_some_and(|error| error.code == WireCode::TooLarge);
-    if too_large && let Ok(whole) = client.collect(&result.request_id, MOST).await {
+    if too_large && let Ok(whole) = client.collect(&client.handle(&result.request_id), MOST).await {
         output::hint(format!(
             "a large result ({} bytes), collected in pages",
             whole.outputs.len()
