@@ -24,6 +24,7 @@ mod frames;
 mod invariants;
 mod journal;
 mod limits;
+mod long_calls;
 mod model_list;
 mod models;
 mod money;

@@ -2,7 +2,7 @@
 //! go. The driver writes into a slot and never waits for a slow caller: newer progress
 //! replaces older, streamed text is bounded, the end is always kept.
 
-use crate::command::Command;
+use crate::{command::Command, explain};
 use exai_protocol::{
     Code, RawValue, RequestId, WireError,
     call::{CallToolRes, Progress},
@@ -60,6 +60,17 @@ pub enum CallEvent {
     Finished(CallToolRes),
 }
 
+/// What letting go of a call met.
+#[derive(Debug)]
+pub enum Detached {
+    /// The daemon has it.
+    Left,
+    /// It never left, and never will.
+    NotSent,
+    /// It had just ended.
+    Ended(CallToolRes),
+}
+
 /// The caller's end of a call. Dropping it before the end detaches: the daemon finishes the
 /// call, and the result can be collected for a while.
 pub struct CallStream {
@@ -103,6 +114,18 @@ impl CallStream {
             }
         }
         None
+    }
+
+    /// Lets go of the call and leaves it to run; it can be attached to again.
+    pub async fn detach(self, reason: &str) -> Detached {
+        self.cancel(CancelMode::Detach, reason).await;
+        let end = self.finished().await;
+        let error = end.as_ref().and_then(|end| end.error.as_ref());
+        match error {
+            Some(error) if explain::is_unsent(error) => Detached::NotSent,
+            Some(error) if explain::is_left(error) => Detached::Left,
+            _ => end.map_or(Detached::Left, Detached::Ended),
+        }
     }
 
     /// Lets go of the call. Its [`CallEvent::Finished`] still comes: at once after a detach

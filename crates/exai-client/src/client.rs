@@ -172,11 +172,7 @@ impl Client {
             .await
     }
 
-    async fn submit(
-        &self,
-        id: RequestId,
-        make: impl FnOnce(Pen) -> Submit,
-    ) -> CallStream {
+    async fn submit(&self, id: RequestId, make: impl FnOnce(Pen) -> Submit) -> CallStream {
         let slot = Arc::new(Slot::default());
         let submit = make(Pen::new(id.clone(), Arc::clone(&slot)));
         let stream = CallStream::new(id, slot, self.commands.clone());

@@ -128,6 +128,28 @@ pub(crate) fn let_go(message: &str, ran: Ran) -> WireError {
     WireError::new(Code::Cancelled, message).ran(ran)
 }
 
+/// Its caller let go of a call that the daemon has.
+pub(crate) fn left() -> WireError {
+    let_go(LEFT, Ran::Unknown)
+}
+
+const LEFT: &str = "detached: the daemon finishes the call and keeps its result for a while";
+
+pub(crate) fn is_left(error: &WireError) -> bool {
+    error.message == LEFT
+}
+
+/// Its caller let go of a call that never left.
+pub(crate) fn unsent() -> WireError {
+    let_go(UNSENT, Ran::No)
+}
+
+const UNSENT: &str = "cancelled before it was sent";
+
+pub(crate) fn is_unsent(error: &WireError) -> bool {
+    error.message == UNSENT
+}
+
 /// `[{"type":"text","text":…}]`.
 pub(crate) fn text_block(text: &str) -> Box<RawValue> {
     let quoted = serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned());

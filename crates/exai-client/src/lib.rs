@@ -50,7 +50,7 @@ mod tests;
 
 pub use asks::RequestError;
 pub use backoff::{Backoff, BackoffPolicy, BadBackoff};
-pub use call::{CallEvent, CallSpec, CallStream};
+pub use call::{CallEvent, CallSpec, CallStream, Detached};
 pub use client::{Client, Collected};
 pub use config::{ClientConfig, Times};
 pub use dial::{Dial, Rendezvous, Target, TcpDial, Unreachable, WatchedDial, connect_tcp};

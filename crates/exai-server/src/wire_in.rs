@@ -15,8 +15,8 @@ use exai_engine::{
 use exai_protocol::{
     ClientId, RawValue, RequestId, Secret,
     control::{
-        CallState, CancelRes, ErrorFrame, HealthRes, ListToolsRes, McpError, McpRes,
-        NotifyRes, Pong, RotateTokenRes, SessionsRes, ShutdownRes, SubscribeRes, UnsubscribeRes,
+        CallState, CancelRes, ErrorFrame, HealthRes, ListToolsRes, McpError, McpRes, NotifyRes,
+        Pong, RotateTokenRes, SessionsRes, ShutdownRes, SubscribeRes, UnsubscribeRes,
     },
     event::Topic,
     limits::MAX_DEPTH,

@@ -1,7 +1,12 @@
 //! One line as a JSON-RPC message, or the answer it gets instead. The arguments of a call are
 //! cut out before the MCP library sees the message, and stay the client's bytes.
 
-use crate::{answer, id_scan::IdScan, ids};
+use crate::{
+    answer,
+    id_scan::IdScan,
+    ids,
+    tasks::{TaskAsk, Verb},
+};
 use exai_protocol::{RawValue, limits::MAX_DEPTH, object::RawObject, scan};
 use rmcp::model::{
     CancelledNotificationParam, ClientJsonRpcMessage, ClientRequest, ErrorCode, JsonObject,
@@ -15,6 +20,8 @@ pub enum Incoming {
     Message(Box<ClientJsonRpcMessage>),
     /// A tool call, taken apart.
     Call(Box<Call>),
+    /// A question about a task, taken apart.
+    Task(Box<TaskAsk>),
     /// The client lets go of a request; also for the library.
     Cancelled {
         /// What it says.
@@ -114,6 +121,7 @@ fn parse(line: &[u8]) -> Result<Incoming, Refusal> {
     };
     match (id, method.as_ref()) {
         (Some(id), "tools/call") => call(&object, id),
+        (Some(id), method) if let Some(verb) = Verb::of(method) => task(&object, id, verb),
         (Some(id), method) => {
             let text = raw_id.map_or(text.into(), |raw| ids::readable(text, raw, &id));
             request(&text, &object, id, method)
@@ -160,6 +168,29 @@ fn call(object: &RawObject<'_>, id: RequestId) -> Result<Incoming, Refusal> {
         arguments: arguments.map(RawValue::to_owned),
         meta: RequestMetaObject(MetaObject(meta.unwrap_or_default())),
         progress,
+    })))
+}
+
+/// `tasks/…`, about one task.
+fn task(object: &RawObject<'_>, id: RequestId, verb: Verb) -> Result<Incoming, Refusal> {
+    let refuse = |what: &str| {
+        let message = format!("params{what}");
+        invalid_params(id.clone(), format!("{message} ({})", verb.method()))
+    };
+    let params = object.raw("params").map(RawValue::get).unwrap_or("{}");
+    let params = RawObject::parse(params).map_err(|_| refuse(" must be an object"))?;
+    let task = match params.string("taskId") {
+        Ok(Some(task)) if !task.is_empty() => task.into_owned(),
+        _ => return Err(refuse(".taskId must be a non-empty string")),
+    };
+    let meta: Option<JsonObject> = params
+        .typed("_meta")
+        .map_err(|_| refuse("._meta must be an object"))?;
+    Ok(Incoming::Task(Box::new(TaskAsk {
+        id,
+        verb,
+        task,
+        meta: RequestMetaObject(MetaObject(meta.unwrap_or_default())),
     })))
 }
 

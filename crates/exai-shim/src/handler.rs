@@ -6,6 +6,7 @@ use crate::{
     bridge::Bridge,
     catalog::Catalog,
     listeners::Listeners,
+    tasks,
     transport::Signals,
 };
 use rmcp::{
@@ -105,6 +106,7 @@ impl ServerHandler for Shim {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
+        self.bridge.introduced(&request.client_info);
         self.bridge.client(|| Some(request.client_info.clone()));
         context.peer.set_peer_info(request.clone());
         self.negotiate_initialize(&request)
@@ -116,7 +118,10 @@ impl ServerHandler for Shim {
     ) -> Result<DiscoverResult, ErrorData> {
         self.bridge.client(|| context.client_info());
         let versions = self.supported_protocol_versions().into_owned();
-        Ok(DiscoverResult::from_server_info(versions, self.get_info()))
+        let mut info = self.get_info();
+        // Only here: in a revision with a handshake tasks are something else.
+        info.capabilities.extensions = Some(tasks::extension());
+        Ok(DiscoverResult::from_server_info(versions, info))
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
@@ -137,12 +142,14 @@ impl ServerHandler for Shim {
             let message = "this cursor is not known; the list of tools has one page";
             return Err(ErrorData::invalid_params(message, None));
         }
-        self.bridge.client(|| context.client_info());
+        let who = context.client_info();
+        let profile = self.bridge.profile(who.as_ref());
+        let may_continue = self.bridge.client(|| who).is_some() && profile.is_limited();
         let (list, era) = (self.catalog.list(), self.era(&context));
         if era == Era::Legacy {
             self.listeners.listed(list.version);
         }
-        Ok(answer::of_list(list.tools(), era))
+        Ok(answer::of_list(list.tools(), may_continue, era))
     }
 
     fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {

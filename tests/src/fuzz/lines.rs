@@ -78,6 +78,7 @@ fn verdict(line: &[u8]) {
                     .is_none_or(|arguments| arguments.get().starts_with('{'))
             );
         }
+        Incoming::Task(ask) => assert!(!ask.task.is_empty()),
         Incoming::Refused(refusal) => {
             assert!(!refusal.message.is_empty());
             assert!(

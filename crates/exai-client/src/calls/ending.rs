@@ -28,7 +28,7 @@ impl Calls {
         }
         match (entry.place, mode) {
             (Place::Waiting, _) if entry.known == Known::NotSent => {
-                self.end(id, explain::let_go("cancelled before it was sent", Ran::No));
+                self.end(id, explain::unsent());
             }
             (Place::Waiting, CancelMode::Stop) => {
                 self.owe(id);
@@ -42,9 +42,7 @@ impl Calls {
                     let scope = entry.scope.as_deref();
                     turn.out.push(outbound::cancel(id, scope, mode, reason));
                 }
-                let message = "detached: the daemon finishes the call and keeps its result for \
-                               a while";
-                self.end(id, explain::let_go(message, Ran::Unknown));
+                self.end(id, explain::left());
             }
             (_, CancelMode::Stop) if legacy => {
                 let message = "let go of; this daemon cannot stop a call";

@@ -178,12 +178,18 @@ async fn news_reaches_every_listener() {
 async fn attaching_to_a_call_of_another_process() {
     let mut world = World::new(Weather::Accepting);
     let mut peer = world.daemon("b").await;
-    let mut known = world.client.attach(&world.client.handle(&"known".into())).await;
+    let mut known = world
+        .client
+        .attach(&world.client.handle(&"known".into()))
+        .await;
     peer.expect("attach", "known").await;
     peer.attach_state("known", "finished").await;
     peer.finish("known").await;
     assert!(super::peer::end(&mut known).await.error.is_none());
-    let mut unknown = world.client.attach(&world.client.handle(&"unknown".into())).await;
+    let mut unknown = world
+        .client
+        .attach(&world.client.handle(&"unknown".into()))
+        .await;
     peer.expect("attach", "unknown").await;
     peer.attach_state("unknown", "unknown").await;
     let (code, message) = super::peer::failure(&mut unknown).await;

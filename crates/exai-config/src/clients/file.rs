@@ -144,7 +144,8 @@ impl Clients {
             let under = self.rows.remove(&key).unwrap_or_default();
             let row = row.over(&under);
             if row.name.as_ref().is_none_or(Vec::is_empty) {
-                let what = "name is missing: what the client calls itself, such as [\"my-editor*\"]";
+                let what =
+                    "name is missing: what the client calls itself, such as [\"my-editor*\"]";
                 return Err(wrong(format!("[clients.{key}]: {what}")));
             }
             self.rows.insert(key, row);
@@ -239,7 +240,10 @@ impl Row {
             resets: self.resets.unwrap_or(false),
             total: time(self.total_secs, None),
             list_changed: self.list_changed.unwrap_or(true),
-            tool_form: self.tool_form.clone().unwrap_or_else(|| "{tool}".to_owned()),
+            tool_form: self
+                .tool_form
+                .clone()
+                .unwrap_or_else(|| "{tool}".to_owned()),
             tool_most: size(self.tool_most),
             output: size(self.output_bytes),
             source: self.source.clone().unwrap_or_default(),
