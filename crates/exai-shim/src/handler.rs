@@ -4,11 +4,12 @@
 use crate::{
     answer::{self, Era},
     bridge::Bridge,
-    catalog::Catalog,
+    catalog::{Catalog, List},
     listeners::Listeners,
     tasks,
     transport::Signals,
 };
+use exai_config::clients::Profile;
 use rmcp::{
     RoleServer, ServerHandler,
     model::{
@@ -20,7 +21,13 @@ use rmcp::{
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 /// What a model should know of this server before it reads any tool.
 const INSTRUCTIONS: &str = "exai runs tools in one daemon shared by all windows of this machine. \
@@ -36,6 +43,8 @@ pub(crate) struct Shim {
     catalog: Arc<Catalog>,
     listeners: Arc<Listeners>,
     signals: Arc<Signals>,
+    /// The list of which this was said.
+    warned: AtomicU64,
 }
 
 impl Shim {
@@ -53,6 +62,7 @@ impl Shim {
             catalog,
             listeners,
             signals,
+            warned: AtomicU64::new(0),
         }
     }
 
@@ -61,6 +71,24 @@ impl Shim {
         match context.protocol_version() {
             Some(version) if !version.has_initialize() => Era::Modern { server: &self.name },
             _ => Era::Legacy,
+        }
+    }
+
+    /// Names that this client cannot use are its users' loss; once a list it is said which.
+    fn warn_of_names(&self, list: &List, profile: &Profile) {
+        if self.warned.fetch_max(list.version, Ordering::Relaxed) >= list.version {
+            return;
+        }
+        for name in list.names() {
+            if let Err(shown) = profile.shown(&self.name, name) {
+                let (client, most) = (&profile.title, profile.tool_most);
+                tracing::warn!(
+                    shown,
+                    client,
+                    most,
+                    "a tool's name is too long for the client"
+                );
+            }
         }
     }
 
@@ -125,7 +153,8 @@ impl ServerHandler for Shim {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        self.listeners.initialized().await;
+        let heeds = self.bridge.profile(None).list_changed;
+        self.listeners.initialized(heeds).await;
         self.learn_roots(&context).await;
     }
 
@@ -149,6 +178,7 @@ impl ServerHandler for Shim {
         if era == Era::Legacy {
             self.listeners.listed(list.version);
         }
+        self.warn_of_names(&list, &profile);
         Ok(answer::of_list(list.tools(), may_continue, era))
     }
 

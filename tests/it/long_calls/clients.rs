@@ -250,3 +250,23 @@ async fn r45_a_faulty_table_is_named_and_what_was_known_stays() {
     let mut handed = handed;
     assert!(handed().await || handed().await, "the mended table is read");
 }
+
+/// What a client does with a changed list, and with long names, is in the table too.
+#[tokio::test]
+async fn r15_a_client_is_told_what_it_can_use() {
+    let sandbox = home();
+    let table = "[default]\nlist_changed = false\ntool_most = 17\n";
+    sandbox.write("config/clients.toml", table);
+    let mut shim = sandbox.shim();
+    shim.initialize_as("deaf", "2025-11-25").await;
+    // The list of the binary; the daemon's is another.
+    shim.ask("tools/list", json!({})).await;
+    let _daemon = sandbox.daemon().await;
+    crate::editor::listing(&mut shim, "test_sleep").await;
+    nothing_more(&mut shim).await;
+    let told = shim.take_aside();
+    assert!(told.is_empty(), "{told:?}");
+    let long = || sandbox.log("ws_shim.log").contains("exai_test_sleep_once");
+    eventually(LIMIT, "a warning about a long name", long).await;
+    assert!(!sandbox.log("ws_shim.log").contains("exai_test_sleep\""));
+}
