@@ -45,7 +45,10 @@ async fn the_revision_without_a_handshake_discovers_lists_and_calls() {
     }
     assert_eq!(
         result["capabilities"],
-        json!({ "tools": { "listChanged": true } })
+        json!({
+            "tools": { "listChanged": true },
+            "extensions": { "io.modelcontextprotocol/tasks": {} },
+        })
     );
     let list = shim.modern_ask("tools/list", json!({})).await;
     assert!(list["result"]["ttlMs"].is_u64() && list["result"]["cacheScope"].is_string());
@@ -303,7 +306,6 @@ async fn undeclared_abilities_are_not_found_in_either_era() {
         ("resources/read", json!({ "uri": 7 })),
         ("prompts/list", json!({ "cursor": 7 })),
         ("tasks/list", json!({})),
-        ("tasks/get", json!({ "taskId": "x" })),
         ("elicitation/create", json!({})),
         ("exai/unheard_of", json!({ "a": 1 })),
     ] {

@@ -68,7 +68,7 @@ pub enum Detached {
     /// It never left, and never will.
     NotSent,
     /// It had just ended.
-    Ended(CallToolRes),
+    Ended(Box<CallToolRes>),
 }
 
 /// The caller's end of a call. Dropping it before the end detaches: the daemon finishes the
@@ -124,7 +124,7 @@ impl CallStream {
         match error {
             Some(error) if explain::is_unsent(error) => Detached::NotSent,
             Some(error) if explain::is_left(error) => Detached::Left,
-            _ => end.map_or(Detached::Left, Detached::Ended),
+            _ => end.map_or(Detached::Left, |end| Detached::Ended(Box::new(end))),
         }
     }
 

@@ -195,7 +195,7 @@ impl<C: Control> Desk<C> {
             id.is_some_and(|id| self.shared.engine.look_up(session, id).0 == CallState::Finished)
         };
         match op {
-            Op::Attach | Op::Collect { .. } => true,
+            Op::Attach { .. } | Op::Collect { .. } => true,
             Op::CallTool(_) | Op::Operate(_) => known(),
             _ => false,
         }

@@ -231,7 +231,7 @@ impl Calling {
                     Detached::Left => Some(self.goes_on(asker, &handle, waiting)),
                     Detached::NotSent => Some(unsent(&handle, asked.is_some(), &waiting).into()),
                     Detached::Ended(result) => {
-                        Some(finished(asker, result, &handle, asked, &waiting))
+                        Some(finished(asker, *result, &handle, asked, &waiting))
                     }
                 };
             }

@@ -85,7 +85,7 @@ impl Calling {
                         unwatched: self.bridge.unwatched(),
                     };
                     return match stream.detach(PATIENCE).await {
-                        Detached::Ended(result) => Found::Ended(result),
+                        Detached::Ended(result) => Found::Ended(*result),
                         Detached::Left | Detached::NotSent => Found::Working(call),
                     };
                 }
