@@ -16,6 +16,7 @@ mod daemon_record;
 mod daemon_single;
 mod daemon_start;
 mod daemon_stop;
+mod doctor;
 mod documents_passed_on;
 mod editor;
 mod errors;

@@ -7,8 +7,14 @@ use std::{collections::BTreeMap, path::Path};
 /// Larger files are no settings.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// The strings, and the text they stand in.
+pub(crate) struct Read {
+    pub(crate) strings: BTreeMap<String, String>,
+    pub(crate) text: String,
+}
+
 /// Reads the file; a later line wins. `None` when there is no file.
-pub(crate) fn read(path: &Path, faults: &mut Vec<Fault>) -> Option<BTreeMap<String, String>> {
+pub(crate) fn read(path: &Path, faults: &mut Vec<Fault>) -> Option<Read> {
     let mut fault = |line: Option<usize>, expected: String| {
         let place = match line {
             Some(line) => format!("{}:{line}", path.display()),
@@ -32,26 +38,68 @@ pub(crate) fn read(path: &Path, faults: &mut Vec<Fault>) -> Option<BTreeMap<Stri
     for entry in dotenvy::from_read_iter(format!("{text}\n").as_bytes()) {
         match entry {
             Ok((name, value)) => drop(strings.insert(name, value)),
-            Err(dotenvy::Error::LineParse(content, _)) => fault(
-                line_of(&text, &content),
-                "this line cannot be read; expected NAME=value, in quotes if it holds blanks, \
-                 quotes, `$` or `#`"
-                    .to_owned(),
-            ),
+            Err(dotenvy::Error::LineParse(content, _)) => {
+                let line = line_of(&text, &content);
+                let whole = line.and_then(|line| text.lines().nth(line - 1));
+                fault(line, remedy(whole.unwrap_or(&content)));
+            }
             Err(error) => {
                 fault(None, format!("cannot be read: {error}"));
                 break;
             }
         }
     }
-    Some(strings)
+    Some(Read { strings, text })
 }
 
+/// What to do about a line that cannot be read; its value is never shown.
+fn remedy(content: &str) -> String {
+    let named = content
+        .trim_start()
+        .trim_start_matches("export ")
+        .split_once('=')
+        .map(|(name, value)| (name.trim(), value.trim()));
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    match named {
+        Some((name, value)) if is_name(name) && value.contains(' ') => format!(
+            "the value of {name} holds a blank and is not quoted; write {name}=\"…\", with \
+             double quotes around the whole value"
+        ),
+        _ => "this line cannot be read; expected NAME=value, in quotes if it holds blanks, \
+              quotes, `$` or `#`"
+            .to_owned(),
+    }
+}
+
+/// The line on which a name is last given a value, which is the one that counts.
+pub(crate) fn line_of_name(text: &str, name: &str) -> Option<usize> {
+    let gives = |line: &str| {
+        let line = line.trim_start_matches('\u{feff}').trim_start();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        line.split_once('=')
+            .is_some_and(|(found, _)| found.trim() == name)
+    };
+    let last = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| gives(line))
+        .last()?;
+    Some(last.0 + 1)
+}
+
+/// The line that could not be read: the reader tells all of it, or only its value.
 fn line_of(text: &str, content: &str) -> Option<usize> {
-    let first = content.lines().next()?.trim_end();
-    text.lines()
-        .position(|line| line.trim_end() == first)
-        .map(|index| index + 1)
+    let first = content.lines().next()?.trim();
+    let is_it = |line: &str| {
+        let value = line.split_once('=').map(|(_, value)| value.trim());
+        line.trim() == first || value == Some(first)
+    };
+    text.lines().position(is_it).map(|index| index + 1)
 }
 
 #[cfg(test)]
@@ -63,7 +111,7 @@ mod tests {
         let path = dir.path().join(".env");
         crate::atomic::write(&path, text, 0o600).unwrap();
         let mut faults = Vec::new();
-        (read(&path, &mut faults), faults)
+        (read(&path, &mut faults).map(|read| read.strings), faults)
     }
 
     #[test]
@@ -90,6 +138,29 @@ mod tests {
             shown.contains(".env:2: ") && !shown.contains("sk-very"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn an_unquoted_blank_is_told_with_its_line_and_its_cure() {
+        let (strings, faults) = read_text(b"A=1\nHOSTS=x-private, y\nB=2\n");
+        assert_eq!(strings.unwrap()["B"], "2");
+        let shown = faults[0].to_string();
+        assert!(
+            shown.contains(".env:2: ") && shown.contains("write HOSTS=\"…\""),
+            "{shown}"
+        );
+        assert!(
+            !shown.contains("x-private") && faults.len() == 1,
+            "{faults:?}"
+        );
+    }
+
+    #[test]
+    fn the_line_that_counts_is_the_last() {
+        let text = "\u{feff}A=1\nexport B=2\n# A=3\nA = 4\n";
+        assert_eq!(line_of_name(text, "A"), Some(4));
+        assert_eq!(line_of_name(text, "B"), Some(2));
+        assert_eq!(line_of_name(text, "C"), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod check;
 mod layers;
+mod lines;
 mod unknown;
 
 use crate::{Faults, Home, Settings, Strings, Variables, faults::Fault, keys};

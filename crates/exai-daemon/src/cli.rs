@@ -81,7 +81,10 @@ pub(crate) enum Command {
     /// Show the settings in force
     Config(Config),
     /// Check everything that usually goes wrong, and say how to repair it
-    Doctor(Json),
+    ///
+    /// Exit code: 0 when nothing fails (warnings may remain), 1 when something does. With --fix,
+    /// what counts is what is left.
+    Doctor(Doctor),
     /// Show or replace the token
     Token {
         #[command(subcommand)]
@@ -188,6 +191,16 @@ pub(crate) struct Json {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Doctor {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do the repairs that are safe; a client's file is kept beside the changed one
+    #[arg(long)]
+    pub(crate) fix: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -428,6 +441,7 @@ mod tests {
             &["bench", "--quick", "--json"],
             &["config", "--origin"],
             &["doctor", "--json"],
+            &["doctor", "--fix"],
             &["token", "rotate"],
             &["mcp-config", "claude-code", "--write"],
             &["mcp-config", "vscode", "--undo"],

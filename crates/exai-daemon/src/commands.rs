@@ -72,7 +72,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Events(options) => wait(events::run(&lenient()?, options)),
         Command::Smoke => wait(smoke::run(&lenient()?)),
         Command::Config(options) => config::run(&strict()?, *options),
-        Command::Doctor(options) => wait(doctor::run(cli, options.json)),
+        Command::Doctor(options) => wait(doctor::run(cli, options)),
         Command::Token { action } => wait(token::run(&lenient()?, *action)),
         Command::McpConfig(options) => mcp_config::run(&lenient()?, options),
         Command::Completions { shell } => completions::run(*shell),

@@ -80,6 +80,12 @@ impl Keys {
         Ok(Some(key))
     }
 
+    /// Why the key in a file would be refused, as far as a look at the file tells.
+    #[must_use]
+    pub fn trouble(&self, state: &KeyState) -> Option<String> {
+        file_trouble(&self.home, state)
+    }
+
     /// A provider refused it: the next request reads it again.
     pub fn drop_cached(&self, state: &KeyState) {
         let name = match state {
@@ -105,6 +111,15 @@ impl Keys {
                 format!("{} is not set", names.join(" or ")),
             )),
         }
+    }
+}
+
+/// Why the key in a file would be refused; `home` is what relative names are relative to.
+#[must_use]
+pub fn file_trouble(home: &std::path::Path, state: &KeyState) -> Option<String> {
+    match state {
+        KeyState::File(path) => file::look(&home.join(path)),
+        _ => None,
     }
 }
 

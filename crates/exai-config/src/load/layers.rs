@@ -1,6 +1,6 @@
 //! The layers, one after the other, onto one set of settings.
 
-use super::{Loaded, Origin, Source, check, default_origins, unknown};
+use super::{Loaded, Origin, Source, check, default_origins, lines, unknown};
 use crate::{
     Faults, Settings, Strings, Variables, dotenv,
     faults::{Fault, short},
@@ -61,7 +61,7 @@ impl Layering {
         };
         self.files.push(path.to_owned());
         match text.parse::<toml::Table>() {
-            Ok(table) => self.table(path, "", table),
+            Ok(table) => self.table((path, &text), "", table),
             Err(error) => {
                 let start = error.span().map_or(0, |span| span.start);
                 let line = text
@@ -80,20 +80,24 @@ impl Layering {
         true
     }
 
-    fn table(&mut self, path: &Path, prefix: &str, table: toml::Table) {
+    /// `file`: its path and its text.
+    fn table(&mut self, file: (&Path, &str), prefix: &str, table: toml::Table) {
         for (name, value) in table {
             let full = format!("{prefix}{name}");
             match value {
                 toml::Value::Table(inner) if keys::find(&full).is_none() => {
-                    self.table(path, &format!("{full}."), inner);
+                    self.table(file, &format!("{full}."), inner);
                 }
-                value => self.toml_value(path, &full, &value),
+                value => self.toml_value(file, &full, &value),
             }
         }
     }
 
-    fn toml_value(&mut self, path: &Path, full: &str, value: &toml::Value) {
-        let place = format!("{}: {full}", path.display());
+    fn toml_value(&mut self, (path, text): (&Path, &str), full: &str, value: &toml::Value) {
+        let place = match lines::of_key(text, full) {
+            Some(line) => format!("{}:{line}: {full}", path.display()),
+            None => format!("{}: {full}", path.display()),
+        };
         let Some(key) = keys::all().find(|key| key.path == full) else {
             if !self.provider_limit(&place, full, value, path) {
                 self.warn(unknown::key(&path.display().to_string(), full));
@@ -156,7 +160,7 @@ impl Layering {
     /// Reads a `.env` file; whether it was there.
     pub(super) fn env_file(&mut self, path: &Path) -> bool {
         let before = self.faults.len();
-        let Some(strings) = dotenv::read(path, &mut self.faults) else {
+        let Some(dotenv::Read { strings, text }) = dotenv::read(path, &mut self.faults) else {
             return self.faults.len() > before;
         };
         self.files.push(path.to_owned());
@@ -172,7 +176,10 @@ impl Layering {
         }
         self.strings(
             &strings,
-            |name| format!("{shown}: {name}"),
+            |name| match dotenv::line_of_name(&text, name) {
+                Some(line) => format!("{shown}:{line}: {name}"),
+                None => format!("{shown}: {name}"),
+            },
             |name| Source::DotEnv(path.to_owned(), name.to_owned()),
         );
         for (name, _) in keys::OTHER_NAMES {

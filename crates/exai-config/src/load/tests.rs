@@ -146,10 +146,10 @@ fn every_fault_is_told_at_once_with_its_place_value_and_remedy() {
     let faults = place.faults(&[("LOG_LEVEL", "loud"), ("EXAI_WS_TOKEN", "two words")]);
     let all = faults.join("\n");
     for expected in [
-        "exai.toml: network.port: `many` is not allowed; expected a whole number from 0 to 65535",
-        "exai.toml: network.ping_interval_secs: `true` is not allowed; expected seconds",
-        "exai.toml: auth.token: does not belong in a TOML file; set EXAI_WS_TOKEN instead",
-        ".env: EXAI_WS_CALL_TIMEOUT: `-3` is not allowed",
+        "exai.toml:2: network.port: `many` is not allowed; expected a whole number from 0 to 65535",
+        "exai.toml:3: network.ping_interval_secs: `true` is not allowed; expected seconds",
+        "exai.toml:5: auth.token: does not belong in a TOML file; set EXAI_WS_TOKEN instead",
+        ".env:1: EXAI_WS_CALL_TIMEOUT: `-3` is not allowed",
         ".env:2: this line cannot be read",
         "LOG_LEVEL: `loud` is not allowed; expected error, warn, info, debug or trace",
         "EXAI_WS_TOKEN: `set (9 characters)` is not allowed; expected at most 512 printable ASCII",
@@ -203,7 +203,7 @@ fn p20_unknown_names_are_named_together_with_what_was_meant() {
         "exai.toml: `colour` is not a setting",
         "`network.prot` is not a setting; did you mean `network.port`?",
         "`shimm.autostart` is not a setting; did you mean `shim.autostart`?",
-        ".env: EXAI_WS_PROT is not a setting of exai and has no effect; did you mean EXAI_WS_PORT?",
+        ".env:1: EXAI_WS_PROT is not a setting of exai and has no effect; did you mean EXAI_WS_PORT?",
         "EXAI_WS_SKIP_HEALTH_CHECK is a setting of the predecessor",
     ] {
         assert!(all.contains(expected), "missing: {expected}\n{all}");

@@ -1,6 +1,7 @@
 //! `mcp-config`: the entry that makes an MCP client start the shim: printed, put into the
 //! client's own file with a backup, or taken back so that the file is what it was.
 
+pub(super) mod audit;
 mod clients;
 mod edit;
 mod json_text;

@@ -16,6 +16,8 @@ pub struct EndpointState<'a> {
     /// Somebody looked, and it is there: a local server that answers, a program that is
     /// installed. `None` when nobody looked.
     pub found: Option<bool>,
+    /// Why its key would be refused before anything is sent.
+    pub key_trouble: Option<String>,
 }
 
 /// A breaker, in a word and a reason.
@@ -69,20 +71,21 @@ impl<'a> EndpointState<'a> {
             in_flight: 0,
             concurrency: resolved.endpoint.limits.concurrency,
             found: None,
+            key_trouble: None,
         }
     }
 
     /// Whether it can be used at all.
     #[must_use]
     pub fn ready(&self) -> bool {
-        self.resolved.standing == Standing::Ready
+        self.resolved.standing == Standing::Ready && self.key_trouble.is_none()
     }
 
     /// What to set, or who said no, when it cannot be used.
     #[must_use]
     pub fn lacks(&self) -> Option<&str> {
         match &self.resolved.standing {
-            Standing::Ready => None,
+            Standing::Ready => self.key_trouble.as_deref(),
             Standing::Offered(how) | Standing::Lacks(how) | Standing::Barred(how) => Some(how),
         }
     }
@@ -98,7 +101,10 @@ impl<'a> EndpointState<'a> {
                 "'{name}' may not be asked for it: its allow_models and deny_models in \
                  config/providers.toml do not let it through"
             )),
-            Standing::Ready => None,
+            Standing::Ready => {
+                let trouble = self.key_trouble.as_ref()?;
+                Some(format!("'{name}' cannot be used yet: {trouble}"))
+            }
         }
     }
 

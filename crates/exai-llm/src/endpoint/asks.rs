@@ -61,6 +61,7 @@ impl Live {
             breaker,
             in_flight: health.in_flight,
             concurrency: health.concurrency,
+            key_trouble: self.keys.trouble(&self.resolved.key),
             ..EndpointState::idle(&self.resolved)
         }
     }

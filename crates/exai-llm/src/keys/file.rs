@@ -33,6 +33,15 @@ fn read_now(path: &std::path::Path) -> Result<Secret, String> {
     first_line(&bytes, &name)
 }
 
+/// What is wrong with a key's file, as far as a look tells; nothing is read.
+pub(super) fn look(path: &std::path::Path) -> Option<String> {
+    let name = format!("the file {}", path.display());
+    match File::open(path) {
+        Err(error) => Some(format!("{name} cannot be read: {error}")),
+        Ok(file) => check_owner_only(&file, &name).err(),
+    }
+}
+
 #[cfg(unix)]
 fn check_owner_only(file: &File, name: &str) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt as _;

@@ -1,6 +1,6 @@
 //! The checks, each small enough to be believed.
 
-use super::Check;
+use super::{Check, clients, clock, disk, path, permissions, stale};
 use crate::{
     compose,
     context::Context,
@@ -11,7 +11,7 @@ use crate::{
 use exai_client::Target;
 use exai_config::{Home, ProcessEnv, TokenStore, rendezvous, token};
 use exai_telemetry::check;
-use std::{process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
 /// Below this a thousand windows do not fit.
 const FEW_DESCRIPTORS: u64 = 4096;
@@ -19,17 +19,32 @@ const START: &str = "exai-daemon start";
 
 /// All of them, in the order in which one explains the next.
 pub(super) async fn all(home: &Home, flags: &[(String, String)]) -> Vec<Check> {
+    // First what a look would mend on its way, or make stale.
+    let access = permissions::checks(home);
+    let leftovers = stale::checks(home);
+    let clock = clock::checks(home);
     let (mut checks, context) = settings(home, flags);
     checks.push(home_check(home));
+    checks.extend(access);
+    checks.extend(disk::checks(home));
+    checks.extend(clock);
+    checks.extend(leftovers);
     checks.push(token(&context));
     checks.push(stopped(home));
     checks.extend(daemon(&context).await);
     checks.push(shim().await);
+    checks.extend(path::checks().await);
+    checks.extend(clients::checks(&context));
     checks.push(log(home));
     checks.extend(database(home));
     checks.extend(super::models::checks(&context).await);
     checks.push(descriptors());
     checks
+}
+
+/// What a repair needs to know: the settings as far as they can be used.
+pub(super) fn context(home: &Home, flags: &[(String, String)]) -> Context {
+    settings(home, flags).1
 }
 
 fn settings(home: &Home, flags: &[(String, String)]) -> (Vec<Check>, Context) {
@@ -215,7 +230,30 @@ async fn shim() -> Check {
             "install both into one directory",
         );
     };
-    let mut command = spawn::command(&path);
+    match version_of(&path).await {
+        Ok(said) if said.split_whitespace().any(|word| word == compose::VERSION) => {
+            Check::ok(NAME, format!("{} ({said})", path.display()))
+        }
+        Ok(said) => Check::warn(
+            NAME,
+            format!(
+                "{} says {said:?}, this command is {}",
+                path.display(),
+                compose::VERSION
+            ),
+            "install both from one build",
+        ),
+        Err(why) => Check::fail(
+            NAME,
+            format!("{} {why}", path.display()),
+            "install it again",
+        ),
+    }
+}
+
+/// What a program of ours says of itself, or what it does instead.
+pub(super) async fn version_of(path: &Path) -> Result<String, String> {
+    let mut command = spawn::command(path);
     command
         .arg("--version")
         .stdin(Stdio::null())
@@ -226,35 +264,11 @@ async fn shim() -> Check {
         .output();
     match tokio::time::timeout(Duration::from_secs(3), run).await {
         Ok(Ok(output)) if output.status.success() => {
-            let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            if said.split_whitespace().any(|word| word == compose::VERSION) {
-                return Check::ok(NAME, format!("{} ({said})", path.display()));
-            }
-            Check::warn(
-                NAME,
-                format!(
-                    "{} says {said:?}, this command is {}",
-                    path.display(),
-                    compose::VERSION
-                ),
-                "install both from one build",
-            )
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
         }
-        Ok(Ok(output)) => Check::fail(
-            NAME,
-            format!("{} ended with {}", path.display(), output.status),
-            "install it again",
-        ),
-        Ok(Err(error)) => Check::fail(
-            NAME,
-            format!("{} cannot be run: {error}", path.display()),
-            "install it again",
-        ),
-        Err(_) => Check::fail(
-            NAME,
-            format!("{} does not answer --version", path.display()),
-            "install it again",
-        ),
+        Ok(Ok(output)) => Err(format!("ended with {}", output.status)),
+        Ok(Err(error)) => Err(format!("cannot be run: {error}")),
+        Err(_) => Err("does not answer --version".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a model could be asked with: keys that are set, command lines and local servers that
 //! are here, each with the exact line that has it used, and what to do when there is nothing.
 
-use super::{Check, Verdict};
+use super::{Check, Verdict, repair::Repair};
 use crate::{context::Context, models};
 use exai_config::Home;
 use exai_llm::{
@@ -9,8 +9,9 @@ use exai_llm::{
     cli::{self, Environment, Found},
     dialect::Dialect,
     http::{Ask, Http},
+    keys::file_trouble,
     listing,
-    provider::{Providers, Resolved, Standing},
+    provider::{KeyState, Providers, Resolved, Standing},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -35,7 +36,12 @@ pub(super) async fn checks(context: &Context) -> Vec<Check> {
         .into_iter()
         .map(|warning| Check::warn(NAME, warning, "correct the file"))
         .collect();
-    checks.push(usable(&resolved, &programs, &servers));
+    let (sound, spoilt): (Vec<Resolved>, Vec<Resolved>) = resolved
+        .iter()
+        .cloned()
+        .partition(|one| trouble(one, &context.home).is_none());
+    checks.extend(spoilt.iter().filter_map(|one| key_file(one, &context.home)));
+    checks.push(usable(&sound, &programs, &servers));
     checks.extend(
         programs
             .iter()
@@ -45,6 +51,30 @@ pub(super) async fn checks(context: &Context) -> Vec<Check> {
     checks.extend(servers.iter().map(|found| server(found, &context.home)));
     checks.extend(missing(&providers, &programs));
     checks
+}
+
+/// What is wrong with the file of an endpoint's key, where that is all it lacks.
+fn trouble(one: &Resolved, home: &Home) -> Option<String> {
+    let ready = one.standing == Standing::Ready;
+    ready.then(|| file_trouble(home.root(), &one.key)).flatten()
+}
+
+fn key_file(one: &Resolved, home: &Home) -> Option<Check> {
+    let found = format!("{} cannot be asked: {}", one.name, trouble(one, home)?);
+    let KeyState::File(file) = &one.key else {
+        return None;
+    };
+    let path = home.root().join(file);
+    let check = Check::fail(NAME, found, format!("chmod 600 {}", path.display()))
+        .because("a key that others can read is no secret: it is refused at every call");
+    Some(if path.is_file() {
+        check.repaired_by(Repair::Private { path, mode: 0o600 })
+    } else {
+        Check {
+            fix: Some(format!("put the key into {}, chmod 600", path.display())),
+            ..check
+        }
+    })
 }
 
 /// What is ready, or what to do.
@@ -114,6 +144,8 @@ fn offer(what: String, line: &str, home: &Home) -> Check {
             "put this line at the top of {}, then `exai-daemon restart`: {line}",
             file.display()
         )),
+        why: None,
+        repair: None,
     }
 }
 

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use exai_config::atomic;
 use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
@@ -88,6 +89,43 @@ pub(super) fn write(place: &Place, entry: &Entry) -> Result<Written> {
         store(&file, &text, mode(&file))?;
     }
     Ok(Written::Changed(backup))
+}
+
+/// What an entry that stands there says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Says {
+    /// What is started.
+    pub(super) command: String,
+    /// With which variables.
+    pub(super) env: BTreeMap<String, String>,
+}
+
+/// Reads the entry, whoever wrote it; `None` where there is no file or no entry.
+pub(super) fn says(place: &Place) -> Result<Option<Says>> {
+    let Some(text) = read(&real(&place.file)?)? else {
+        return Ok(None);
+    };
+    let form = found(place.client, &text).map_err(|Unfit(why)| anyhow::anyhow!(why))?;
+    let value = match form {
+        None => return Ok(None),
+        Some(Form::Json(value)) => value,
+        Some(Form::Toml(section)) => {
+            let table: toml::Table = section.parse()?;
+            let entry = table.get("mcp_servers").and_then(|all| all.get(SERVER));
+            serde_json::to_value(entry)?
+        }
+    };
+    let command = match &value["command"] {
+        Value::Array(words) => words.first().and_then(Value::as_str),
+        word => word.as_str(),
+    };
+    let env = [&value["env"], &value["environment"]];
+    let env = env.into_iter().filter_map(Value::as_object).flatten();
+    let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    Ok(Some(Says {
+        command: command.unwrap_or_default().to_owned(),
+        env: env.filter_map(text).collect(),
+    }))
 }
 
 /// Takes the entry back.
