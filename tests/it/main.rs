@@ -21,6 +21,7 @@ mod documents_passed_on;
 mod editor;
 mod errors;
 mod events;
+mod files;
 mod frames;
 mod invariants;
 mod journal;

@@ -27,6 +27,8 @@ pub struct Settings {
     pub threads: Threads,
     /// The watchdog.
     pub watchdog: Watchdog,
+    /// Files that go to models.
+    pub files: Files,
     /// The stdio side.
     pub shim: Shim,
 }
@@ -97,6 +99,13 @@ pub struct Calls {
     pub disable_coalesce_for: Vec<String>,
     /// Whether results carry V1's `text`.
     pub compat_text: bool,
+}
+
+/// What may be sent of the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Files {
+    /// Folders that are open for every client.
+    pub roots: Vec<String>,
 }
 
 /// How much at once.

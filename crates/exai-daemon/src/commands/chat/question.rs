@@ -171,8 +171,10 @@ fn placed(named: &[String], here: &Path) -> Result<(Vec<String>, Vec<String>)> {
             continue;
         }
         let path: PathBuf = here.join(name);
-        // The folder the path leads to, so that a link to elsewhere stays what it says.
-        let parent = path.parent().unwrap_or(here);
+        // The folder the path leads to, so that a link to elsewhere stays what it says; of a
+        // pattern, the nearest one that exists.
+        let there = |path: &&Path| path.exists();
+        let parent = path.ancestors().skip(1).find(there).unwrap_or(here);
         let parent = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
         roots.push(parent.display().to_string());
         places.push(path.display().to_string());
