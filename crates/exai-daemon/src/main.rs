@@ -11,6 +11,7 @@ mod exit;
 mod funds;
 mod lifecycle;
 mod limits;
+mod markdown;
 mod models;
 mod os;
 mod output;

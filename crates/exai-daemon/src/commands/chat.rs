@@ -48,7 +48,7 @@ async fn once(client: &Client, options: &Chat, prompt: String) -> Result<Code> {
             arguments: &arguments,
             roots: &question.roots,
         };
-        let mut live = Live::new(output::data_is_watched() && !options.json);
+        let mut live = Live::rendered(output::data_is_watched() && !options.json);
         let result = ask(client, options, &asking, &mut interrupts, &mut live).await?;
         let Some(result) = result else {
             return Ok(exit::CANCELLED);

@@ -110,7 +110,7 @@ async fn one(
         arguments: &arguments,
         roots: &question.roots,
     };
-    let mut live = Live::new(output::data_is_watched());
+    let mut live = Live::rendered(output::data_is_watched());
     let result = ask(client, options, &asking, interrupts, &mut live).await?;
     let told = match result {
         Some(result) => {
