@@ -3,9 +3,8 @@
 //! answer's account of it adds up.
 
 use exai_testkit::{
-    Must as _, Sandbox,
+    Must as _, Sandbox, Shim,
     provider::{Dialect, Provider, Reply},
-    shim::Shim,
 };
 use serde_json::{Value, json};
 use std::{
@@ -135,8 +134,8 @@ async fn p24_what_does_not_fit_into_the_model_is_cut_and_counted() {
         .must("be a line");
     let sent = provider.chats().pop().must("be asked").text();
     assert!(sent.contains(&format!("CUT: lines 1-{lines} of 40000 follow")));
-    assert!(sent.contains(&format!("\n{lines:>5}| a line")));
-    assert!(!sent.contains(&format!("\n{:>5}| a line", lines + 1)));
+    assert!(sent.contains(&format!("{lines:>5}| a line")));
+    assert!(!sent.contains(&format!("{:>5}| a line", lines + 1)));
     let some = ask(&mut shim, &["long.txt:39999-40000"]).await;
     assert_eq!(fate(&some, "long.txt")["lines"], json!([39_999, 40_000]));
 }
@@ -181,7 +180,7 @@ async fn p24_links_that_change_while_files_are_read_lead_nowhere() {
         mine += sent.matches("mine").count();
     }
     done.store(true, Ordering::Relaxed);
-    swapper.join().must("end");
+    assert!(swapper.join().is_ok());
     assert!(mine > 0, "the reader never won");
 }
 
@@ -249,12 +248,9 @@ async fn whoever_wonders_what_would_be_sent_is_told_without_paying() {
     let (sandbox, provider) = stage().await;
     let _daemon = sandbox.daemon().await;
     file(&sandbox, "a.rs", "1\n2\n");
-    let arguments = json!({ "files": ["*.rs", ".env"], "cited": ["a.rs:2", "a.rs:3", "b.rs"] });
-    let told = sandbox
-        .cli(&["call", "files_preview", "--json", &arguments.to_string()])
-        .await
-        .ok()
-        .json();
+    let words = ["files", "--json", "*.rs", ".env", "--cited", "a.rs:2"];
+    let more = ["--cited", "a.rs:3", "--cited", "b.rs"];
+    let told = sandbox.cli(&[&words[..], &more].concat()).await.ok().json();
     assert_eq!(told["packing"]["included"], 1, "{told}");
     let stands: Vec<bool> = told["cited"]
         .as_array()
@@ -263,5 +259,16 @@ async fn whoever_wonders_what_would_be_sent_is_told_without_paying() {
         .filter_map(|cited| cited["stands"].as_bool())
         .collect();
     assert_eq!(stands, [true, false, false], "{told}");
+    let plain = sandbox.cli(&["files", "*.rs", ".env"]).await.ok();
+    assert!(
+        plain.stdout.contains("a.rs: whole, 2 lines"),
+        "{}",
+        plain.all()
+    );
+    assert!(
+        plain.stdout.contains("2 asked for = 1 included"),
+        "{}",
+        plain.all()
+    );
     assert!(provider.chats().is_empty());
 }

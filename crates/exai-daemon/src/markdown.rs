@@ -118,7 +118,11 @@ impl Markdown {
             return text[hashes..].trim_start();
         }
         let line = text.trim_end();
-        if whole && line.len() >= 3 && ["-", "*", "_"].iter().any(|m| line.replace(m, "").is_empty())
+        if whole
+            && line.len() >= 3
+            && ["-", "*", "_"]
+                .iter()
+                .any(|m| line.replace(m, "").is_empty())
         {
             out.push_str(&format!("{DIM}────────{RESET}"));
             return "";
@@ -139,7 +143,7 @@ impl Markdown {
     fn inline(&mut self, c: char, out: &mut String) {
         if self.fence.is_some() || self.fencing {
             out.push(c);
-        } else if self.style.code && c != '`' {
+        } else if self.style.code && self.held.is_empty() && c != '`' {
             self.show(c, out);
         } else if matches!(c, '*' | '`') && (self.held.is_empty() || self.held.starts_with(c)) {
             self.held.push(c);
@@ -167,8 +171,9 @@ impl Markdown {
             "*" if self.style.italic && closes || !self.style.italic && opens && !closes => {
                 self.style.italic = !self.style.italic;
             }
-            "***" if self.style.bold && self.style.italic && closes
-                || !self.style.bold && !self.style.italic && opens =>
+            "***"
+                if self.style.bold && self.style.italic && closes
+                    || !self.style.bold && !self.style.italic && opens =>
             {
                 self.style.bold = !self.style.bold;
                 self.style.italic = !self.style.italic;
@@ -248,9 +253,15 @@ mod tests {
         for size in 1..5 {
             assert_eq!(rendered(text, size), whole, "pieces of {size}: {text:?}");
         }
-        [(BOLD, "{b}"), (ITALIC, "{i}"), (DIM, "{d}"), (CODE, "{c}"), (RESET, "{}")]
-            .iter()
-            .fold(whole, |text, (code, word)| text.replace(code, word))
+        [
+            (BOLD, "{b}"),
+            (ITALIC, "{i}"),
+            (DIM, "{d}"),
+            (CODE, "{c}"),
+            (RESET, "{}"),
+        ]
+        .iter()
+        .fold(whole, |text, (code, word)| text.replace(code, word))
     }
 
     #[test]
