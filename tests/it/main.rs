@@ -58,7 +58,7 @@ mod threads;
 mod threads_cli;
 mod tokens;
 mod told;
-mod watchdog;
 mod twins;
+mod watchdog;
 mod wire_v1;
 mod without_responses;

@@ -72,7 +72,7 @@ pub(crate) struct Analyze {
     #[arg(value_name = "FILES", required = true)]
     pub(crate) files: Vec<String>,
     /// What you want to know
-    #[arg(long, short, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT")]
     pub(crate) question: Option<String>,
     /// What kind of analysis
     #[arg(long = "type", value_name = "TYPE", value_parser = ["general", "architecture", "performance", "security", "quality"])]

@@ -13,6 +13,9 @@ use serde_json::{Map, Value, json};
 pub(super) async fn review(context: &Context, options: &Review) -> Result<Code> {
     let mut whole = begin("codereview", &options.asking)?;
     let files = whole.files(&options.file)?;
+    if !files.is_empty() {
+        at_once(&mut whole, "Review these files.");
+    }
     whole.put("relevant_files", listed(files));
     whole.put("range", options.range.as_ref().map(|range| json!(range)));
     whole.put("focus_on", options.focus.as_ref().map(|text| json!(text)));
@@ -44,15 +47,7 @@ pub(super) async fn analyze(context: &Context, options: &Analyze) -> Result<Code
     let mut whole = begin("analyze", &options.asking)?;
     let files = whole.files(&options.files)?;
     let question = options.question.as_deref().unwrap_or(QUESTION);
-    // One step, and the last one: the model judges at once.
-    whole.put("step", Some(json!(question)));
-    whole.put("step_number", Some(json!(1)));
-    whole.put("total_steps", Some(json!(1)));
-    whole.put("next_step_required", Some(json!(false)));
-    whole.put(
-        "findings",
-        Some(json!("Read the files; nothing was looked into before.")),
-    );
+    at_once(&mut whole, question);
     whole.put("relevant_files", listed(files));
     whole.put(
         "analysis_type",
@@ -60,6 +55,16 @@ pub(super) async fn analyze(context: &Context, options: &Analyze) -> Result<Code
     );
     whole.put("model", options.model.as_ref().map(|name| json!(name)));
     chat::once(context, whole).await
+}
+
+/// One step, and the last one: the model judges at once.
+fn at_once(whole: &mut Whole, step: &str) {
+    whole.put("step", Some(json!(step)));
+    whole.put("step_number", Some(json!(1)));
+    whole.put("total_steps", Some(json!(1)));
+    whole.put("next_step_required", Some(json!(false)));
+    let findings = "Nothing was looked into before; the files stand for themselves.";
+    whole.put("findings", Some(json!(findings)));
 }
 
 fn begin(tool: &'static str, asking: &Asking) -> Result<Whole> {
