@@ -66,6 +66,15 @@ await check("inspector: a call with arguments that takes its time", () => {
   assert.equal(called.content[0].text, "slept 700 ms");
 });
 
+// It says that it follows tasks; only in the newest revision that is what our tasks are.
+for (const era of ["legacy", "auto"]) {
+  await check(`inspector: ${era}: a call that takes so long that it may become a task`, () => {
+    const call = ["--method", "tools/call", "--tool-name", "test_sleep_once", "--tool-arg", "ms=7000"];
+    const called = result(inspect("--protocol-era", era, ...call));
+    assert.match(JSON.stringify(called), /slept 7000 ms/);
+  });
+}
+
 await check("inspector: wrong arguments are the tool's error, in words", () => {
   const run = inspect("--method", "tools/call", "--tool-name", "challenge");
   assert.equal(run.code, 5, run.said);

@@ -2,6 +2,8 @@
 // does: progress, cancellation, a daemon that dies in the middle.
 
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
 import { Client as ClientV2 } from "@modelcontextprotocol/client";
 import { StdioClientTransport as StdioV2 } from "@modelcontextprotocol/client/stdio";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
@@ -92,6 +94,36 @@ await check("sdk v1: the daemon dies in the middle of any other call, and it is 
     const called = await call;
     assert.equal(called.isError, true, JSON.stringify(called));
     assert.match((await client.callTool({ name: "version" })).content[0].text, /exai-daemon/);
+  }),
+);
+
+// A client that waits two seconds, as the home's table says, and a tool that takes six.
+const config = path.join(home.env.EXAI_HOME, "config");
+fs.mkdirSync(config, { recursive: true });
+fs.writeFileSync(
+  path.join(config, "clients.toml"),
+  '[clients.hasty]\nname = ["hasty"]\ncall_secs = 2\n',
+);
+const shortOfTime = { timeout: 2000 };
+
+async function patiently(client, name, args) {
+  let asked = { name, arguments: args };
+  for (let times = 1; ; times += 1) {
+    const result = await client.callTool(asked, undefined, shortOfTime);
+    const handle = result._meta?.["exai/continue"]?.handle;
+    if (!handle) return { result, times };
+    assert.ok(!result.isError, JSON.stringify(result));
+    asked = { name: "exai_continue", arguments: { handle } };
+  }
+}
+
+await check("sdk v1: a tool that takes longer than its client waits ends with its result", () =>
+  withClient(new ClientV1({ name: "hasty", version: "0" }), StdioV1, async (client) => {
+    const { tools } = await client.listTools();
+    assert.ok(tools.some((tool) => tool.name === "exai_continue"));
+    const { result, times } = await patiently(client, "test_sleep_once", { ms: 6000 });
+    assert.equal(result.content[0].text, "slept 6000 ms");
+    assert.ok(times >= 3, `asked ${times} times`);
   }),
 );
 

@@ -277,10 +277,13 @@ async fn followers_follow_until_ctrl_c_and_over_a_restart() {
         watch.said().contains("ws_status: running")
     })
     .await;
+    // The watch is one of them.
     eventually(PATIENCE, "the follower is connected", || {
-        sandbox
-            .log("ws_daemon.log")
-            .contains("client=exai-daemon-cli")
+        let log = sandbox.log("ws_daemon.log");
+        let came = |line: &&str| {
+            line.contains(" connected session=") && line.contains("client=exai-daemon-cli")
+        };
+        log.lines().filter(came).count() >= 2
     })
     .await;
     daemon.kill().await;

@@ -47,7 +47,9 @@ async fn the_revision_without_a_handshake_discovers_lists_and_calls() {
         let known = result["supportedVersions"].as_array().unwrap();
         assert!(known.contains(&json!(revision)), "{revision}: {found}");
     }
-    assert_eq!(result["capabilities"], abilities());
+    let mut modern = abilities();
+    modern["extensions"] = json!({ "io.modelcontextprotocol/tasks": {} });
+    assert_eq!(result["capabilities"], modern);
     let list = shim.modern_ask("tools/list", json!({})).await;
     assert!(list["result"]["ttlMs"].is_u64() && list["result"]["cacheScope"].is_string());
     let call = json!({ "name": "test_sleep", "arguments": { "ms": 1 } });
@@ -289,7 +291,6 @@ async fn undeclared_abilities_are_not_found_in_either_era() {
     let mut modern = sandbox.shim();
     for (method, params) in [
         ("tasks/list", json!({})),
-        ("tasks/get", json!({ "taskId": "x" })),
         ("elicitation/create", json!({})),
         ("exai/unheard_of", json!({ "a": 1 })),
     ] {

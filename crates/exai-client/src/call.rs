@@ -2,7 +2,7 @@
 //! go. The driver writes into a slot and never waits for a slow caller: newer progress
 //! replaces older, streamed text is bounded, the end is always kept.
 
-use crate::command::Command;
+use crate::{command::Command, explain};
 use exai_protocol::{
     Code, RawValue, RequestId, WireError,
     call::{CallToolRes, Progress},
@@ -45,12 +45,30 @@ pub enum CallEvent {
         /// The daemon's own deadline.
         timeout: Duration,
     },
+    /// It had been running when it was attached to.
+    Attached {
+        /// How long ago it was accepted.
+        since: Duration,
+        /// The last it said.
+        message: Option<String>,
+    },
     /// How far it is; older news that was not read is gone.
     Progress(Progress),
     /// Streamed text.
     Partial(String),
     /// Its end; exactly one, and the last.
     Finished(CallToolRes),
+}
+
+/// What letting go of a call met.
+#[derive(Debug)]
+pub enum Detached {
+    /// The daemon has it.
+    Left,
+    /// It never left, and never will.
+    NotSent,
+    /// It had just ended.
+    Ended(Box<CallToolRes>),
 }
 
 /// The caller's end of a call. Dropping it before the end detaches: the daemon finishes the
@@ -98,6 +116,18 @@ impl CallStream {
         None
     }
 
+    /// Lets go of the call and leaves it to run; it can be attached to again.
+    pub async fn detach(self, reason: &str) -> Detached {
+        self.cancel(CancelMode::Detach, reason).await;
+        let end = self.finished().await;
+        let error = end.as_ref().and_then(|end| end.error.as_ref());
+        match error {
+            Some(error) if explain::is_unsent(error) => Detached::NotSent,
+            Some(error) if explain::is_left(error) => Detached::Left,
+            _ => end.map_or(Detached::Left, |end| Detached::Ended(Box::new(end))),
+        }
+    }
+
     /// Lets go of the call. Its [`CallEvent::Finished`] still comes: at once after a detach
     /// or where nothing was sent, else when the daemon has ended it.
     pub async fn cancel(&self, mode: CancelMode, reason: &str) {
@@ -140,6 +170,7 @@ pub(crate) struct Slot {
 #[derive(Default)]
 struct State {
     acknowledged: Option<Duration>,
+    attached: Option<(Duration, Option<String>)>,
     progress: Option<Progress>,
     partial: String,
     finished: Option<CallToolRes>,
@@ -152,6 +183,9 @@ impl State {
     fn take(&mut self) -> Option<CallEvent> {
         if let Some(timeout) = self.acknowledged.take() {
             return Some(CallEvent::Acknowledged { timeout });
+        }
+        if let Some((since, message)) = self.attached.take() {
+            return Some(CallEvent::Attached { since, message });
         }
         if let Some(progress) = self.progress.take() {
             return Some(CallEvent::Progress(progress));
@@ -179,6 +213,10 @@ impl Pen {
 
     pub(crate) fn acknowledge(&self, timeout: Duration) {
         self.write(|state| state.acknowledged = Some(timeout));
+    }
+
+    pub(crate) fn attached(&self, since: Duration, message: Option<String>) {
+        self.write(|state| state.attached = Some((since, message)));
     }
 
     pub(crate) fn progress(&self, progress: Progress) {

@@ -15,7 +15,7 @@ use crate::{
 use exai_protocol::{
     BootId, Code, RequestId, WireError,
     call::{CallToolAck, CallToolRes, Partial, Progress},
-    control::CallState,
+    control::{AttachRes, CallState},
     error::Ran,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -51,6 +51,8 @@ enum Place {
 
 struct Entry {
     name: Arc<str>,
+    /// Whose it is, where it is another client's.
+    scope: Option<Arc<str>>,
     frame: Option<Utf8Bytes>,
     repeatable: bool,
     pen: Pen,
@@ -81,6 +83,7 @@ impl Entry {
 
 struct Owed {
     id: RequestId,
+    scope: Option<Arc<str>>,
     boot: BootId,
 }
 
@@ -152,6 +155,7 @@ impl Calls {
         };
         let entry = Entry {
             name: submit.name,
+            scope: submit.scope,
             frame: submit.frame,
             repeatable: submit.repeatable,
             pen: submit.pen,
@@ -215,16 +219,25 @@ impl Calls {
         if session.is_legacy() {
             return self.give_up(id, "The link to a predecessor of exai broke");
         }
+        if entry.scope.is_some() && !session.reaches_others() {
+            return self.end(id, explain::own_only());
+        }
         entry.boot = session.boot_id().cloned();
+        turn.out.push(outbound::attach(id, entry.scope.as_deref()));
         self.place(id, Place::Attaching, self.times.reply, turn.now);
-        turn.out.push(outbound::attach(id));
     }
 
     /// The answer to [`Calls::ask_about`].
-    pub(crate) fn attached(&mut self, id: &RequestId, state: CallState, turn: &mut Turn<'_>) {
+    pub(crate) fn attached(&mut self, id: &RequestId, reply: AttachRes, turn: &mut Turn<'_>) {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
+        let state = reply.state;
+        let is_unended = matches!(state, CallState::Queued | CallState::Running);
+        if is_unended && entry.frame.is_none() {
+            let since = Duration::from_millis(reply.since_ms.unwrap_or_default());
+            entry.pen.attached(since, reply.message);
+        }
         match state {
             CallState::Queued | CallState::Running => {
                 let known = if state == CallState::Queued {
@@ -259,10 +272,7 @@ impl Calls {
             }
             CallState::Unknown if entry.frame.is_some() => self.send(id, turn),
             CallState::Unknown => {
-                let message = format!(
-                    "This daemon knows no call {:?} of this client.",
-                    id.as_str()
-                );
+                let message = format!("This daemon knows no call {:?}.", id.as_str());
                 self.end(id, WireError::new(Code::Expired, message));
             }
         }

@@ -9,6 +9,7 @@ use crate::{
     driver::Driver,
     events::{self, EventStream, News},
     explain,
+    handle::{self, Handle},
     outbound::{self, Frame},
     state::{LinkState, Session},
 };
@@ -49,6 +50,8 @@ pub struct Client {
 struct Shared {
     link: watch::Receiver<LinkState>,
     news: broadcast::Sender<News>,
+    /// What this client is known by.
+    own: ClientId,
     /// What all ids of this client begin with.
     ours: String,
     minted: AtomicU64,
@@ -77,15 +80,16 @@ impl Client {
             .seed
             .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let nonce = rng.u64(..);
-        let minted = || ClientId::new(format!("c-{:016x}{:016x}", rng.u64(..), nonce));
-        config.client.id.get_or_insert_with(minted);
+        let minted = || handle::client_id(rng.u64(..), nonce);
+        let own = config.client.id.get_or_insert_with(minted).clone();
         let (commands, queue) = mpsc::channel(QUEUE);
         let (news, _) = broadcast::channel(NEWS);
         let driver = Driver::new(Arc::new(config), wall, news.clone());
         let shared = Shared {
             link: driver.link(),
             news,
-            ours: format!("r-{nonce:016x}-"),
+            own,
+            ours: handle::calls_prefix(nonce),
             minted: AtomicU64::new(0),
         };
         tracker.spawn(driver.run(dial, queue));
@@ -114,34 +118,64 @@ impl Client {
             repeatable,
             ..
         } = spec;
-        self.submit(request_id, name.into(), frame, timeout_ms, repeatable)
-            .await
-    }
-
-    /// Watches a call that was made before, by its id; it ends at once with `EXPIRED` when the
-    /// daemon does not know it.
-    pub async fn attach(&self, id: RequestId) -> CallStream {
-        self.submit(id, "the call".into(), None, None, false).await
-    }
-
-    async fn submit(
-        &self,
-        id: RequestId,
-        name: Arc<str>,
-        frame: Option<tokio_tungstenite::tungstenite::Utf8Bytes>,
-        timeout_ms: Option<u64>,
-        repeatable: bool,
-    ) -> CallStream {
-        let slot = Arc::new(Slot::default());
-        let stream = CallStream::new(id.clone(), Arc::clone(&slot), self.commands.clone());
-        let submit = Submit {
-            id,
-            name,
+        self.submit(request_id.clone(), |pen| Submit {
+            id: request_id,
+            name: name.into(),
+            scope: None,
             frame,
             timeout_ms,
             repeatable,
-            pen: Pen::new(stream.id().clone(), slot),
-        };
+            pen,
+        })
+        .await
+    }
+
+    /// A call of this client's in one word.
+    #[must_use]
+    pub fn handle(&self, call: &RequestId) -> Handle {
+        Handle {
+            client: self.shared.own.clone(),
+            call: call.clone(),
+        }
+    }
+
+    /// The scope to name for it; none for this client's own.
+    fn scope_of(&self, handle: &Handle) -> Option<Arc<str>> {
+        let is_own = handle.client == self.shared.own;
+        (!is_own).then(|| Arc::from(handle.scope()))
+    }
+
+    /// Watches a call that was made before, in this client or in another of the same principal;
+    /// it ends at once with `EXPIRED` when the daemon does not know it.
+    pub async fn attach(&self, handle: &Handle) -> CallStream {
+        self.submit(handle.call.clone(), |pen| Submit {
+            id: handle.call.clone(),
+            name: "the call".into(),
+            scope: self.scope_of(handle),
+            frame: None,
+            timeout_ms: None,
+            repeatable: false,
+            pen,
+        })
+        .await
+    }
+
+    /// Stops a call that was made before, in this client or in another of the same principal.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn stop(&self, handle: &Handle, reason: &str) -> Result<CancelRes, RequestError> {
+        let scope = self.scope_of(handle);
+        let mode = CancelMode::Stop;
+        let frame = outbound::cancel(&handle.call, scope.as_deref(), mode, reason);
+        self.ask_text(frame, handle.call.clone(), "cancel_res", true)
+            .await
+    }
+
+    async fn submit(&self, id: RequestId, make: impl FnOnce(Pen) -> Submit) -> CallStream {
+        let slot = Arc::new(Slot::default());
+        let submit = make(Pen::new(id.clone(), Arc::clone(&slot)));
+        let stream = CallStream::new(id, slot, self.commands.clone());
         if let Err(mpsc::error::SendError(Command::Submit(submit))) =
             self.commands.send(Command::Submit(submit)).await
         {
@@ -306,7 +340,7 @@ impl Client {
         reason: &str,
     ) -> Result<CancelRes, RequestError> {
         self.ask_text(
-            outbound::cancel(call, mode, reason),
+            outbound::cancel(call, None, mode, reason),
             call.clone(),
             "cancel_res",
             true,
@@ -330,13 +364,13 @@ impl Client {
     /// [`RequestError`]; `TooLarge` when there are more, `Refused` when there is no result.
     pub async fn collect(
         &self,
-        call: &RequestId,
+        handle: &Handle,
         max_bytes: u64,
     ) -> Result<Collected, RequestError> {
         let mut outputs = String::new();
         loop {
             let page = self
-                .collect_page(call, outputs.len() as u64, MAX_COLLECT_BYTES as u64)
+                .collect_page(handle, outputs.len() as u64, MAX_COLLECT_BYTES as u64)
                 .await?;
             if page.state != CallState::Finished {
                 let state = format!("{:?}", page.state).to_lowercase();
@@ -369,11 +403,13 @@ impl Client {
     /// [`RequestError`].
     pub async fn collect_page(
         &self,
-        call: &RequestId,
+        handle: &Handle,
         offset: u64,
         limit: u64,
     ) -> Result<CollectRes, RequestError> {
+        let call = &handle.call;
         let frame = Frame::new("collect", call)
+            .scope(self.scope_of(handle).as_deref())
             .number("offset", offset)
             .number("limit", limit);
         self.ask(frame, call.clone(), "collect_res", true).await

@@ -35,6 +35,8 @@ pub(crate) enum Command {
 pub(crate) struct Submit {
     pub(crate) id: RequestId,
     pub(crate) name: Arc<str>,
+    /// Whose call it is, where it is another client's.
+    pub(crate) scope: Option<Arc<str>>,
     /// The whole `call_tool` frame; absent when only watching.
     pub(crate) frame: Option<Utf8Bytes>,
     pub(crate) timeout_ms: Option<u64>,

@@ -362,7 +362,7 @@ impl Driver {
         match (op, id) {
             ("attach_res", Some(id)) if self.calls.is_attaching(id) => {
                 match serde_json::from_str::<AttachRes>(text) {
-                    Ok(reply) => self.calls.attached(id, reply.state, turn),
+                    Ok(reply) => self.calls.attached(id, reply, turn),
                     Err(error) => tracing::warn!(%error, "attach_res cannot be read"),
                 }
             }

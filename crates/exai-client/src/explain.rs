@@ -39,8 +39,9 @@ impl Known {
     }
 }
 
-/// A call that never left.
-pub(crate) fn unavailable(link: &LinkState, waited: Duration) -> WireError {
+/// A call that never left, and waited so long for its daemon.
+#[must_use]
+pub fn unavailable(link: &LinkState, waited: Duration) -> WireError {
     let advice = match link {
         LinkState::Stopped(_) => return stopped(),
         LinkState::Refused(outage) => format!(
@@ -103,6 +104,13 @@ pub(crate) fn silent(name: &str, waited: Duration) -> WireError {
     .ran(Ran::Unknown)
 }
 
+/// A daemon of before handles.
+pub(crate) fn own_only() -> WireError {
+    let message = "The exai daemon that runs is older than this window, and finds only a window's \
+                   own calls; restart it (`exai-daemon restart`) and ask again.";
+    WireError::new(Code::Unavailable, message).ran(Ran::Unknown)
+}
+
 /// A frame that may not leave.
 pub(crate) fn too_large(length: usize, limit: usize) -> WireError {
     WireError::new(
@@ -118,6 +126,28 @@ pub(crate) fn too_large(length: usize, limit: usize) -> WireError {
 /// A call its caller let go of.
 pub(crate) fn let_go(message: &str, ran: Ran) -> WireError {
     WireError::new(Code::Cancelled, message).ran(ran)
+}
+
+/// Its caller let go of a call that the daemon has.
+pub(crate) fn left() -> WireError {
+    let_go(LEFT, Ran::Unknown)
+}
+
+const LEFT: &str = "detached: the daemon finishes the call and keeps its result for a while";
+
+pub(crate) fn is_left(error: &WireError) -> bool {
+    error.message == LEFT
+}
+
+/// Its caller let go of a call that never left.
+pub(crate) fn unsent() -> WireError {
+    let_go(UNSENT, Ran::No)
+}
+
+const UNSENT: &str = "cancelled before it was sent";
+
+pub(crate) fn is_unsent(error: &WireError) -> bool {
+    error.message == UNSENT
 }
 
 /// `[{"type":"text","text":…}]`.

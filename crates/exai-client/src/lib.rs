@@ -37,6 +37,7 @@ mod dial;
 mod driver;
 mod events;
 mod explain;
+mod handle;
 mod handshake;
 mod heartbeat;
 mod inbound;
@@ -51,7 +52,7 @@ mod tests;
 
 pub use asks::RequestError;
 pub use backoff::{Backoff, BackoffPolicy, BadBackoff};
-pub use call::{CallEvent, CallSpec, CallStream};
+pub use call::{CallEvent, CallSpec, CallStream, Detached};
 pub use client::{Client, Collected};
 pub use config::{ClientConfig, Times};
 pub use dial::{
@@ -59,6 +60,8 @@ pub use dial::{
     connect_tcp,
 };
 pub use events::{EventItem, EventStream, News};
+pub use explain::unavailable;
+pub use handle::{Handle, NoHandle};
 pub use prove::{Asked, Stranger};
 pub use state::{LinkState, Outage, Session};
 pub use stream::Stream;

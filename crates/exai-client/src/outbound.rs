@@ -28,6 +28,14 @@ impl Frame {
         self.raw(key, &quoted)
     }
 
+    /// Another client's calls are meant, where one is named.
+    pub(crate) fn scope(self, scope: Option<&str>) -> Self {
+        match scope {
+            Some(scope) => self.text("scope", scope),
+            None => self,
+        }
+    }
+
     pub(crate) fn number(self, key: &str, value: u64) -> Self {
         self.raw(key, &value.to_string())
     }
@@ -68,16 +76,22 @@ pub(crate) fn call(op: &str, spec: &crate::CallSpec) -> Utf8Bytes {
     frame.done()
 }
 
-pub(crate) fn attach(id: &RequestId) -> Utf8Bytes {
-    Frame::new("attach", id).done()
+pub(crate) fn attach(id: &RequestId, scope: Option<&str>) -> Utf8Bytes {
+    Frame::new("attach", id).scope(scope).done()
 }
 
-pub(crate) fn cancel(id: &RequestId, mode: CancelMode, reason: &str) -> Utf8Bytes {
+pub(crate) fn cancel(
+    id: &RequestId,
+    scope: Option<&str>,
+    mode: CancelMode,
+    reason: &str,
+) -> Utf8Bytes {
     let mode = match mode {
         CancelMode::Stop => "stop",
         CancelMode::Detach => "detach",
     };
     Frame::new("cancel", id)
+        .scope(scope)
         .text("mode", mode)
         .text("reason", reason)
         .done()

@@ -72,6 +72,14 @@ impl Session {
             .any(|feature| feature == feature::JOURNAL)
     }
 
+    /// It finds other clients' calls of the same principal.
+    #[must_use]
+    pub fn reaches_others(&self) -> bool {
+        self.features
+            .iter()
+            .any(|feature| feature == feature::SCOPES)
+    }
+
     /// Which run of the daemon this is.
     #[must_use]
     pub fn boot_id(&self) -> Option<&BootId> {

@@ -151,6 +151,12 @@ impl Home {
         self.root.join("config").join("exai.toml")
     }
 
+    /// `config/clients.toml`.
+    #[must_use]
+    pub fn clients_file(&self) -> PathBuf {
+        self.root.join("config").join("clients.toml")
+    }
+
     /// `ENV_FILE`, else `.env`; a relative `ENV_FILE` is meant from the home.
     #[must_use]
     pub fn env_file(&self, env: &dyn Strings) -> PathBuf {

@@ -4,6 +4,7 @@
 
 mod budgets;
 mod daemon;
+mod files;
 mod journal;
 mod kind;
 mod names;
@@ -32,6 +33,7 @@ pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
         .chain(journal::KEYS)
         .chain(threads::KEYS)
         .chain(watchdog::KEYS)
+        .chain(files::KEYS)
         .chain(tools::KEYS)
         .chain(shim::KEYS)
 }

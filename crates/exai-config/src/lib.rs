@@ -3,6 +3,7 @@
 //! only; libraries are given values.
 
 pub mod atomic;
+pub mod clients;
 mod dotenv;
 pub mod faults;
 mod file;

@@ -27,6 +27,8 @@ pub struct Settings {
     pub threads: Threads,
     /// The watchdog.
     pub watchdog: Watchdog,
+    /// Files that go to models.
+    pub files: Files,
     /// Tools.
     pub tools: Tools,
     /// The stdio side.
@@ -105,6 +107,13 @@ pub struct Calls {
     pub disable_coalesce_for: Vec<String>,
     /// Whether results carry V1's `text`.
     pub compat_text: bool,
+}
+
+/// What may be sent of the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Files {
+    /// Folders that are open for every client.
+    pub roots: Vec<String>,
 }
 
 /// How much at once.
@@ -264,6 +273,11 @@ pub struct Shim {
     pub rpc_timeout: Option<Duration>,
     /// What the shim adds to the deadline the daemon told it.
     pub ack_grace: Duration,
+    /// How long this window's client waits for a call, `Some(None)` being for ever; `None`: as
+    /// the table of clients has it.
+    pub client_call: Option<Option<Duration>>,
+    /// Whether progress makes it wait longer; `None`: as the table has it.
+    pub client_resets: Option<bool>,
     /// The client's id, for set-ups that want it fixed.
     pub session_id: Option<String>,
     /// `serverInfo.name`.

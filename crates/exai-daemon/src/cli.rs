@@ -4,11 +4,13 @@ mod calls;
 mod models;
 mod ollama;
 mod threads;
+mod twins;
 
 pub(crate) use calls::{Calls, CallsAction};
 pub(crate) use models::{Chat, Models, ModelsAction};
 pub(crate) use ollama::{Ollama, OllamaAction};
 pub(crate) use threads::{Threads, ThreadsList};
+pub(crate) use twins::{Analyze, Ask, Asking, Eval, Files, Review};
 
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -57,6 +59,21 @@ pub(crate) enum Command {
     /// model, price and sources go to standard error. Without, on a terminal: a conversation,
     /// until Ctrl-D. Ctrl-C stops an answer. Exit codes are those of `call`.
     Chat(Chat),
+    /// Have a change reviewed: a range, a revision, or everything that is not committed
+    ///
+    /// The verdict alone goes to standard output; what was sent, model and price go to standard
+    /// error. Exit codes are those of `call`.
+    Review(Review),
+    /// Ask several models at once, each without knowing of the others
+    Ask(Ask),
+    /// Have files analyzed
+    Analyze(Analyze),
+    /// Show what would be sent of files, and what would not and why; nothing is sent
+    Files(Files),
+    /// Measure a model: seeded defects it finds, those it invents, and what a hit costs
+    ///
+    /// Reviews the files that are shipped with exai, some fifty calls, each of them paid.
+    Eval(Eval),
     /// Find, read, go on with, name, move and remove conversations with models
     Threads {
         #[command(subcommand)]

@@ -7,7 +7,9 @@ mod chat;
 mod completions;
 mod config;
 mod doctor;
+mod eval;
 mod events;
+mod files;
 mod logs;
 mod mcp_config;
 mod models;
@@ -22,6 +24,7 @@ mod stop;
 mod threads;
 mod token;
 mod tools;
+mod twins;
 mod usage;
 
 use crate::{
@@ -59,6 +62,11 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Tools(options) => wait(tools::run(&lenient()?, options.json)),
         Command::Call(options) => wait(call::run(&lenient()?, options)),
         Command::Chat(options) => wait(chat::run(&lenient()?, options)),
+        Command::Review(options) => wait(twins::review(&lenient()?, options)),
+        Command::Ask(options) => wait(twins::ask(&lenient()?, options)),
+        Command::Analyze(options) => wait(twins::analyze(&lenient()?, options)),
+        Command::Files(options) => wait(files::run(&lenient()?, options)),
+        Command::Eval(options) => wait(eval::run(&lenient()?, options)),
         Command::Threads { action } => wait(threads::run(&lenient()?, action)),
         Command::Models(options) => wait(models::run(&lenient()?, options)),
         Command::Logs(options) => match &options.action {

@@ -221,6 +221,7 @@ fn config(settings: &Settings) -> Config {
         },
         session_idle: settings.sessions.idle,
         log_arguments: settings.logs.log_arguments,
+        open_folders: settings.files.roots.clone(),
         never_coalesce: settings.calls.disable_coalesce_for.clone(),
         max_result_bytes: settings.network.max_frame_bytes.saturating_sub(ENVELOPE),
     }

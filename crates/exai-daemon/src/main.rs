@@ -12,6 +12,7 @@ mod funds;
 mod library;
 mod lifecycle;
 mod limits;
+mod markdown;
 mod models;
 mod os;
 mod output;

@@ -96,6 +96,12 @@ pub(crate) fn data_is_watched() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether it shows styles: not where NO_COLOR is set, nor on a terminal that knows none.
+pub(crate) fn data_is_styled() -> bool {
+    let out = io::stdout();
+    out.is_terminal() && anstream::AutoStream::choice(&out) != anstream::ColorChoice::Never
+}
+
 /// One line on a terminal that is written over and over; in a pipe nothing.
 pub(crate) struct Ticker {
     shown: bool,

@@ -58,6 +58,8 @@ pub struct Config {
     pub log_arguments: bool,
     /// Tools that never share a run, whatever their spec says.
     pub never_coalesce: Vec<String>,
+    /// Folders that are open for every client, besides its own.
+    pub open_folders: Vec<String>,
     /// A larger result cannot be sent whole: its call ends `too_large`, and it is collected.
     pub max_result_bytes: usize,
 }

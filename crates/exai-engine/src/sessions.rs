@@ -64,6 +64,25 @@ pub struct Session {
 }
 
 impl Session {
+    fn new(id: SessionId, (principal, scope): Scope, now: UnixMillis) -> Self {
+        Self {
+            id,
+            principal,
+            scope,
+            connected_at: now,
+            client: Mutex::default(),
+            client_name: Mutex::new(Arc::from("unnamed")),
+            roots: Mutex::new(Arc::from([])),
+            rules: Mutex::default(),
+            peers: Mutex::default(),
+            last_seen: AtomicU64::new(now.0),
+            in_flight: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
+            account: Arc::default(),
+            departed: AtomicBool::new(false),
+        }
+    }
+
     /// The client's own id, where it gave one.
     #[must_use]
     pub fn client_id(&self) -> Option<ClientId> {
@@ -210,24 +229,7 @@ impl Sessions {
             let mut table = lock(&self.table);
             let session = table
                 .entry((principal.clone(), Arc::clone(&scope)))
-                .or_insert_with(|| {
-                    Arc::new(Session {
-                        id: fresh_id,
-                        principal,
-                        scope,
-                        connected_at: now,
-                        client: Mutex::default(),
-                        client_name: Mutex::new(Arc::from("unnamed")),
-                        roots: Mutex::new(Arc::from([])),
-                        rules: Mutex::default(),
-                        peers: Mutex::default(),
-                        last_seen: AtomicU64::new(now.0),
-                        in_flight: AtomicU64::new(0),
-                        calls: AtomicU64::new(0),
-                        account: Arc::default(),
-                        departed: AtomicBool::new(false),
-                    })
-                });
+                .or_insert_with(|| Arc::new(Session::new(fresh_id, (principal, scope), now)));
             // Under the table's lock, so that collection never sees the session without its peer.
             lock(&session.peers).push((number, peer));
             session.departed.store(false, Relaxed);
@@ -238,6 +240,26 @@ impl Sessions {
             session,
             peer: number,
         }
+    }
+
+    /// The session of another client of the asker's principal; where it is not known any more,
+    /// one that stands in for it, with the asker's folders, and is entered nowhere.
+    pub fn of_scope(
+        &self,
+        asker: &Session,
+        scope: &str,
+        fresh_id: SessionId,
+        now: UnixMillis,
+    ) -> Arc<Session> {
+        let key = (asker.principal.clone(), Arc::from(scope));
+        let known = lock(&self.table).get(&key).cloned();
+        known.unwrap_or_else(|| {
+            let stand_in = Session::new(fresh_id, key, now);
+            *lock(&stand_in.client) = lock(&asker.client).clone();
+            *lock(&stand_in.client_name) = asker.client_name();
+            *lock(&stand_in.roots) = asker.roots();
+            Arc::new(stand_in)
+        })
     }
 
     /// A connection is gone; returns how many its session has left.

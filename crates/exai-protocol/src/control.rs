@@ -69,6 +69,12 @@ reply!(
     AttachRes = "attach_res" {
         /// The call's state.
         state: CallState,
+        /// How long ago it was accepted, in milliseconds; of a call that has not ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since_ms: Option<u64>,
+        /// The last it said; of a call that has not ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
     }
 );
 reply!(

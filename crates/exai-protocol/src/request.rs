@@ -40,17 +40,22 @@ pub enum Op<'a> {
         mode: CancelMode,
         /// Why, for the record.
         reason: String,
-        /// Whose call it is, where it is not the asker's own: for whoever runs the daemon.
+        /// Whose call it is, where it is not the asker's own.
         scope: Option<String>,
     },
     /// Watch a call again by its id.
-    Attach,
+    Attach {
+        /// Whose call it is, where it is not the asker's own.
+        scope: Option<String>,
+    },
     /// Read a finished call's result in pages.
     Collect {
         /// First byte wanted.
         offset: u64,
         /// Most bytes wanted.
         limit: u64,
+        /// Whose call it is, where it is not the asker's own.
+        scope: Option<String>,
     },
     /// Receive events.
     Subscribe(Subscribe),
@@ -252,12 +257,15 @@ fn op_of<'a>(op: &str, object: &RawObject<'a>) -> Result<Option<Op<'a>>, String>
         "cancel" => Op::Cancel {
             mode: cancel_mode(object)?,
             reason: text(object, "reason")?,
-            scope: Some(text(object, "scope")?).filter(|scope| !scope.is_empty()),
+            scope: scope(object)?,
         },
-        "attach" => Op::Attach,
+        "attach" => Op::Attach {
+            scope: scope(object)?,
+        },
         "collect" => Op::Collect {
             offset: number(object, "offset")?.unwrap_or(0),
             limit: number(object, "limit")?.unwrap_or(u64::MAX),
+            scope: scope(object)?,
         },
         "subscribe" => Op::Subscribe(subscribe(object)?),
         "unsubscribe" => Op::Unsubscribe,
@@ -280,6 +288,11 @@ fn op_of<'a>(op: &str, object: &RawObject<'a>) -> Result<Option<Op<'a>>, String>
         },
         _ => return Ok(None),
     }))
+}
+
+/// Another client of the same principal, as the journal names it.
+fn scope(object: &RawObject<'_>) -> Result<Option<String>, String> {
+    Ok(Some(text(object, "scope")?).filter(|scope| !scope.is_empty()))
 }
 
 fn call_tool<'a>(object: &RawObject<'a>) -> Result<CallTool<'a>, String> {

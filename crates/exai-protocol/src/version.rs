@@ -25,6 +25,9 @@ pub mod feature {
     pub const PROOF: &str = "proof";
     /// Said by a daemon only: it knows every call that daemons of its home accepted before it.
     pub const JOURNAL: &str = "journal";
+    /// Said by a daemon only: `attach`, `collect` and `cancel` reach other clients' calls of the
+    /// same principal by their `scope`, and detaching from one leaves it to run.
+    pub const SCOPES: &str = "scopes";
     /// The peer wants to hear when its tool list changes (`tools_changed` frames).
     pub const TOOLS_CHANGED: &str = "tools_changed";
 }

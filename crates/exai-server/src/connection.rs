@@ -252,6 +252,7 @@ fn greeting<C: Control>(
         ack.server = Some(shared.control.identity().clone());
         ack.features = FEATURES.map(str::to_owned).to_vec();
         ack.features.push(feature::PROOF.to_owned());
+        ack.features.push(feature::SCOPES.to_owned());
         if engine.remembers_all() {
             ack.features.push(feature::JOURNAL.to_owned());
         }

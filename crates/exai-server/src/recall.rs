@@ -54,11 +54,29 @@ pub(crate) async fn answer(question: Question, wish: Wish) {
     }
 }
 
-async fn attach(question: &Question, remembered: Remembered, state: CallState) {
-    question.voice.outbox.answer(encode(&AttachRes {
-        request_id: Some(question.id.clone()),
+/// What an attach met.
+pub(crate) fn attach_res(
+    engine: &Engine,
+    session: &Session,
+    id: RequestId,
+    state: CallState,
+) -> AttachRes {
+    let standing = engine.standing(session, &id);
+    let (since, message) = standing.unzip();
+    AttachRes {
+        request_id: Some(id),
         state,
-    }));
+        since_ms: since.map(|since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+        message: message
+            .filter(|words| !words.is_empty())
+            .map(|words| words.to_string()),
+    }
+}
+
+async fn attach(question: &Question, remembered: Remembered, state: CallState) {
+    let (session, id) = (&question.session, question.id.clone());
+    let frame = attach_res(&question.engine, session, id, state);
+    question.voice.outbox.answer(encode(&frame));
     let watcher = Arc::clone(&question.voice) as Arc<dyn Watcher>;
     match remembered {
         Remembered::Open(_) => question.revive(remembered, watcher, None).await,

@@ -9,14 +9,14 @@ use crate::{
 };
 use exai_engine::{
     calls::{Behind, Refusal, Submission, Watcher},
-    sessions::{Membership, Push},
+    sessions::{Membership, Push, Session},
     tool,
 };
 use exai_protocol::{
     ClientId, RawValue, RequestId, Secret,
     control::{
-        AttachRes, CallState, CancelRes, ErrorFrame, HealthRes, ListToolsRes, NotifyRes, Pong,
-        RotateTokenRes, SessionsRes, ShutdownRes, SubscribeRes, UnsubscribeRes,
+        CallState, CancelRes, ErrorFrame, HealthRes, ListToolsRes, NotifyRes, Pong, RotateTokenRes,
+        SessionsRes, ShutdownRes, SubscribeRes, UnsubscribeRes,
     },
     event::Topic,
     limits::MAX_DEPTH,
@@ -143,25 +143,31 @@ impl<C: Control> Desk<C> {
             }
             Op::Shutdown { drain_ms, reason } => self.shutdown(request_id, drain_ms, &reason),
             Op::Cancel {
-                mode,
-                reason,
-                scope: None,
-            } => {
-                self.with_id(request_id, "cancel", |id| self.cancel(id, mode, reason));
-            }
-            Op::Cancel {
+                mode: CancelMode::Stop,
                 reason,
                 scope: Some(scope),
-                ..
             } => self.with_id(request_id, "cancel", |id| self.stop_of(id, scope, reason)),
-            Op::Attach => self.with_id(request_id, "attach", |id| self.attach(id)),
+            Op::Cancel {
+                mode,
+                reason,
+                scope,
+            } => self.with_id(request_id, "cancel", |id| {
+                self.cancel(self.whose(scope.as_deref()), id, mode, reason);
+            }),
+            Op::Attach { scope } => self.with_id(request_id, "attach", |id| {
+                self.attach(self.whose(scope.as_deref()), id);
+            }),
             Op::Collect { limit: 0, .. } => {
                 let why = "invalid_message: limit must be a whole number, 1 or more";
                 self.error(request_id, why.to_owned());
             }
-            Op::Collect { offset, limit } => {
-                self.with_id(request_id, "collect", |id| self.collect(id, offset, limit));
-            }
+            Op::Collect {
+                offset,
+                limit,
+                scope,
+            } => self.with_id(request_id, "collect", |id| {
+                self.collect(self.whose(scope.as_deref()), id, offset, limit);
+            }),
         }
         Ok(())
     }
@@ -178,7 +184,7 @@ impl<C: Control> Desk<C> {
             id.is_some_and(|id| self.shared.engine.look_up(session, id).0 == CallState::Finished)
         };
         match op {
-            Op::Attach | Op::Collect { .. } => true,
+            Op::Attach { .. } | Op::Collect { .. } => true,
             Op::CallTool(_) | Op::Operate(_) => known(),
             _ => false,
         }
@@ -236,10 +242,25 @@ impl<C: Control> Desk<C> {
         });
     }
 
-    fn cancel(&self, id: RequestId, mode: CancelMode, reason: String) {
-        let state = self.shared.engine.cancel(&self.member, &id, mode, &reason);
+    /// Whose calls are meant: the asker's own, or those of another client of its principal.
+    fn whose(&self, scope: Option<&str>) -> Arc<Session> {
+        let own = &self.member.session;
+        let Some(scope) = scope.filter(|scope| *scope != &*own.scope) else {
+            return Arc::clone(own);
+        };
+        let engine = &self.shared.engine;
+        let id = engine.mint_session_id().as_str().into();
+        engine.sessions().of_scope(own, scope, id, engine.now())
+    }
+
+    fn cancel(&self, session: Arc<Session>, id: RequestId, mode: CancelMode, reason: String) {
+        let member = Membership {
+            session,
+            peer: self.member.peer,
+        };
+        let state = self.shared.engine.cancel(&member, &id, mode, &reason);
         if self.is_for_the_ledger(state) {
-            return self.ask_ledger(id, Wish::Cancel { mode, reason });
+            return self.ask_ledger(member.session, id, Wish::Cancel { mode, reason });
         }
         self.reply(&CancelRes {
             request_id: Some(id),
@@ -261,25 +282,22 @@ impl<C: Control> Desk<C> {
         });
     }
 
-    fn attach(&self, id: RequestId) {
+    fn attach(&self, session: Arc<Session>, id: RequestId) {
         let watcher = Arc::clone(&self.voice) as Arc<dyn Watcher>;
-        let session = &self.member.session;
-        let (state, _) = self.shared.engine.look_up(session, &id);
+        let engine = &self.shared.engine;
+        let (state, _) = engine.look_up(&session, &id);
         if self.is_for_the_ledger(state) {
-            return self.ask_ledger(id, Wish::Attach);
+            return self.ask_ledger(session, id, Wish::Attach);
         }
-        self.reply(&AttachRes {
-            request_id: Some(id.clone()),
-            state,
-        });
+        self.reply(&recall::attach_res(engine, &session, id.clone(), state));
         // Between the two looks the call may have ended; then its end is what is told.
-        self.shared.engine.attach(session, &id, watcher);
+        engine.attach(&session, &id, watcher);
     }
 
-    fn collect(&self, id: RequestId, offset: u64, limit: u64) {
-        let (state, finished) = self.shared.engine.look_up(&self.member.session, &id);
+    fn collect(&self, session: Arc<Session>, id: RequestId, offset: u64, limit: u64) {
+        let (state, finished) = self.shared.engine.look_up(&session, &id);
         if self.is_for_the_ledger(state) {
-            return self.ask_ledger(id, Wish::Collect { offset, limit });
+            return self.ask_ledger(session, id, Wish::Collect { offset, limit });
         }
         let taken = id.clone();
         let frame = self
@@ -287,7 +305,7 @@ impl<C: Control> Desk<C> {
             .page(id, state, finished.as_deref(), offset, limit);
         self.reply(&frame);
         if state == CallState::Finished {
-            self.shared.engine.taken(&self.member.session, &taken);
+            self.shared.engine.taken(&session, &taken);
         }
     }
 
@@ -297,10 +315,10 @@ impl<C: Control> Desk<C> {
     }
 
     /// Asks the ledger, which takes a moment: the answer comes from a task.
-    fn ask_ledger(&self, id: RequestId, wish: Wish) {
+    fn ask_ledger(&self, session: Arc<Session>, id: RequestId, wish: Wish) {
         let question = recall::Question {
             engine: Arc::clone(&self.shared.engine),
-            session: Arc::clone(&self.member.session),
+            session,
             peer: self.member.peer,
             voice: Arc::clone(&self.voice),
             id,

@@ -2,8 +2,12 @@
 //! act on. The answer to a call is written once, as the line that leaves; a list travels
 //! through the MCP library as one ready piece of JSON.
 
-use crate::ids;
-use exai_protocol::{Code, RawValue, WireError, call::CallToolRes, object::RawObject};
+mod reply;
+
+pub(crate) use reply::{Beside, Reply, of_call};
+
+use crate::{continuing, ids, parts::Place};
+use exai_protocol::{RawValue, WireError, call::CallToolRes, object::RawObject};
 use rmcp::model::{
     ErrorData, ListToolsResult, MetaObject, RequestId, ServerJsonRpcMessage, ServerResult,
 };
@@ -31,32 +35,6 @@ pub(crate) enum Era<'a> {
     },
 }
 
-/// The line that answers a call: its result, or the protocol error for a request that makes no
-/// sense.
-pub(crate) fn of_call(id: &RequestId, result: &CallToolRes, era: Era<'_>) -> Vec<u8> {
-    if let Some(error) = &result.error
-        && error.code == Code::ToolNotFound
-    {
-        let data = json!({ "code": error.code.as_str() });
-        let error = ErrorData::invalid_params(error.message.clone(), Some(data));
-        return line(&ServerJsonRpcMessage::error(error, Some(id.clone())));
-    }
-    let blocks = blocks(result);
-    let structured = result.structured.as_deref().map_or("", RawValue::get);
-    let room = blocks.len() + structured.len() + ENVELOPE;
-    result_line(id, room, |out| {
-        let mut body = body(out, era);
-        content(body.key("content"), result.error.as_ref(), blocks);
-        if result.error.is_some() {
-            body.value("isError", &true);
-        } else if !structured.is_empty() {
-            body.raw("structuredContent", structured);
-        }
-        meta(body.key("_meta"), result, era);
-        body.close();
-    })
-}
-
 /// The line that answers what the daemon answered: its result as it came, in the era's form.
 /// `ttl_ms` is for what may be kept a moment.
 pub(crate) fn of_carried(
@@ -82,7 +60,9 @@ pub(crate) fn of_carried(
                 meta.close();
             }
         }
-        body.rest(inner);
+        if !inner.is_empty() {
+            body.members(inner);
+        };
         body.close();
     })
 }
@@ -106,11 +86,19 @@ pub(crate) fn of_ready(id: &RequestId, result: &str) -> Vec<u8> {
     })
 }
 
-/// The list of tools.
-pub(crate) fn of_list(tools: &RawValue, era: Era<'_>) -> ListToolsResult {
-    let mut out = Vec::with_capacity(tools.get().len() + ENVELOPE);
+/// The list of tools, with the one that is the shim's own where the client may need it.
+pub(crate) fn of_list(tools: &RawValue, may_continue: bool, era: Era<'_>) -> ListToolsResult {
+    let tools = tools.get();
+    let mut out = Vec::with_capacity(tools.len() + continuing::ENTRY.len() + ENVELOPE);
     let mut body = body(&mut out, era);
-    body.raw("tools", tools.get());
+    match tools.strip_suffix(']').map(str::trim_end) {
+        Some(list) if may_continue => {
+            let comma = if list.ends_with('[') { "" } else { "," };
+            let entry = continuing::ENTRY;
+            body.raw("tools", &format!("{list}{comma}{entry}]"));
+        }
+        _ => body.raw("tools", tools),
+    }
     if let Era::Modern { server } = era {
         let mut meta = Object::open(body.key("_meta"));
         meta.value(SERVER_INFO, &info(server));
@@ -207,7 +195,7 @@ fn sentence(error: &WireError) -> String {
 }
 
 /// Facts for programs; models are not shown these.
-fn meta(out: &mut Vec<u8>, result: &CallToolRes, era: Era<'_>) {
+fn meta(out: &mut Vec<u8>, result: &CallToolRes, beside: &Beside, era: Era<'_>) {
     let mut meta = Object::open(out);
     if !result.request_id.as_str().is_empty() {
         meta.value("exai/request_id", &result.request_id);
@@ -223,6 +211,15 @@ fn meta(out: &mut Vec<u8>, result: &CallToolRes, era: Era<'_>) {
         if let Some(facts) = &error.metadata {
             meta.raw("exai/error", facts.get());
         }
+    }
+    if result.replayed == Some(true) {
+        meta.value("exai/replayed", &true);
+        meta.value("exai/age", &result.age.unwrap_or_default());
+    }
+    if let Some(place) = beside.place {
+        let (handle, Place { part, of }) = (&beside.handle, place);
+        let facts = json!({ "page": part, "of": of, "handle": handle });
+        meta.value("exai/page", &facts);
     }
     if let Some(timing) = result.timing {
         meta.value("exai/timing", &timing);
@@ -260,12 +257,10 @@ impl<'a> Object<'a> {
         self.out
     }
 
-    /// The members of another object.
-    fn rest(&mut self, members: &str) {
-        if !members.is_empty() {
-            self.out.push(std::mem::replace(&mut self.next, b','));
-            self.out.extend_from_slice(members.as_bytes());
-        }
+    /// Members that are written already.
+    fn members(&mut self, members: &str) {
+        self.out.push(std::mem::replace(&mut self.next, b','));
+        self.out.extend_from_slice(members.as_bytes());
     }
 
     fn raw(&mut self, key: &str, json: &str) {
@@ -284,7 +279,7 @@ impl<'a> Object<'a> {
     }
 }
 
-fn write(out: &mut Vec<u8>, value: &impl Serialize) {
+pub(crate) fn write(out: &mut Vec<u8>, value: &impl Serialize) {
     let start = out.len();
     if let Err(error) = serde_json::to_writer(&mut *out, value) {
         tracing::error!(%error, "a message that cannot be written");
@@ -296,9 +291,10 @@ fn write(out: &mut Vec<u8>, value: &impl Serialize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use exai_protocol::Code;
 
-    fn answer(result: &CallToolRes, era: Era<'_>) -> Value {
-        let line = of_call(&RequestId::Number(7), result, era);
+    fn answer(result: CallToolRes, era: Era<'_>) -> Value {
+        let line = of_call(&RequestId::Number(7), &result.into(), era);
         assert!(!line.contains(&b'\n'), "a line is one line");
         let answer: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(
@@ -309,7 +305,7 @@ mod tests {
     }
 
     fn text(result: CallToolRes, era: Era<'_>) -> Value {
-        answer(&result, era)["result"].take()
+        answer(result, era)["result"].take()
     }
 
     fn ok(outputs: &str) -> CallToolRes {
@@ -364,7 +360,7 @@ mod tests {
     #[test]
     fn an_unknown_tool_is_a_protocol_error() {
         let error = WireError::new(Code::ToolNotFound, "no tool 'x'; closest: 'y'");
-        let answer = answer(&CallToolRes::failed("r".into(), error), Era::Legacy);
+        let answer = answer(CallToolRes::failed("r".into(), error), Era::Legacy);
         assert_eq!(answer["error"]["code"], -32602);
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.contains("closest") && answer.get("result").is_none());
@@ -383,7 +379,7 @@ mod tests {
     fn a_list_travels_ready_made() {
         let tools = RawValue::from_string(r#"[{"name":"a"}]"#.to_owned()).unwrap();
         for era in [Era::Legacy, Era::Modern { server: "me" }] {
-            let mut result = ServerResult::ListToolsResult(of_list(&tools, era));
+            let mut result = ServerResult::ListToolsResult(of_list(&tools, false, era));
             let line = of_ready(&RequestId::Number(1), &ready(&mut result).unwrap());
             let answer: Value = serde_json::from_slice(&line).unwrap();
             assert_eq!(answer["result"]["tools"], json!([{ "name": "a" }]));

@@ -1,8 +1,9 @@
 //! The way to the daemon: made when the MCP client first speaks, so that the daemon learns who
 //! it is and a shim that is only probed starts nothing. Keeps the tool list fresh.
 
-use crate::{catalog::Catalog, setup::Setup, whereabouts::Whereabouts};
+use crate::{catalog::Catalog, profiles::Profiles, setup::Setup, whereabouts::Whereabouts};
 use exai_client::{Client, ClientConfig, News, Times, WatchedDial};
+use exai_config::clients::Profile;
 use exai_protocol::{UnixMillis, WallClock, hello::ClientInfo, version::feature};
 use rmcp::model::Implementation;
 use std::{
@@ -24,12 +25,14 @@ pub(crate) struct Bridge {
     catalog: Arc<Catalog>,
     tracker: TaskTracker,
     client: OnceLock<Client>,
+    profiles: Profiles,
     roots: Mutex<Option<Vec<String>>>,
 }
 
 impl Bridge {
     pub(crate) fn new(setup: Setup, catalog: Arc<Catalog>, tracker: TaskTracker) -> Self {
         Self {
+            profiles: Profiles::new(&setup),
             setup,
             catalog,
             tracker,
@@ -61,6 +64,23 @@ impl Bridge {
                 .spawn(keep_fresh(client.clone(), Arc::clone(&self.catalog)));
             client
         }))
+    }
+
+    /// A client of the old era says once who it is.
+    pub(crate) fn introduced(&self, who: &Implementation) {
+        self.profiles.introduced(&who.name, &who.version);
+    }
+
+    /// What is known of whoever asks; of the client that introduced itself, where it does not
+    /// say who it is.
+    pub(crate) fn profile(&self, who: Option<&Implementation>) -> Arc<Profile> {
+        let who = who.map(|who| (who.name.as_str(), who.version.as_str()));
+        self.profiles.of(who)
+    }
+
+    /// After this a call is stopped that nobody asks for.
+    pub(crate) fn unwatched(&self) -> Duration {
+        self.setup.settings.calls.unwatched
     }
 
     /// The folders the client's user has open, where it said so.

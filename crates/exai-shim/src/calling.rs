@@ -1,24 +1,36 @@
 //! Tool calls, from the client's request to its answer. They are the shim's own: the MCP library
-//! never sees one. Each ends with an answer whatever the daemon does, and without one when the
-//! client has let go.
+//! never sees one. Each ends with an answer whatever the daemon does, in the time the client has,
+//! and without one when the client has let go.
+
+mod continued;
+mod task;
 
 use crate::{
-    answer::{self, Era},
+    answer::{self, Beside, Era, Reply},
     bridge::Bridge,
     catalog::Catalog,
+    continuing::{self, Turns},
     envelope::Call,
-    inside, pages,
+    goes_on::GoesOn,
+    inside, pages, parts,
+    patience::Patience,
     progress::Reporter,
     stdout::Output,
+    tasks::{self, TaskAsk},
     tickets::{LetGo, Ticket, Tickets},
+    waiting::{End, Waiting},
 };
-use exai_client::{CallEvent, CallSpec, CallStream, LinkState};
-use exai_protocol::{Code, RequestId, WireError, call::CallToolRes, error::Ran};
+use exai_client::{CallSpec, CallStream, Client, Detached, Handle, LinkState};
+use exai_config::clients::Profile;
+use exai_protocol::{Code, WireError, call::CallToolRes, error::Ran};
 use futures_util::FutureExt as _;
-use rmcp::model;
+use rmcp::model::{self, ErrorData};
 use std::{panic::AssertUnwindSafe, sync::Arc};
-use tokio::{sync::watch, time::sleep_until};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+
+/// What the daemon is told of a call whose client has been answered before its end.
+const PATIENCE: &str = "the client's time for a call is over";
 
 /// What all calls need, and the calls that run.
 pub(crate) struct Calling {
@@ -28,12 +40,21 @@ pub(crate) struct Calling {
     catalog: Arc<Catalog>,
     pub(crate) output: Output,
     pub(crate) tickets: Tickets,
+    turns: Turns,
     pub(crate) running: TaskTracker,
 }
 
 /// The client already waits for a call under this id.
 #[derive(Debug)]
 pub(crate) struct Twice;
+
+/// What a wait for a call needs to know of whoever asked.
+struct Asker<'a> {
+    client: &'a Client,
+    profile: &'a Profile,
+    /// It can follow a task.
+    takes_tasks: bool,
+}
 
 impl Calling {
     pub(crate) fn new(
@@ -48,6 +69,7 @@ impl Calling {
             catalog,
             output,
             tickets: Tickets::default(),
+            turns: Turns::default(),
             running: TaskTracker::new(),
         })
     }
@@ -58,16 +80,35 @@ impl Calling {
         call: Call,
         version: &model::ProtocolVersion,
     ) -> Result<(), Twice> {
-        let ticket = self.tickets.open(&call.id).ok_or(Twice)?;
+        let mut ticket = self.tickets.open(&call.id).ok_or(Twice)?;
         let (calling, is_modern) = (Arc::clone(self), !version.has_initialize());
+        let began = Instant::now();
         self.running.spawn(async move {
-            let server = &calling.name;
-            let era = if is_modern {
-                Era::Modern { server }
-            } else {
-                Era::Legacy
+            let id = call.id.clone();
+            let run = calling.run(call, &mut ticket, began, is_modern);
+            let run = AssertUnwindSafe(run).catch_unwind();
+            let reply = run.await.unwrap_or_else(|_| Some(panicked(&id).into()));
+            calling.reply(&id, &mut ticket, reply, is_modern).await;
+        });
+        Ok(())
+    }
+
+    /// Begins a question about a task; only clients of the new era have any.
+    pub(crate) fn begin_task(self: &Arc<Self>, ask: TaskAsk) -> Result<(), Twice> {
+        let mut ticket = self.tickets.open(&ask.id).ok_or(Twice)?;
+        let calling = Arc::clone(self);
+        let began = Instant::now();
+        self.running.spawn(async move {
+            let id = ask.id.clone();
+            let run = AssertUnwindSafe(calling.of_task(ask, &mut ticket, began)).catch_unwind();
+            let failed = |_| {
+                Some(Reply::Error(ErrorData::internal_error(
+                    "a bug of exai's",
+                    None,
+                )))
             };
-            calling.guarded(call, ticket, era).await;
+            let reply = run.await.unwrap_or_else(failed);
+            calling.reply(&id, &mut ticket, reply, true).await;
         });
         Ok(())
     }
@@ -93,33 +134,63 @@ impl Calling {
         self.tickets.len()
     }
 
-    /// Runs a call so that not even a bug of ours leaves it without an answer.
-    async fn guarded(&self, call: Call, mut ticket: Ticket, era: Era<'_>) {
-        let id = call.id.clone();
-        let run = AssertUnwindSafe(self.run(call, &mut ticket)).catch_unwind();
-        let result = run.await.unwrap_or_else(|_| Some(panicked(&id)));
-        if let Some(result) = result
-            && self.tickets.close(&id, &mut ticket)
+    /// Writes the answer, unless the client has let go.
+    async fn reply(
+        &self,
+        id: &model::RequestId,
+        ticket: &mut Ticket,
+        reply: Option<Reply>,
+        is_modern: bool,
+    ) {
+        if let Some(reply) = reply
+            && self.tickets.close(id, ticket)
         {
-            let line = answer::of_call(&id, &result, era);
+            let server = &self.name;
+            let era = if is_modern {
+                Era::Modern { server }
+            } else {
+                Era::Legacy
+            };
+            let line = answer::of_call(id, &reply, era);
             // While the client does not read it is kept once.
-            drop(result);
+            drop(reply);
             // A closed stdout ends the process elsewhere.
             let _ = self.output.send(line).await;
         }
     }
 
-    /// The result; `None` once the client has let go.
-    async fn run(&self, call: Call, ticket: &mut Ticket) -> Option<CallToolRes> {
-        let Some(client) = self.bridge.client(|| call.meta.client_info()) else {
-            return Some(inside::refused(&call.name));
+    /// The answer; `None` once the client has let go.
+    async fn run(
+        &self,
+        call: Call,
+        ticket: &mut Ticket,
+        began: Instant,
+        is_modern: bool,
+    ) -> Option<Reply> {
+        let who = call.meta.client_info();
+        let profile = self.bridge.profile(who.as_ref());
+        let Some(client) = self.bridge.client(|| who) else {
+            return Some(inside::refused(&call.name).into());
         };
-        let mut reporter = call
+        let asker = Asker {
+            client,
+            profile: &profile,
+            takes_tasks: is_modern && tasks::are_declared(&call.meta),
+        };
+        let patience = Patience::new(began, &profile, call.progress.is_some());
+        let by = if asker.takes_tasks {
+            patience.task_by()
+        } else {
+            patience.answer_by()
+        };
+        let reporter = call
             .progress
-            .map(|token| Reporter::new(token, self.output.clone()));
-        let mut link = client.link();
-        if let Some(reporter) = &mut reporter {
-            reporter.say(words(&link.borrow_and_update()));
+            .map(|token| Reporter::new(token, self.output.clone(), patience.alive()));
+        let mut waiting = Waiting::new(client.link(), reporter, patience, by);
+        if continuing::is_meant(&call.name) {
+            // Seldom: a future of its own keeps that of every call small.
+            let arguments = call.arguments;
+            return Box::pin(self.go_on(&asker, arguments, ticket, waiting)).await;
         }
         let spec = CallSpec {
             request_id: client.mint(),
@@ -130,17 +201,97 @@ impl Calling {
             roots: self.bridge.roots(),
         };
         let mut stream = client.call(spec).await;
-        match follow(&mut stream, ticket, &mut link, reporter.as_mut()).await {
-            // Seldom, and large: a future of its own keeps that of every call small.
-            Ok(result) if pages::are_due(&result) => {
-                Some(Box::pin(pages::put_together(client, stream.id(), result)).await)
-            }
-            Ok(result) => Some(result),
-            Err(LetGo { mode, reason }) => {
+        let end = waiting.follow(&mut stream, ticket).await;
+        self.conclude(&asker, stream, None, waiting, end).await
+    }
+
+    /// What the client is answered, now that this wait has ended so. `handle`: where the call
+    /// was known by one; `part`: which part of the answer is wanted.
+    async fn conclude(
+        &self,
+        asker: &Asker<'_>,
+        stream: CallStream,
+        asked: Option<(&Handle, Option<usize>)>,
+        waiting: Waiting,
+        end: End,
+    ) -> Option<Reply> {
+        let handle = || match asked {
+            Some((handle, _)) => handle.clone(),
+            None => asker.client.handle(stream.id()),
+        };
+        let result = match end {
+            End::Result(result) => result,
+            End::LetGo(LetGo { mode, reason }) => {
                 stream.cancel(mode, &reason).await;
-                None
+                return None;
             }
+            End::OutOfPatience => {
+                let handle = handle();
+                return match stream.detach(PATIENCE).await {
+                    Detached::Left => Some(self.goes_on(asker, &handle, waiting)),
+                    Detached::NotSent => Some(unsent(&handle, asked.is_some(), &waiting).into()),
+                    Detached::Ended(result) => {
+                        Some(finished(asker, *result, &handle, asked, &waiting))
+                    }
+                };
+            }
+        };
+        let handle = handle();
+        // Seldom, and large.
+        let result = if pages::are_due(&result) {
+            Box::pin(pages::put_together(asker.client, &handle, result)).await
+        } else {
+            result
+        };
+        Some(finished(asker, result, &handle, asked, &waiting))
+    }
+
+    fn goes_on(&self, asker: &Asker<'_>, handle: &Handle, waiting: Waiting) -> Reply {
+        let call = GoesOn {
+            tool: waiting.tool,
+            handle: handle.to_string(),
+            since: waiting.began.elapsed(),
+            last: waiting.last,
+            unwatched: self.bridge.unwatched(),
+        };
+        if asker.takes_tasks {
+            Reply::Task(call)
+        } else {
+            Reply::GoesOn(call)
         }
+    }
+}
+
+/// A call's end as this client can show it.
+fn finished(
+    asker: &Asker<'_>,
+    result: CallToolRes,
+    handle: &Handle,
+    asked: Option<(&Handle, Option<usize>)>,
+    waiting: &Waiting,
+) -> Reply {
+    let word = handle.to_string();
+    let result = match asked {
+        Some(_) => continuing::told(result, &word),
+        None => result,
+    };
+    let is_kept = waiting.is_kept || asked.is_some();
+    let part = asked.and_then(|(_, part)| part);
+    let known = is_kept.then_some(word.as_str());
+    let (result, place) = parts::cut(result, asker.profile.output, part, known);
+    let handle = place.is_some().then_some(word);
+    Reply::Result(result, Beside { handle, place })
+}
+
+/// A call, or a question about one, that never left.
+fn unsent(handle: &Handle, is_question: bool, waiting: &Waiting) -> CallToolRes {
+    let link: LinkState = waiting.link();
+    let error = exai_client::unavailable(&link, waiting.waited());
+    let result = CallToolRes::failed(handle.call.clone(), error);
+    if is_question {
+        continuing::told(result, &handle.to_string())
+    } else {
+        result
     }
 }
 
@@ -153,66 +304,4 @@ fn panicked(id: &model::RequestId) -> CallToolRes {
     );
     let error = WireError::new(Code::Internal, message).ran(Ran::Unknown);
     CallToolRes::failed("".into(), error)
-}
-
-/// Waits for the end, and says meanwhile how far the call is.
-async fn follow(
-    stream: &mut CallStream,
-    ticket: &mut Ticket,
-    link: &mut watch::Receiver<LinkState>,
-    mut reporter: Option<&mut Reporter>,
-) -> Result<CallToolRes, LetGo> {
-    loop {
-        let due = reporter.as_ref().and_then(|reporter| reporter.due());
-        tokio::select! {
-            biased;
-            let_go = ticket.let_go() => return Err(let_go),
-            event = stream.next() => match event {
-                Some(CallEvent::Finished(result)) => return Ok(result),
-                Some(CallEvent::Progress(progress)) => {
-                    if let Some(reporter) = &mut reporter {
-                        reporter.hears(&progress);
-                    }
-                }
-                Some(CallEvent::Acknowledged { .. }) => say(&mut reporter, || "accepted".to_owned()),
-                Some(CallEvent::Partial(text)) => {
-                    if let Some(reporter) = &mut reporter {
-                        reporter.reads(&text);
-                    }
-                }
-                None => return Ok(lost(stream.id())),
-            },
-            Ok(()) = link.changed(), if reporter.is_some() => {
-                let words = words(&link.borrow_and_update());
-                say(&mut reporter, || words);
-            }
-            () = sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
-                if let Some(reporter) = &mut reporter {
-                    reporter.tell();
-                }
-            }
-        }
-    }
-}
-
-fn say(reporter: &mut Option<&mut Reporter>, words: impl FnOnce() -> String) {
-    if let Some(reporter) = reporter {
-        reporter.say(words());
-    }
-}
-
-fn words(link: &LinkState) -> String {
-    match link {
-        LinkState::Ready(_) => "sent to the exai daemon".to_owned(),
-        other => format!("waiting for the exai daemon: {}", other.describe()),
-    }
-}
-
-/// Cannot happen while the client keeps its word.
-fn lost(id: &RequestId) -> CallToolRes {
-    let message = "the call ended without an answer; whether it ran is not known";
-    CallToolRes::failed(
-        id.clone(),
-        WireError::new(Code::Internal, message).ran(Ran::Unknown),
-    )
 }

@@ -67,6 +67,11 @@ impl List {
             .unwrap_or(false)
     }
 
+    /// All tools.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.repeatable.keys().map(String::as_str)
+    }
+
     fn is_empty(&self) -> bool {
         self.repeatable.is_empty()
     }

@@ -6,6 +6,7 @@ use crate::{
     forwarding::{self, Forward},
     id_scan::IdScan,
     ids,
+    tasks::{TaskAsk, Verb},
 };
 use exai_protocol::{RawValue, limits::MAX_DEPTH, object::RawObject, scan};
 use rmcp::model::{
@@ -22,6 +23,8 @@ pub enum Incoming {
     Call(Box<Call>),
     /// Another request for the daemon.
     Forward(Box<Forward>),
+    /// A question about a task, taken apart.
+    Task(Box<TaskAsk>),
     /// The client lets go of a request; also for the library.
     Cancelled {
         /// What it says.
@@ -122,6 +125,7 @@ fn parse(line: &[u8]) -> Result<Incoming, Refusal> {
     match (id, method.as_ref()) {
         (Some(id), "tools/call") => call(&object, id),
         (Some(id), method) if forwarding::is_carried(method) => forward(&object, id, method),
+        (Some(id), method) if let Some(verb) = Verb::of(method) => task(&object, id, verb),
         (Some(id), method) => {
             let text = raw_id.map_or(text.into(), |raw| ids::readable(text, raw, &id));
             request(&text, &object, id, method)
@@ -186,6 +190,27 @@ fn forward(object: &RawObject<'_>, id: RequestId, method: &str) -> Result<Incomi
         id,
         method: method.to_owned(),
         params: params.map(RawValue::to_owned),
+        meta,
+    })))
+}
+
+/// `tasks/…`, about one task.
+fn task(object: &RawObject<'_>, id: RequestId, verb: Verb) -> Result<Incoming, Refusal> {
+    let refuse = |what: &str| {
+        let message = format!("params{what}");
+        invalid_params(id.clone(), format!("{message} ({})", verb.method()))
+    };
+    let params = object.raw("params").map(RawValue::get).unwrap_or("{}");
+    let params = RawObject::parse(params).map_err(|_| refuse(" must be an object"))?;
+    let task = match params.string("taskId") {
+        Ok(Some(task)) if !task.is_empty() => task.into_owned(),
+        _ => return Err(refuse(".taskId must be a non-empty string")),
+    };
+    let meta = meta(&params).map_err(|message| invalid_params(id.clone(), message))?;
+    Ok(Incoming::Task(Box::new(TaskAsk {
+        id,
+        verb,
+        task,
         meta,
     })))
 }

@@ -4,10 +4,12 @@
 use crate::{
     answer::{self, Era},
     bridge::Bridge,
-    catalog::Catalog,
+    catalog::{Catalog, List},
     listeners::Listeners,
+    tasks,
     transport::Signals,
 };
+use exai_config::clients::Profile;
 use rmcp::{
     RoleServer, ServerHandler,
     model::{
@@ -17,7 +19,13 @@ use rmcp::{
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 /// What a model should know of this server before it reads any tool.
 const INSTRUCTIONS: &str = "exai runs tools in one daemon shared by all windows of this machine. \
@@ -33,6 +41,8 @@ pub(crate) struct Shim {
     catalog: Arc<Catalog>,
     listeners: Arc<Listeners>,
     signals: Arc<Signals>,
+    /// The list of which this was said.
+    warned: AtomicU64,
 }
 
 impl Shim {
@@ -50,6 +60,7 @@ impl Shim {
             catalog,
             listeners,
             signals,
+            warned: AtomicU64::new(0),
         }
     }
 
@@ -58,6 +69,24 @@ impl Shim {
         match context.protocol_version() {
             Some(version) if !version.has_initialize() => Era::Modern { server: &self.name },
             _ => Era::Legacy,
+        }
+    }
+
+    /// Names that this client cannot use are its users' loss; once a list it is said which.
+    fn warn_of_names(&self, list: &List, profile: &Profile) {
+        if self.warned.fetch_max(list.version, Ordering::Relaxed) >= list.version {
+            return;
+        }
+        for name in list.names() {
+            if let Err(shown) = profile.shown(&self.name, name) {
+                let (client, most) = (&profile.title, profile.tool_most);
+                tracing::warn!(
+                    shown,
+                    client,
+                    most,
+                    "a tool's name is too long for the client"
+                );
+            }
         }
     }
 
@@ -106,6 +135,7 @@ impl ServerHandler for Shim {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
+        self.bridge.introduced(&request.client_info);
         self.bridge.client(|| Some(request.client_info.clone()));
         context.peer.set_peer_info(request.clone());
         self.negotiate_initialize(&request)
@@ -117,11 +147,15 @@ impl ServerHandler for Shim {
     ) -> Result<DiscoverResult, ErrorData> {
         self.bridge.client(|| context.client_info());
         let versions = self.supported_protocol_versions().into_owned();
-        Ok(DiscoverResult::from_server_info(versions, self.get_info()))
+        let mut info = self.get_info();
+        // Only here: in a revision with a handshake tasks are something else.
+        info.capabilities.extensions = Some(tasks::extension());
+        Ok(DiscoverResult::from_server_info(versions, info))
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        self.listeners.initialized().await;
+        let heeds = self.bridge.profile(None).list_changed;
+        self.listeners.initialized(heeds).await;
         self.learn_roots(&context).await;
     }
 
@@ -138,12 +172,15 @@ impl ServerHandler for Shim {
             let message = "this cursor is not known; the list of tools has one page";
             return Err(ErrorData::invalid_params(message, None));
         }
-        self.bridge.client(|| context.client_info());
+        let who = context.client_info();
+        let profile = self.bridge.profile(who.as_ref());
+        let may_continue = self.bridge.client(|| who).is_some() && profile.is_limited();
         let (list, era) = (self.catalog.list(), self.era(&context));
         if era == Era::Legacy {
             self.listeners.listed(list.version);
         }
-        Ok(answer::of_list(list.tools(), era))
+        self.warn_of_names(&list, &profile);
+        Ok(answer::of_list(list.tools(), may_continue, era))
     }
 
     fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {

@@ -16,6 +16,8 @@ pub(crate) struct Listeners {
 #[derive(Default)]
 struct State {
     initialized: bool,
+    /// Being told would change nothing for it.
+    is_deaf: bool,
     /// The version a client of the old era saw or heard of last; 0 for none.
     told: u64,
     sinks: Vec<SubscriptionSink>,
@@ -35,9 +37,13 @@ impl Listeners {
         self.lock().told = version;
     }
 
-    /// It may be notified from now on.
-    pub(crate) async fn initialized(&self) {
-        self.lock().initialized = true;
+    /// It may be notified from now on, if it does anything about it.
+    pub(crate) async fn initialized(&self, heeds: bool) {
+        {
+            let mut state = self.lock();
+            state.initialized = true;
+            state.is_deaf = !heeds;
+        }
         self.tell_legacy().await;
     }
 
@@ -68,7 +74,7 @@ impl Listeners {
         let version = self.catalog.list().version;
         {
             let mut state = self.lock();
-            if !state.initialized || state.told == 0 || state.told == version {
+            if !state.initialized || state.is_deaf || state.told == 0 || state.told == version {
                 return;
             }
             state.told = version;
@@ -98,7 +104,7 @@ mod tests {
             let list = format!(r#"[{{"name":"{name}"}}]"#);
             catalog.offer(RawValue::from_string(list).unwrap(), None);
         };
-        listeners.initialized().await;
+        listeners.initialized(true).await;
         change("one");
         listeners.tell_legacy().await;
         listeners.listed(catalog.list().version);

@@ -1,8 +1,8 @@
 //! A result too large for one frame of the daemon's, fetched in pages and put together for a
 //! client that knows nothing of pages.
 
-use exai_client::Client;
-use exai_protocol::{Code, RawValue, RequestId, call::CallToolRes, error::Ran};
+use exai_client::{Client, Handle};
+use exai_protocol::{Code, RawValue, call::CallToolRes, error::Ran};
 use std::time::Duration;
 
 /// Largest result put together from pages for a client.
@@ -19,10 +19,11 @@ pub(crate) fn are_due(result: &CallToolRes) -> bool {
 /// The whole result, if it is not absurd.
 pub(crate) async fn put_together(
     client: &Client,
-    id: &RequestId,
+    handle: &Handle,
     result: CallToolRes,
 ) -> CallToolRes {
-    let collected = tokio::time::timeout(COLLECT_WITHIN, client.collect(id, MAX_COLLECTED)).await;
+    let collected =
+        tokio::time::timeout(COLLECT_WITHIN, client.collect(handle, MAX_COLLECTED)).await;
     match collected {
         Ok(Ok(collected)) => match RawValue::from_string(collected.outputs) {
             Ok(outputs) => CallToolRes {
@@ -33,7 +34,7 @@ pub(crate) async fn put_together(
             Err(_) => result,
         },
         Ok(Err(error)) => {
-            tracing::info!(%id, %error, "a large result was not fetched");
+            tracing::info!(%handle, %error, "a large result was not fetched");
             absurd(result)
         }
         Err(_) => absurd(result),

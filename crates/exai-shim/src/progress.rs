@@ -37,6 +37,9 @@ pub(crate) struct Reporter {
     told: f64,
     told_at: Option<Instant>,
     waiting: Option<String>,
+    /// The last that was told; repeated when there has been nothing new for so long.
+    last: String,
+    alive: Duration,
     /// The end of the text that streams, where one does.
     tail: Tail,
 }
@@ -49,7 +52,8 @@ struct Tail {
 }
 
 impl Reporter {
-    pub(crate) fn new(token: Box<RawValue>, output: Output) -> Self {
+    /// The client hears something every `alive` at least, news or not.
+    pub(crate) fn new(token: Box<RawValue>, output: Output, alive: Duration) -> Self {
         let started = Instant::now();
         Self {
             token,
@@ -58,6 +62,8 @@ impl Reporter {
             told: -1.0,
             told_at: None,
             waiting: None,
+            last: String::new(),
+            alive,
             tail: Tail::default(),
         }
     }
@@ -83,22 +89,30 @@ impl Reporter {
     /// Tells this now, or as soon as the spacing allows.
     pub(crate) fn say(&mut self, message: String) {
         self.waiting = Some(message);
-        if self.due().is_some_and(|due| due <= Instant::now()) {
+        if self.due() <= Instant::now() {
             self.tell();
         }
     }
 
-    /// When something waits to be told.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        self.waiting.as_ref()?;
-        Some(self.told_at.map_or(self.started, |told| told + SPACING))
+    /// When something is to be told: what waits, or that nothing is new.
+    pub(crate) fn due(&self) -> Instant {
+        let after = match &self.waiting {
+            Some(_) => SPACING,
+            None => self.alive,
+        };
+        self.told_at.map_or(self.started, |told| told + after)
     }
 
-    /// Tells what waits.
+    /// When the client last heard of progress.
+    pub(crate) fn told_at(&self) -> Option<Instant> {
+        self.told_at
+    }
+
+    /// Tells what waits, or the last again.
     pub(crate) fn tell(&mut self) {
-        let Some(message) = self.waiting.take() else {
-            return;
-        };
+        if let Some(message) = self.waiting.take() {
+            self.last = message;
+        }
         let now = Instant::now();
         let seconds = (now - self.started).as_millis() as f64 / 1000.0;
         let value = if seconds > self.told {
@@ -112,7 +126,7 @@ impl Reporter {
             params: Params {
                 progress_token: &self.token,
                 progress: value,
-                message: &message,
+                message: &self.last,
             },
         });
         self.told_at = Some(now);
@@ -148,7 +162,7 @@ impl Tail {
 }
 
 /// The daemon's progress in words.
-fn words(progress: &Progress) -> String {
+pub(crate) fn words(progress: &Progress) -> String {
     let stage = progress
         .stage
         .as_deref()
@@ -171,15 +185,21 @@ mod tests {
     async fn r10_increasing_spaced_and_the_first_at_once() {
         let (output, queue) = stdout::queue();
         let (mut theirs, ours) = tokio::io::duplex(64 * 1024);
-        let mut reporter = Reporter::new(token(), output);
+        let mut reporter = Reporter::new(token(), output, ALIVE);
         reporter.say("one".to_owned());
-        assert!(reporter.due().is_none(), "the first is told at once");
+        assert_eq!(
+            reporter.due(),
+            reporter.started + ALIVE,
+            "the first is told at once"
+        );
         for n in 0..10 {
             reporter.say(n.to_string());
         }
-        assert_eq!(reporter.due(), Some(reporter.started + SPACING));
+        assert_eq!(reporter.due(), reporter.started + SPACING);
         tokio::time::advance(SPACING).await;
         reporter.tell();
+        tokio::time::advance(ALIVE).await;
+        assert_eq!(reporter.due(), Instant::now());
         reporter.tell();
         reporter.told_at = None;
         reporter.say("same moment".to_owned());
@@ -195,7 +215,7 @@ mod tests {
             .iter()
             .map(|line| &line["params"]["message"])
             .collect();
-        assert_eq!(messages, ["one", "9", "same moment"]);
+        assert_eq!(messages, ["one", "9", "9", "same moment"]);
         let values: Vec<f64> = lines
             .iter()
             .map(|line| line["params"]["progress"].as_f64().unwrap())
@@ -206,6 +226,8 @@ mod tests {
         );
         assert_eq!(lines[0]["params"]["progressToken"], 7);
     }
+
+    const ALIVE: Duration = Duration::from_secs(10);
 
     fn token() -> Box<RawValue> {
         RawValue::from_string("7".to_owned()).unwrap()
@@ -237,7 +259,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_bare_sign_of_life_does_not_hide_the_text() {
         let (output, _queue) = stdout::queue();
-        let mut reporter = Reporter::new(token(), output);
+        let mut reporter = Reporter::new(token(), output, ALIVE);
         reporter.hears(&news(None));
         reporter.hears(&news(None));
         assert_eq!(reporter.waiting.as_deref(), Some("running"));

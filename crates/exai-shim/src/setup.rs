@@ -82,6 +82,16 @@ impl Setup {
         Some(home.tools_snapshot())
     }
 
+    /// What this home knows of clients.
+    pub(crate) fn clients_file(&self) -> Option<PathBuf> {
+        let home = self
+            .home
+            .as_ref()
+            .ok()
+            .filter(|_| !self.settings.shim.by_address)?;
+        Some(home.clients_file())
+    }
+
     /// Faults also go to stderr, where editors show them.
     pub(crate) fn say_remarks(&self) {
         for remark in &self.remarks {

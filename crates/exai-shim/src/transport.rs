@@ -8,6 +8,7 @@ use crate::{
     forwarding::Forward,
     stdin::{Line, Lines},
     stdout::{Broken, Output},
+    tasks::{self, TaskAsk},
 };
 use rmcp::{
     RoleServer,
@@ -108,6 +109,13 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
                 }
                 None
             }
+            Incoming::Task(ask) => {
+                let id = ask.id.clone();
+                if let Err(error) = self.ask_task(*ask) {
+                    self.owe(error, Some(id));
+                }
+                None
+            }
             Incoming::Cancelled { params, message } => {
                 let reason = params.reason.as_deref().unwrap_or_default();
                 match &params.request_id {
@@ -135,6 +143,20 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
     fn forward(&self, asked: Forward) -> Result<(), ErrorData> {
         let version = self.version_of(&asked.meta)?;
         self.calling.forward(asked, &version).map_err(twice)
+    }
+
+    /// Only of the new era, and only for those who say that they follow tasks.
+    fn ask_task(&self, ask: TaskAsk) -> Result<(), ErrorData> {
+        let version = self.version_of(&ask.meta)?;
+        if version.has_initialize() {
+            let message = format!("{} is no method of this revision", ask.verb.method());
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None));
+        }
+        if !tasks::are_declared(&ask.meta) {
+            let missing = ClientCapabilities::builder().enable_tasks().build();
+            return Err(ErrorData::missing_required_client_capability(missing));
+        }
+        self.calling.begin_task(ask).map_err(twice)
     }
 
     /// The revision of a call, by the library's own rules: it is the handshake's, or the call

@@ -229,13 +229,18 @@ impl Shim {
 
     /// The handshake of a revision before the modern one; returns the answer.
     pub async fn initialize(&mut self, revision: &str) -> Value {
+        self.initialize_as("testkit", revision).await
+    }
+
+    /// The same for a client of this name.
+    pub async fn initialize_as(&mut self, name: &str, revision: &str) -> Value {
         let answer = self
             .ask(
                 "initialize",
                 json!({
                     "protocolVersion": revision,
                     "capabilities": {},
-                    "clientInfo": { "name": "testkit", "version": "0" },
+                    "clientInfo": { "name": name, "version": "0" },
                 }),
             )
             .await;
@@ -271,11 +276,23 @@ impl Shim {
     }
 
     /// Sends a request of the modern revision, which says on each who is asking.
-    pub async fn modern_request(&mut self, method: &str, mut params: Value) -> u64 {
+    pub async fn modern_request(&mut self, method: &str, params: Value) -> u64 {
+        self.modern_request_as("testkit", json!({}), method, params)
+            .await
+    }
+
+    /// The same for a client of this name that can do these things.
+    pub async fn modern_request_as(
+        &mut self,
+        name: &str,
+        capabilities: Value,
+        method: &str,
+        mut params: Value,
+    ) -> u64 {
         params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(MODERN);
-        params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = capabilities;
         params["_meta"]["io.modelcontextprotocol/clientInfo"] =
-            json!({ "name": "testkit", "version": "0" });
+            json!({ "name": name, "version": "0" });
         self.request(method, params).await
     }
 

@@ -86,6 +86,7 @@ fn verdict(line: &[u8]) {
                     .is_none_or(|params| params.get().starts_with('{'))
             );
         }
+        Incoming::Task(ask) => assert!(!ask.task.is_empty()),
         Incoming::Refused(refusal) => {
             assert!(!refusal.message.is_empty());
             assert!(

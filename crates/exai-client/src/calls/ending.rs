@@ -28,7 +28,7 @@ impl Calls {
         }
         match (entry.place, mode) {
             (Place::Waiting, _) if entry.known == Known::NotSent => {
-                self.end(id, explain::let_go("cancelled before it was sent", Ran::No));
+                self.end(id, explain::unsent());
             }
             (Place::Waiting, CancelMode::Stop) => {
                 self.owe(id);
@@ -39,11 +39,10 @@ impl Calls {
             }
             (_, CancelMode::Detach) => {
                 if entry.place != Place::Waiting && !legacy {
-                    turn.out.push(outbound::cancel(id, mode, reason));
+                    let scope = entry.scope.as_deref();
+                    turn.out.push(outbound::cancel(id, scope, mode, reason));
                 }
-                let message = "detached: the daemon finishes the call and keeps its result for \
-                               a while";
-                self.end(id, explain::let_go(message, Ran::Unknown));
+                self.end(id, explain::left());
             }
             (_, CancelMode::Stop) if legacy => {
                 let message = "let go of; this daemon cannot stop a call";
@@ -51,7 +50,8 @@ impl Calls {
             }
             (place, CancelMode::Stop) => {
                 entry.stopping = true;
-                turn.out.push(outbound::cancel(id, mode, reason));
+                let scope = entry.scope.as_deref();
+                turn.out.push(outbound::cancel(id, scope, mode, reason));
                 self.place(id, place, self.times.stop_wait, turn.now);
             }
         }
@@ -95,6 +95,7 @@ impl Calls {
             let error = explain::silent(&entry.name, waited);
             turn.out.push(outbound::cancel(
                 id,
+                entry.scope.as_deref(),
                 CancelMode::Detach,
                 "the client stopped waiting",
             ));

@@ -28,6 +28,7 @@ impl Calls {
         for owed in self.owed.drain(..).filter(|owed| Some(&owed.boot) == boot) {
             turn.out.push(outbound::cancel(
                 &owed.id,
+                owed.scope.as_deref(),
                 CancelMode::Stop,
                 "the caller is gone",
             ));
@@ -146,10 +147,15 @@ impl Calls {
     }
 
     pub(super) fn owe(&mut self, id: &RequestId) {
-        let boot = self.entries.get(id).and_then(|entry| entry.boot.clone());
-        if let Some(boot) = boot.filter(|_| self.owed.len() < MAX_OWED) {
+        let Some(entry) = self.entries.get(id) else {
+            return;
+        };
+        if let Some(boot) = entry.boot.clone()
+            && self.owed.len() < MAX_OWED
+        {
             self.owed.push(Owed {
                 id: id.clone(),
+                scope: entry.scope.clone(),
                 boot,
             });
         }

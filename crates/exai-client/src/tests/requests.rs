@@ -91,7 +91,7 @@ async fn pages_of_a_result_are_put_together() {
     let mut world = World::new(Weather::Accepting);
     let mut peer = world.daemon("b").await;
     let client = world.client.clone();
-    let id = "big".into();
+    let id = world.client.handle(&"big".into());
     let (collected, ()) = tokio::join!(client.collect(&id, 100), async {
         for (offset, chunk, eof) in [(0, "[\"ab", false), (4, "cd\"]", true)] {
             assert_eq!(peer.expect("collect", "big").await["offset"], offset);
@@ -178,12 +178,18 @@ async fn news_reaches_every_listener() {
 async fn attaching_to_a_call_of_another_process() {
     let mut world = World::new(Weather::Accepting);
     let mut peer = world.daemon("b").await;
-    let mut known = world.client.attach("known".into()).await;
+    let mut known = world
+        .client
+        .attach(&world.client.handle(&"known".into()))
+        .await;
     peer.expect("attach", "known").await;
     peer.attach_state("known", "finished").await;
     peer.finish("known").await;
     assert!(super::peer::end(&mut known).await.error.is_none());
-    let mut unknown = world.client.attach("unknown".into()).await;
+    let mut unknown = world
+        .client
+        .attach(&world.client.handle(&"unknown".into()))
+        .await;
     peer.expect("attach", "unknown").await;
     peer.attach_state("unknown", "unknown").await;
     let (code, message) = super::peer::failure(&mut unknown).await;

@@ -54,6 +54,12 @@ pub(crate) enum Kind {
         max: f64,
         set: fn(&mut Settings, Option<Duration>),
     },
+    /// Seconds, never, or decided by a table.
+    SecondsNeverOrAuto {
+        min: f64,
+        max: f64,
+        set: fn(&mut Settings, Option<Option<Duration>>),
+    },
     /// US dollars as their millionths, or nothing.
     MaybeDollars { set: fn(&mut Settings, Option<u64>) },
     /// Calls in a time, or no limit.
@@ -84,6 +90,8 @@ const MAX_VALUE: usize = 4096;
 const MOST_DOLLARS: u64 = 1_000_000;
 /// No limit, said aloud: an empty value does not take a lower layer's back.
 const NEVER: &str = "never";
+/// Decided elsewhere.
+const AUTO: &str = "auto";
 /// Not now and then: each time.
 const EACH: &str = "full";
 /// Longest name of a client or token; both travel in the hello, which is bounded.
@@ -124,6 +132,15 @@ impl Kind {
                 let value = value.map(|text| seconds(text, 0.01, *max).ok_or_else(refused));
                 set(settings, value.transpose()?);
             }
+            Self::SecondsNeverOrAuto { min, max, set } => {
+                let value = some(text).filter(|text| *text != AUTO);
+                let value = value.map(|text| {
+                    let number = some(text).filter(|text| *text != NEVER);
+                    let number = number.map(|text| seconds(text, *min, *max).ok_or_else(refused));
+                    number.transpose()
+                });
+                set(settings, value.transpose()?);
+            }
             Self::MaybeDollars { set } => {
                 let value = some(text).filter(|text| *text != NEVER);
                 let value = value.map(|text| dollars(text).ok_or_else(refused));
@@ -137,7 +154,7 @@ impl Kind {
             Self::Rates { set } => set(settings, rate::table(text).ok_or_else(refused)?),
             Self::Switch { set } => set(settings, switch(text).ok_or_else(refused)?),
             Self::MaybeSwitch { set } => {
-                let value = Some(text).filter(|text| !text.is_empty() && *text != "auto");
+                let value = Some(text).filter(|text| !text.is_empty() && *text != AUTO);
                 let value = value.map(|text| switch(text).ok_or_else(refused));
                 set(settings, value.transpose()?);
             }
@@ -166,6 +183,9 @@ impl Kind {
             Self::Seconds { min, max, .. } => format!("seconds from {min} to {max}"),
             Self::MaybeSeconds { min, max, .. } => {
                 format!("seconds from {min} to {max}, or nothing")
+            }
+            Self::SecondsNeverOrAuto { min, max, .. } => {
+                format!("seconds from {min} to {max}, {NEVER} or {AUTO}")
             }
             Self::SecondsOrEach { max, .. } => format!("seconds from 0.01 to {max}, or {EACH}"),
             Self::MaybeDollars { .. } => {
@@ -213,6 +233,7 @@ impl Kind {
             Self::Seconds { .. }
             | Self::MaybeSeconds { .. }
             | Self::SecondsOrEach { .. }
+            | Self::SecondsNeverOrAuto { .. }
             | Self::MaybeDollars { .. } => ["12.5", "13.5"],
             Self::MaybeRate { .. } => ["7/s", "9/min"],
             Self::Rates { .. } => ["a=7/s", "b=9/min"],

@@ -75,6 +75,29 @@ pub(super) const KEYS: &[Key] = &[
         },
         "What the shim adds to the deadline the daemon told it before it stops waiting.",
     ),
+    key(
+        "shim.client_call_secs",
+        &["EXAI_CLIENT_CALL_SECS"],
+        "auto",
+        Shim,
+        Kind::SecondsNeverOrAuto {
+            min: 0.1,
+            max: DAY,
+            set: |s, v| s.shim.client_call = v,
+        },
+        "How long the MCP client waits for a call, where you changed that in the client. auto: what \
+         config/clients.toml says of it.",
+    ),
+    key(
+        "shim.client_resets",
+        &["EXAI_CLIENT_RESETS"],
+        "auto",
+        Shim,
+        Kind::MaybeSwitch {
+            set: |s, v| s.shim.client_resets = v,
+        },
+        "Whether progress starts the client's clock anew. auto: what config/clients.toml says of it.",
+    ),
     env_only(key(
         "shim.session_id",
         &["EXAI_SESSION_ID"],

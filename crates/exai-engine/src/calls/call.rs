@@ -300,6 +300,11 @@ impl Call {
         self.lock().words = Some(Arc::clone(words));
     }
 
+    /// The last it said; empty where it said nothing.
+    pub(crate) fn last_words(&self) -> Arc<str> {
+        self.lock().words.clone().unwrap_or_default()
+    }
+
     /// Another peer waits for this call too. It hears what it missed before it is entered, so
     /// that it hears everything in the call's order; a peer that waits already goes on waiting.
     pub(crate) fn attach(&self, watcher: &Arc<dyn Watcher>) {

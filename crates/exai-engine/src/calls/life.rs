@@ -144,6 +144,7 @@ async fn through(
     let seat = Seat::new(permit);
     let input = ToolCall {
         seat: seat.clone(),
+        roots: folders(engine, call),
         ..tool_call(call, arguments)
     };
     let end = run::run(engine, call, tool, input).await;
@@ -308,6 +309,15 @@ pub(super) fn tool_call(call: &Call, arguments: Arc<RawValue>) -> ToolCall {
         deadline: call.deadline(),
         seat: Seat::default(),
     }
+}
+
+/// The client's, then those that are open for everybody.
+fn folders(engine: &Engine, call: &Call) -> Arc<[String]> {
+    let (own, more) = (call.session.roots(), &engine.config().open_folders);
+    if more.is_empty() {
+        return own;
+    }
+    own.iter().chain(more).cloned().collect()
 }
 
 fn unknown_tool(engine: &Engine, call: &Call, asked: &str) -> WireError {

@@ -127,6 +127,15 @@ impl Engine {
         state
     }
 
+    /// How long ago a call that has not ended was accepted, and the last it said.
+    #[must_use]
+    pub fn standing(&self, session: &Session, id: &RequestId) -> Option<(Duration, Arc<str>)> {
+        match self.calls().look_up(&self.key(session, id.clone())) {
+            Known::Live(call) => Some((call.accepted_at.elapsed(), call.last_words())),
+            _ => None,
+        }
+    }
+
     /// What is known of a call.
     #[must_use]
     pub fn look_up(

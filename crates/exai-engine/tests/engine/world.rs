@@ -76,6 +76,7 @@ impl Default for Plan {
             session_idle: HOUR,
             log_arguments: false,
             never_coalesce: vec!["never_shared".to_owned()],
+            open_folders: vec![],
             max_result_bytes: 1_000_000,
         };
         Self {

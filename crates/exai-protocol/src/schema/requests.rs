@@ -95,13 +95,16 @@ request!(
         mode: Option<String>,
         /// For the record.
         reason: Option<String>,
-        /// Whose call it is, where it is not the asker's own: always `stop`.
+        /// Whose call it is, where it is not the asker's own (`client:` and its id).
         scope: Option<String>,
     }
 );
 request!(
     /// Watch the call named by `request_id` again.
-    Attach as "attach" {}
+    Attach as "attach" {
+        /// Whose call it is, where it is not the asker's own (`client:` and its id).
+        scope: Option<String>,
+    }
 );
 request!(
     /// Read a finished call's result in pages.
@@ -110,6 +113,8 @@ request!(
         offset: Option<u64>,
         /// Most bytes wanted.
         limit: Option<u64>,
+        /// Whose call it is, where it is not the asker's own (`client:` and its id).
+        scope: Option<String>,
     }
 );
 request!(

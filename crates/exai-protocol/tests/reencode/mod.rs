@@ -20,7 +20,7 @@ pub(crate) fn request(request: &Request<'_>) -> Value {
         }
     };
     match &request.op {
-        Op::ListTools | Op::Health | Op::Attach | Op::Unsubscribe | Op::Ping | Op::Sessions => {}
+        Op::ListTools | Op::Health | Op::Unsubscribe | Op::Ping | Op::Sessions => {}
         Op::CallTool(call) | Op::Operate(call) => call_tool(call, &mut put),
         Op::RotateToken { old, new } => {
             put("old", old.expose().into());
@@ -45,9 +45,15 @@ pub(crate) fn request(request: &Request<'_>) -> Value {
             );
             put("reason", reason.as_str().into());
         }
-        Op::Collect { offset, limit } => {
+        Op::Attach { scope } => put("scope", json!(scope)),
+        Op::Collect {
+            offset,
+            limit,
+            scope,
+        } => {
             put("offset", (*offset).into());
             put("limit", (*limit).into());
+            put("scope", json!(scope));
         }
         Op::Subscribe(subscribe) => {
             put("topics", json!(subscribe.topics));
@@ -92,7 +98,7 @@ fn op_name(op: &Op<'_>) -> &'static str {
         Op::RotateToken { .. } => "rotate_token",
         Op::Health => "health",
         Op::Cancel { .. } => "cancel",
-        Op::Attach => "attach",
+        Op::Attach { .. } => "attach",
         Op::Collect { .. } => "collect",
         Op::Subscribe(_) => "subscribe",
         Op::Unsubscribe => "unsubscribe",

@@ -77,6 +77,7 @@ impl Default for Plan {
             session_idle: Duration::from_secs(3600),
             log_arguments: false,
             never_coalesce: vec![],
+            open_folders: vec![],
             max_result_bytes: usize::MAX,
         };
         Self {

@@ -144,6 +144,7 @@ fn config() -> Config {
             client_bytes: 32 << 20,
         },
         quotas: Quotas::default(),
+        open_folders: Vec::new(),
         session_idle: Duration::from_secs(3600),
         log_arguments: false,
         never_coalesce: Vec::new(),

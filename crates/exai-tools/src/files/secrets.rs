@@ -1,5 +1,7 @@
 //! What is never sent, whoever asks: files that hold keys, told by their names, and texts that
-//! are a private key whatever they are called.
+//! hold one, whatever they are called (`texts`).
+
+mod texts;
 
 use std::path::{Component, Path};
 
@@ -12,7 +14,10 @@ const FOLDERS: &[&str] = &[
     ".kube",
     ".exai",
     "gcloud",
+    ".docker",
+    ".mozilla",
     ".password-store",
+    ".terraform.d",
 ];
 /// Whole names.
 const NAMES: &[&str] = &[
@@ -28,6 +33,12 @@ const NAMES: &[&str] = &[
     ".dockercfg",
     ".vault-token",
     ".my.cnf",
+    ".bash_history",
+    ".zsh_history",
+    ".python_history",
+    ".psql_history",
+    ".mysql_history",
+    "login.keychain-db",
     "id_rsa",
     "id_dsa",
     "id_ecdsa",
@@ -84,23 +95,12 @@ pub(super) fn named(path: &Path) -> Option<String> {
     holds_keys.then(|| "files of this name hold keys or passwords".to_owned())
 }
 
-/// Whether a text holds a private key: its opening line, and then the key itself.
+/// Why a text is not sent; `None` when nothing in it looks like a secret.
 pub(super) fn written(text: &str) -> Option<String> {
-    let mut lines = text.lines().map(str::trim);
-    while let Some(line) = lines.next() {
-        let opens = line.starts_with("-----BEGIN ") && line.ends_with("PRIVATE KEY-----");
-        if opens && lines.clone().take(6).any(is_key) {
-            return Some("it holds a private key".to_owned());
-        }
-    }
-    None
-}
-
-fn is_key(line: &str) -> bool {
-    line.len() >= 40
-        && line
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))
+    let (line, kind) = texts::first(text)?;
+    Some(format!(
+        "line {line} holds what looks like {kind}; take it out, or ask for lines without it"
+    ))
 }
 
 #[cfg(test)]
@@ -144,12 +144,14 @@ mod tests {
     fn a_private_key_is_known_by_its_text() {
         let body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
         let key = |kind: &str| format!("x\n-----BEGIN {kind}PRIVATE KEY-----\n{body}\n");
-        assert!(written(&key("")).is_some());
-        assert!(written(&key("OPENSSH ")).is_some());
-        assert_eq!(
-            written("a line with -----BEGIN PRIVATE KEY----- in it"),
-            None
-        );
-        assert_eq!(written("-----BEGIN PRIVATE KEY-----\n(yours)\n"), None);
+        for kind in ["", "OPENSSH "] {
+            let why = written(&key(kind)).unwrap();
+            assert!(
+                why.contains("line 2") && why.contains("private key"),
+                "{why}"
+            );
+        }
+        let one_line = format!("K = \"-----BEGIN PRIVATE KEY-----\\n{body}\"");
+        assert!(written(&one_line).is_some());
     }
 }

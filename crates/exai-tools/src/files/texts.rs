@@ -235,7 +235,7 @@ pub(super) fn read(found: &Found<'_>, lines: Lines, fence: &Fence) -> Result<One
     if notebook::is(&found.name) {
         (text, aside) = notebook::cells(&text)?;
     }
-    match secrets::written(&text) {
+    match secret(&text, lines) {
         Some(why) => Err(why),
         None if fence.is_in(&text) => Err("it holds the mark of this call".to_owned()),
         None => Ok(made(&bytes, Read::Text(text), aside)),
@@ -265,6 +265,18 @@ pub(super) fn decoded(bytes: Vec<u8>) -> Result<String, String> {
         return Err("it is binary".to_owned());
     }
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
+}
+
+/// Looked for in what would be sent, and numbered as the file is.
+fn secret(text: &str, lines: Lines) -> Option<String> {
+    if lines.are_all() {
+        return secrets::written(text);
+    }
+    // Lines before are empty, so that those that stay keep their numbers.
+    let kept = text.lines().take(lines.to).enumerate();
+    let kept = kept.map(|(at, line)| if at + 1 < lines.from { "" } else { line });
+    let kept: Vec<&str> = kept.collect();
+    secrets::written(&kept.join("\n"))
 }
 
 /// Lines of a text to be sent.

@@ -1,12 +1,14 @@
 //! Text that grows on a terminal while it comes, and is there exactly once when it is whole. In
 //! a pipe it comes when it is whole: what reads a pipe wants the answer or an error, not half.
 
-use crate::output;
+use crate::{markdown::Markdown, output};
 use std::io;
 
 /// What of a result is on the terminal.
 pub(in crate::commands) struct Live {
     on: bool,
+    /// Markdown is shown as what it means.
+    markdown: Option<Markdown>,
     shown: String,
     /// Other words were written below it.
     broken: bool,
@@ -16,8 +18,17 @@ impl Live {
     pub(in crate::commands) fn new(on: bool) -> Self {
         Self {
             on,
+            markdown: None,
             shown: String::new(),
             broken: false,
+        }
+    }
+
+    /// A model's answer: on a terminal that shows styles its Markdown is rendered.
+    pub(in crate::commands) fn rendered(on: bool) -> Self {
+        Self {
+            markdown: (on && output::data_is_styled()).then(Markdown::default),
+            ..Self::new(on)
         }
     }
 
@@ -31,7 +42,22 @@ impl Live {
             return Ok(());
         }
         self.shown.push_str(text);
-        output::raw(output::tame(text).as_bytes())
+        self.write(&output::tame(text))
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        match &mut self.markdown {
+            Some(markdown) => output::raw(markdown.push(text).as_bytes()),
+            None => output::raw(text.as_bytes()),
+        }
+    }
+
+    /// What the renderer still holds back.
+    fn end(&mut self) -> io::Result<()> {
+        match &mut self.markdown {
+            Some(markdown) => output::raw(std::mem::take(markdown).end().as_bytes()),
+            None => Ok(()),
+        }
     }
 
     /// Leaves the text's line, so that other words can be written.
@@ -40,6 +66,7 @@ impl Live {
             return Ok(());
         }
         self.broken = true;
+        self.end()?;
         output::raw(b"\n")
     }
 
@@ -65,7 +92,8 @@ impl Live {
                 whole
             }
         };
-        output::raw(tamed(rest).as_bytes())?;
+        self.write(&tamed(rest))?;
+        self.end()?;
         let (last, any) = (whole, !whole.is_empty());
         output::raw(if any && !last.ends_with('\n') {
             b"\n"

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 /// Where the answer's facts are.
 const FACTS: &str = "exai/answer";
 
+/// The same of an investigation.
+const WORKFLOW: &str = "exai/workflow";
+
 /// One block of a result.
 #[derive(Deserialize)]
 struct Block {
@@ -34,7 +37,7 @@ pub(super) fn tell(
     mut live: Live,
     quiet: bool,
 ) -> Result<(Code, Option<Told>)> {
-    let mut blocks = blocks(result).into_iter();
+    let mut blocks = read(result).into_iter();
     let Some(first) = blocks.next().filter(|_| result.error.is_none()) else {
         live.pause()?;
         return Ok((follow::code(result.error.as_ref()), None));
@@ -54,9 +57,56 @@ pub(super) fn tell(
     Ok((follow::code(None), Some(Told { thread })))
 }
 
+/// The blocks; of an investigation, what the model said, and then everything else of it.
+fn read(result: &CallToolRes) -> Vec<Block> {
+    let blocks = blocks(result);
+    match blocks.as_slice() {
+        [only] if only.meta.get(WORKFLOW).is_some() => verdict(only).unwrap_or(blocks),
+        _ => blocks,
+    }
+}
+
+/// What a model judged and what a person should know of it.
+fn verdict(block: &Block) -> Option<Vec<Block>> {
+    let mut whole: Value = serde_json::from_str(&block.text).ok()?;
+    let text = whole["expert_analysis"]["raw_analysis"]
+        .as_str()?
+        .to_owned();
+    let mut words = format!(
+        "[{} at {}, {}]",
+        whole["expert"]["model"].as_str().unwrap_or_default(),
+        whole["expert"]["endpoint"].as_str().unwrap_or_default(),
+        whole["expert"]["usage"],
+    );
+    let mut tell = |what: &str, list: Option<&Value>| {
+        for line in list.and_then(Value::as_array).into_iter().flatten() {
+            let line = line
+                .as_str()
+                .map_or_else(|| line.to_string(), str::to_owned);
+            words.push_str(&format!("\n{what}{line}"));
+        }
+    };
+    tell("File ", whole.pointer("/file_context/files"));
+    tell("Not borne out: ", whole.pointer("/expert_evidence/wrong"));
+    tell("", whole.pointer("/notes"));
+    if let Some(id) = whole["continuation_id"].as_str() {
+        words.push_str(&format!("\ncontinuation_id: {id}"));
+    }
+    let facts = json!({ "continuation_id": whole["continuation_id"].take() });
+    let facts = json!({ FACTS: facts });
+    let said = |text, meta| Block { text, meta };
+    Some(vec![said(text, Value::Null), said(words, facts)])
+}
+
+/// What a model said, alone; `None` when none was asked.
+pub(in crate::commands) fn words(result: &CallToolRes) -> Option<String> {
+    let first = read(result).into_iter().next()?;
+    first.meta.get(WORKFLOW).is_none().then_some(first.text)
+}
+
 /// The same as one JSON object.
 pub(super) fn tell_json(result: &CallToolRes) -> Result<Code> {
-    let blocks = blocks(result);
+    let blocks = read(result);
     let facts = blocks.iter().find_map(|block| block.meta.get(FACTS));
     let parsed =
         |raw: &exai_protocol::RawValue| -> Option<Value> { serde_json::from_str(raw.get()).ok() };

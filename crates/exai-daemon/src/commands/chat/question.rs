@@ -31,13 +31,18 @@ pub(super) async fn asked(options: &Chat) -> Result<Option<String>> {
         }
         return Ok(None);
     }
+    whole(&prompt).await.map(Some)
+}
+
+/// The words, and what comes through the pipe.
+pub(super) async fn whole(prompt: &str) -> Result<String> {
     let piped = if std::io::stdin().is_terminal() {
         String::new()
     } else {
         piped().await.context("cannot read standard input")?
     };
-    match joined(&prompt, &piped) {
-        Some(question) => Ok(Some(question)),
+    match joined(prompt, &piped) {
+        Some(question) => Ok(question),
         None => Err(exit::USAGE.because("nothing to ask: standard input is empty")),
     }
 }
@@ -85,8 +90,8 @@ fn joined(prompt: &str, piped: &str) -> Option<String> {
 impl Question {
     pub(super) fn of(options: &Chat) -> Result<Self> {
         let here = std::env::current_dir().context("the working directory is gone")?;
-        let (files, mut roots) = placed(&options.file, &here)?;
-        let (images, more) = placed(&options.image, &here)?;
+        let (files, mut roots) = placed_from(&options.file, &here)?;
+        let (images, more) = placed_from(&options.image, &here)?;
         roots.extend(more);
         roots.sort();
         roots.dedup();
@@ -160,7 +165,12 @@ pub(super) fn consented(arguments: &mut Value) {
 
 /// Paths made whole, because the daemon is elsewhere; and the folders they are in, because a
 /// file that a person names is meant.
-fn placed(named: &[String], here: &Path) -> Result<(Vec<String>, Vec<String>)> {
+pub(super) fn placed(named: &[String]) -> Result<(Vec<String>, Vec<String>)> {
+    let here = std::env::current_dir().context("the working directory is gone")?;
+    placed_from(named, &here)
+}
+
+fn placed_from(named: &[String], here: &Path) -> Result<(Vec<String>, Vec<String>)> {
     let (mut places, mut roots) = (Vec::new(), Vec::new());
     for name in named {
         if ["data:", "https://", "http://"]
@@ -171,8 +181,10 @@ fn placed(named: &[String], here: &Path) -> Result<(Vec<String>, Vec<String>)> {
             continue;
         }
         let path: PathBuf = here.join(name);
-        // The folder the path leads to, so that a link to elsewhere stays what it says.
-        let parent = path.parent().unwrap_or(here);
+        // The folder the path leads to, so that a link to elsewhere stays what it says; of a
+        // pattern, the nearest one that exists.
+        let there = |path: &&Path| path.exists();
+        let parent = path.ancestors().skip(1).find(there).unwrap_or(here);
         let parent = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
         roots.push(parent.display().to_string());
         places.push(path.display().to_string());
@@ -200,7 +212,7 @@ mod tests {
     fn a_named_file_opens_its_folder_and_no_more() {
         let dir = tempfile::tempdir().unwrap();
         let real = dir.path().canonicalize().unwrap();
-        let (places, roots) = placed(
+        let (places, roots) = placed_from(
             &["../x.rs".to_owned(), "https://e.org/a.png".to_owned()],
             &real,
         )

@@ -1,7 +1,7 @@
 //! A conversation: a line is a question. The daemon keeps the turns; here is only which
 //! conversation it is.
 
-use super::{Asking, answer, ask, question::Question};
+use super::{Asking, Manner, answer, ask, question::Question};
 use crate::{
     cli::Chat,
     commands::{Interrupts, call::live::Live},
@@ -107,11 +107,13 @@ async fn one(
 ) -> Result<()> {
     let arguments = question.arguments(words);
     let asking = Asking {
+        tool: "chat",
+        manner: Manner::of(options),
         arguments: &arguments,
         roots: &question.roots,
     };
-    let mut live = Live::new(output::data_is_watched());
-    let result = ask(client, options, &asking, interrupts, &mut live).await?;
+    let mut live = Live::rendered(output::data_is_watched());
+    let result = ask(client, &asking, interrupts, &mut live).await?;
     let told = match result {
         Some(result) => {
             if answer::wants_consent(&result) {

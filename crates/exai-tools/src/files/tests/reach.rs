@@ -163,6 +163,24 @@ fn what_ignore_files_name_is_refused_by_its_own_name_too() {
 }
 
 #[test]
+fn p26_a_secret_is_refused_with_its_line_and_the_lines_beside_it_are_not() {
+    let folder = Folder::new();
+    let token = format!("ghp_{}", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8");
+    folder.file(
+        "a.py",
+        format!("import os\ntoken = \"{token}\"\nprint(1)\n"),
+    );
+    let why = folder.refusal("a.py");
+    assert!(
+        why.contains("line 2 holds") && why.contains("GitHub"),
+        "{why}"
+    );
+    assert!(!why.contains(&token[4..]), "the refusal does not repeat it");
+    assert!(folder.refusal("a.py:2-3").contains("line 2 holds"));
+    assert!(folder.gather(&["a.py:3"], &[], 100).entries[0].sent());
+}
+
+#[test]
 fn a_notebook_is_its_cells() {
     let folder = Folder::new();
     let text =
