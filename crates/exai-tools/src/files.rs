@@ -136,13 +136,6 @@ fn plain(name: &str) -> String {
 
 /// Why a text of this name is not sent, wherever it came from: a diff of git's is held to what
 /// holds for files.
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "for the tools that read git; goes with their first use"
-    )
-)]
 pub(crate) fn withheld(path: &str, text: &str) -> Option<String> {
     secrets::named(std::path::Path::new(path)).or_else(|| secrets::written(text))
 }

@@ -6,6 +6,7 @@ mod activity;
 mod args;
 mod attempt;
 mod challenge;
+mod change;
 mod chat;
 mod files;
 mod files_preview;

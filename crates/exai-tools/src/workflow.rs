@@ -5,6 +5,7 @@
 //! daemon never takes a step of its own accord.
 
 mod aliases;
+mod changes;
 mod envelope;
 mod evidence;
 mod expert;

@@ -143,6 +143,9 @@ fn envelope(run: &Run, told: &Told, turn: Option<u32>) -> Map<String, Value> {
     }
     put("next_steps", json!(told.next_steps));
     put("next_call", told.next_call.clone());
+    if let Some(change) = &run.change {
+        put("changes", change.told.clone());
+    }
     if let Some(evidence) = run.evidence.told() {
         put("evidence", evidence);
     }

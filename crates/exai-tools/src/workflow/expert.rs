@@ -4,6 +4,7 @@
 use super::{evidence::Evidence, kind::Expert, kind::Kind, place::Place, verdict::Answered};
 use crate::{
     attempt::Attempt,
+    change::Change,
     chat::report,
     request::{self, Asked, Prepared},
 };
@@ -33,8 +34,7 @@ pub(super) struct Matter<'a> {
     pub(super) expert: &'static Expert,
     pub(super) place: &'a Place,
     pub(super) evidence: &'a Evidence,
-    /// A change between marks.
-    pub(super) change: Option<&'a str>,
+    pub(super) change: Option<&'a Change>,
 }
 
 /// Asks it.
@@ -51,14 +51,18 @@ pub(super) async fn ask(
         wish.category = matter.expert.category;
     }
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    let mut files: Vec<String> = owned(place.all.relevant_files());
+    if let Some(change) = matter.change {
+        files.extend(change.untracked.iter().cloned());
+    }
     let asked = Asked {
         tool: matter.kind.name,
         system: Some(&system),
         prompt: &prompt,
-        files: owned(place.all.relevant_files()),
+        files,
         images: owned(place.all.images()),
         turns: Arc::clone(&place.before),
-        stands_alone: place.all.findings() > 0 || matter.change.is_some(),
+        stands_alone: place.all.findings() > 0 || text_of(matter).is_some(),
     };
     let prepared = request::prepare(asked, call, (models, &place.open), &mut wish).await?;
     call.progress
@@ -143,11 +147,17 @@ fn told(matter: &Matter<'_>) -> String {
     if let Some(verdict) = &all.verdict {
         let _ = write!(text, "\n# What an expert said before\n\n{verdict}\n");
     }
-    if let Some(change) = matter.change {
+    if let Some(change) = text_of(matter) {
         let _ = write!(text, "\n# The change\n\n{change}\n");
     }
     text.push_str("\nJudge it now, by the rules you were given.");
     text
+}
+
+/// The lines of a change.
+fn text_of<'a>(matter: &Matter<'a>) -> Option<&'a str> {
+    let change = matter.change.filter(|change| !change.text.is_empty())?;
+    Some(&change.text)
 }
 
 fn section(text: &mut String, title: &str, entries: &[String]) {

@@ -143,6 +143,11 @@ impl Investigation {
         self.own_field(field).and_then(Value::as_u64)
     }
 
+    /// One of them as a yes or no.
+    pub(super) fn flag(&self, field: &str) -> Option<bool> {
+        self.own_field(field).and_then(Value::as_bool)
+    }
+
     fn own_field(&self, field: &str) -> Option<&Value> {
         let mut newest = self.steps.values().rev();
         newest.find_map(|step| step.own.get(field))

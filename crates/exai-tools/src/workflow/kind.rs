@@ -1,7 +1,8 @@
 //! What one tool is: its words, its own fields, how sure a caller may say to be, who judges at
 //! the end, and what it asks for at each step. Nothing in it changes while the daemon runs.
 
-use super::{fields::Field, guidance::View};
+use super::{fields::Field, guidance::View, investigation::Investigation};
+use crate::change::Wanted;
 use exai_engine::ports::models::Category;
 
 /// One tool.
@@ -15,6 +16,8 @@ pub(super) struct Kind {
     pub(super) steps: u32,
     /// A call that names no step is the whole of it.
     pub(super) at_once: bool,
+    /// What it reads of the repository, if anything.
+    pub(super) change: Option<fn(&Investigation) -> Option<Wanted>>,
     /// Words for how sure the caller is, from not at all to entirely; none: it is not asked.
     pub(super) ladder: &'static [&'static str],
     /// Who judges at the end.

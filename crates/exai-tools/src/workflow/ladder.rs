@@ -4,6 +4,7 @@
 
 use super::{
     guidance::View,
+    investigation::Investigation,
     kind::{Expert, Hold, Kind, Needs},
 };
 
@@ -68,6 +69,11 @@ pub(super) fn decide(kind: &'static Kind, view: &View<'_>, wanted: bool, change:
         return Verdict::Ask(expert);
     }
     Verdict::Done(Why::NothingToJudge)
+}
+
+/// Whether there is anything at all to judge.
+pub(super) fn any(all: &Investigation) -> bool {
+    !all.relevant_files().is_empty() || !all.issues().is_empty() || all.findings() > 0
 }
 
 fn enough(needs: Needs, view: &View<'_>) -> bool {

@@ -3,6 +3,7 @@
 //! decides on the next.
 
 use super::{
+    changes,
     envelope::{self, Told},
     evidence::Evidence,
     expert::{self, Judgement, Matter},
@@ -14,7 +15,7 @@ use super::{
     step::Step,
     verdict::Answered,
 };
-use crate::{args::Args, kind::on_a_thread, request, wish};
+use crate::{args::Args, change::Change, kind::on_a_thread, request, wish};
 use exai_engine::{
     ports::{
         models::{Models, Wish},
@@ -30,13 +31,15 @@ pub(super) struct Run {
     pub(super) step: Step,
     pub(super) place: Place,
     pub(super) evidence: Evidence,
+    /// What git says, where that was read.
+    pub(super) change: Option<Change>,
 }
 
 /// Whom a step may ask.
-struct Ports<'a> {
-    models: &'a dyn Models,
-    threads: &'a dyn Threads,
-    call: &'a ToolCall,
+pub(super) struct Ports<'a> {
+    pub(super) models: &'a dyn Models,
+    pub(super) threads: &'a dyn Threads,
+    pub(super) call: &'a ToolCall,
 }
 
 /// See the module.
@@ -57,19 +60,23 @@ pub(super) async fn step(
     let wanted = args.flag("use_assistant_model", true)?;
     let id = args.text("continuation_id")?.map(str::trim);
     let open = threads.open(call, id.filter(|id| !id.is_empty())).await?;
-    let place = place::of(kind, threads, call, open, (&mut step, &order)).await?;
+    let mut place = place::of(kind, threads, call, open, (&mut step, &order)).await?;
     let evidence = looked_up(&step, call).await?;
+    let read = changes::read(kind, &ports, (&place, &step), &wish).await?;
+    place.notes.extend(read.note.clone());
+    let (any, change) = (read.any(), read.change);
     let run = Run {
         kind,
         step,
         place,
         evidence,
+        change,
     };
     let view = View {
         step: &run.step,
         all: &run.place.all,
     };
-    match ladder::decide(kind, &view, wanted, false) {
+    match ladder::decide(kind, &view, wanted, any) {
         Verdict::Pause => paused(run, &ports).await,
         Verdict::Held(hold) => held(run, &ports, hold).await,
         Verdict::Done(why) => done(run, &ports, why).await,
@@ -147,7 +154,7 @@ async fn judged(
         expert,
         place: &run.place,
         evidence: &run.evidence,
-        change: None,
+        change: run.change.as_ref(),
     };
     let asked = expert::ask(&matter, (ports.models, ports.threads), ports.call, wish).await;
     let mut judgement = match asked {
@@ -226,13 +233,17 @@ async fn failed(mut run: Run, ports: &Ports<'_>, error: ToolError) -> ToolError 
 }
 
 fn said(run: &Run, sent: Said) -> Said {
+    let mut state = run.step.state();
+    if let Some(change) = &run.change {
+        state["change"] = change.told.clone();
+    }
     Said {
         tool: run.kind.name.to_owned(),
         question: run.step.text.clone(),
         // Standing instructions of the conversation stay in force for whoever comes next.
         instructions: request::instructions(&run.place.open),
         findings: Some(run.step.findings.clone()).filter(|text| !text.is_empty()),
-        state: Some(run.step.state()),
+        state: Some(state),
         ..sent
     }
 }

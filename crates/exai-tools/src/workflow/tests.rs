@@ -457,6 +457,31 @@ async fn p11_an_unrelated_investigation_sees_nothing_of_another() {
     assert!(last.contains("beta") && !last.contains("alpha"), "{last}");
 }
 
+#[tokio::test]
+async fn a_review_that_finds_nothing_to_read_says_so_and_one_that_was_named_fails() {
+    let stage = Stage::default();
+    let error = stage
+        .refused("precommit", json!({"step": "Check it"}))
+        .await;
+    assert!(
+        error.message.contains("named none that can be read"),
+        "{error}"
+    );
+    let named = json!({"step": "s", "range": "HEAD", "findings": "f", "step_number": 1});
+    let error = stage.refused("codereview", named).await;
+    assert_eq!(error.code, Code::InvalidArgument);
+    let told = json!({"step": "s", "step_number": 1, "total_steps": 2, "findings": "f"});
+    let envelope = stage.run("precommit", told).await;
+    assert_eq!(envelope["status"], "working");
+    assert!(
+        envelope["notes"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("git was not read: ")
+    );
+    assert_eq!(stage.script.asked(), 0);
+}
+
 #[test]
 fn every_name_of_the_predecessor_is_there_once() {
     let statuses = kinds::ALL.iter().map(|kind| kind.names.pause);

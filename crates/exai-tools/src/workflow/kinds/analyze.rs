@@ -32,6 +32,7 @@ pub(super) static KIND: Kind = Kind {
     ],
     steps: 3,
     at_once: false,
+    change: None,
     ladder: CONFIDENCE,
     expert: Some(Expert {
         prompt: include_str!("../../../prompts/analyze.md"),

@@ -4,10 +4,12 @@ use super::{
     super::{
         fields::{Field, Form},
         guidance::Phases,
+        investigation::Investigation,
         kind::{Expert, Kind, Names, Needs, never},
     },
     CONFIDENCE, SEVERITIES,
 };
+use crate::change::Wanted;
 use exai_engine::ports::models::Category;
 
 pub(super) static KIND: Kind = Kind {
@@ -32,6 +34,7 @@ pub(super) static KIND: Kind = Kind {
     ],
     steps: 2,
     at_once: true,
+    change: Some(wanted),
     ladder: CONFIDENCE,
     expert: Some(Expert {
         prompt: include_str!("../../../prompts/codereview.md"),
@@ -53,6 +56,25 @@ pub(super) static KIND: Kind = Kind {
         skipped: "skipped_due_to_certain_review_confidence",
     },
 };
+
+/// A range or what is not committed, unless only files are to be reviewed.
+fn wanted(all: &Investigation) -> Option<Wanted> {
+    let word = |field: &str| all.word(field).map(str::to_owned);
+    let (range, since) = (word("range"), word("compare_to"));
+    let here = range.is_none() && since.is_none();
+    if here && !all.relevant_files().is_empty() && word("path").is_none() {
+        return None;
+    }
+    Some(Wanted {
+        path: word("path"),
+        range,
+        since,
+        staged: here,
+        unstaged: here,
+        untracked: here,
+        ..Wanted::default()
+    })
+}
 
 const PHASES: Phases = Phases {
     first: &[

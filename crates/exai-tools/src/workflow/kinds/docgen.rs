@@ -23,6 +23,7 @@ pub(super) static KIND: Kind = Kind {
     ],
     steps: 2,
     at_once: false,
+    change: None,
     ladder: &[],
     expert: None,
     actions: |view| owned(words(view)),

@@ -4,10 +4,12 @@ use super::{
     super::{
         fields::{Field, Form},
         guidance::Phases,
+        investigation::Investigation,
         kind::{Expert, Kind, Names, Needs, never},
     },
     CONFIDENCE, SEVERITIES,
 };
+use crate::change::Wanted;
 use exai_engine::ports::models::Category;
 
 pub(super) static KIND: Kind = Kind {
@@ -26,6 +28,7 @@ pub(super) static KIND: Kind = Kind {
     ],
     steps: 3,
     at_once: true,
+    change: Some(wanted),
     ladder: CONFIDENCE,
     expert: Some(Expert {
         prompt: include_str!("../../../prompts/precommit.md"),
@@ -47,6 +50,19 @@ pub(super) static KIND: Kind = Kind {
         skipped: "skipped_due_to_certain_validation_confidence",
     },
 };
+
+/// What is not committed, and what was since a ref.
+fn wanted(all: &Investigation) -> Option<Wanted> {
+    let word = |field: &str| all.word(field).map(str::to_owned);
+    Some(Wanted {
+        path: word("path"),
+        since: word("compare_to"),
+        staged: all.flag("include_staged").unwrap_or(true),
+        unstaged: all.flag("include_unstaged").unwrap_or(true),
+        untracked: all.flag("include_untracked").unwrap_or(true),
+        ..Wanted::default()
+    })
+}
 
 const PHASES: Phases = Phases {
     first: &[

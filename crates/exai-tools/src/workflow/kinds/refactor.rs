@@ -21,6 +21,7 @@ pub(super) static KIND: Kind = Kind {
     ],
     steps: 3,
     at_once: false,
+    change: None,
     ladder: &["exploring", "incomplete", "partial", "complete"],
     expert: Some(Expert {
         prompt: include_str!("../../../prompts/refactor.md"),

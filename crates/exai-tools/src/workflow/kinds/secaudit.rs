@@ -35,6 +35,7 @@ pub(super) static KIND: Kind = Kind {
     ],
     steps: 6,
     at_once: false,
+    change: None,
     ladder: CONFIDENCE,
     expert: Some(Expert {
         prompt: include_str!("../../../prompts/secaudit.md"),

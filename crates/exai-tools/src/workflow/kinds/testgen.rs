@@ -16,6 +16,7 @@ pub(super) static KIND: Kind = Kind {
     fields: &[],
     steps: 2,
     at_once: false,
+    change: None,
     ladder: CONFIDENCE,
     expert: Some(Expert {
         prompt: include_str!("../../../prompts/testgen.md"),

@@ -18,6 +18,7 @@ pub(super) static KIND: Kind = Kind {
     ],
     steps: 3,
     at_once: false,
+    change: None,
     ladder: &[],
     expert: None,
     actions: |view| owned(words(view)),
