@@ -62,3 +62,4 @@ mod twins;
 mod watchdog;
 mod wire_v1;
 mod without_responses;
+mod workflow;

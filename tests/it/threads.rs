@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const MODEL: &str = "parrot@custom";
+pub(crate) const MODEL: &str = "parrot@custom";
 
 /// A user with one provider that does what the test says.
 pub(crate) async fn stage() -> (Sandbox, Provider) {
@@ -25,7 +25,7 @@ pub(crate) async fn stage() -> (Sandbox, Provider) {
 }
 
 /// A window of its own each time: ids of calls are remembered for each, also by a later daemon.
-async fn window(sandbox: &Sandbox) -> Ws {
+pub(crate) async fn window(sandbox: &Sandbox) -> Ws {
     static WINDOWS: AtomicUsize = AtomicUsize::new(0);
     let name = format!("window-{}", WINDOWS.fetch_add(1, Ordering::Relaxed));
     let features = ["progress", "rich_results"];
@@ -58,7 +58,7 @@ fn thread_of(result: &Value) -> String {
 }
 
 /// `role: content` of each message of a request.
-fn messages(provider: &Provider) -> Vec<String> {
+pub(crate) fn messages(provider: &Provider) -> Vec<String> {
     let last = provider.chats().pop().must("find a request");
     let all = last.json("/messages").and_then(Value::as_array).cloned();
     let line = |message: Value| {

@@ -250,7 +250,6 @@ impl Git {
         )))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one door to git")]
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command

@@ -50,12 +50,30 @@ fn row(thread: &Thread) -> ThreadRow {
     }
 }
 
+/// The turns that lead to this one, or to the last one.
+fn path(turns: &[Turn], head: Option<u32>) -> Vec<Turn> {
+    let mut next = head.or_else(|| turns.last().map(|turn| turn.number));
+    let mut path = Vec::new();
+    for turn in turns.iter().rev() {
+        if Some(turn.number) == next {
+            next = turn.parent;
+            path.push(turn.clone());
+        }
+    }
+    path.reverse();
+    path
+}
+
 impl Threads for FakeThreads {
     fn open<'a>(
         &'a self,
         call: &'a ToolCall,
         id: Option<&'a str>,
     ) -> ModelFuture<'a, Result<Open, ThreadError>> {
+        let (id, head) = match id.and_then(|id| id.split_once('#')) {
+            Some((id, head)) => (Some(id), head.parse().ok()),
+            None => (id, None),
+        };
         let opened = id.map(|id| self.find(id)).transpose();
         let new = format!("id-{}", self.all.lock().unwrap().len() + 1);
         Box::pin(async move {
@@ -68,7 +86,7 @@ impl Threads for FakeThreads {
                 principal: call.principal.clone(),
                 workspace: thread.workspace,
                 count: u32::try_from(thread.turns.len()).unwrap(),
-                turns: thread.turns.into(),
+                turns: path(&thread.turns, head).into(),
                 lease: None,
             })
         })

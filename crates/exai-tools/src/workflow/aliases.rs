@@ -24,8 +24,9 @@ pub(super) fn working(kind: &Kind, place: &Place, step: &Step, out: &mut Map<Str
 pub(super) fn done(kind: &Kind, place: &Place, why: Option<Why>, out: &mut Map<String, Value>) {
     let (names, all) = (&kind.names, &place.all);
     let status = match why {
-        // A name that says "calling" for what is over is the one that is not kept.
-        None | Some(Why::NoExpert | Why::Sure) => names.sure,
+        // Its name for this said that the expert was still being called.
+        None => names.flag,
+        Some(Why::NoExpert | Why::Sure) => names.sure,
         Some(Why::Declined | Why::NothingToJudge) => "local_work_complete",
     };
     put(out, "v1_status", json!(status));

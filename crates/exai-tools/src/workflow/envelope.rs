@@ -236,11 +236,18 @@ fn notes(run: &Run, told: &Told) -> Vec<String> {
 /// After a step that another is to follow.
 pub(super) fn pause_words(run: &Run) -> String {
     let (number, total) = (run.step.number, run.step.total);
-    format!(
+    let mut words = format!(
         "Step {number} of {total} is kept. Do what 'required_actions' says first, yourself and \
          with your own tools; then send 'next_call' with what you did in 'step' and what you \
          found in 'findings'. Nothing goes on without you."
-    )
+    );
+    if run.kind.expert.is_some() && number + 1 >= total {
+        words.push_str(
+            " At the last step another model judges the whole, unless you send \
+             \"use_assistant_model\": false.",
+        );
+    }
+    words
 }
 
 pub(super) fn done_words(why: Why) -> String {

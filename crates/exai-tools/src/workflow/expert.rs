@@ -103,9 +103,13 @@ fn told(matter: &Matter<'_>) -> String {
         if let Some(confidence) = &step.confidence {
             let _ = write!(text, " (confidence: {confidence})");
         }
-        let _ = writeln!(text, "\n\n{}", step.text);
+        text.push_str("\n\n");
+        // The first one's words stand above.
+        if step.text != all.request() {
+            let _ = writeln!(text, "{}", step.text);
+        }
         if !step.findings.is_empty() {
-            let _ = writeln!(text, "\nFindings:\n{}", step.findings);
+            let _ = writeln!(text, "Findings:\n{}", step.findings);
         }
     }
     section(

@@ -17,19 +17,39 @@ pub(super) struct Field {
     pub(super) form: Form,
     /// Stands in the schema.
     pub(super) listed: bool,
+    /// Is about one step alone, and nothing that later ones go on from.
+    pub(super) passing: bool,
 }
 
 impl Field {
     /// One that stands in the schema.
     pub(super) const fn listed(name: &'static str, form: Form) -> Self {
-        let listed = true;
-        Self { name, form, listed }
+        Self {
+            name,
+            form,
+            listed: true,
+            passing: false,
+        }
     }
 
     /// One that is understood.
     pub(super) const fn known(name: &'static str, form: Form) -> Self {
-        let listed = false;
-        Self { name, form, listed }
+        Self {
+            name,
+            form,
+            listed: false,
+            passing: false,
+        }
+    }
+
+    /// One that says where a step belongs.
+    pub(super) const fn passing(name: &'static str, form: Form, listed: bool) -> Self {
+        Self {
+            name,
+            form,
+            listed,
+            passing: true,
+        }
     }
 }
 
@@ -75,7 +95,7 @@ impl Form {
 /// The tool's own fields of a call, as far as they were sent.
 pub(super) fn own(kind: &Kind, args: &Args) -> Result<Map<String, Value>, ToolError> {
     let mut own = Map::new();
-    for field in kind.fields {
+    for field in kind.fields.iter().filter(|field| !field.passing) {
         if let Some(value) = field.form.read(args, field.name)? {
             own.insert(field.name.to_owned(), value);
         }

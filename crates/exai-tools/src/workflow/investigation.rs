@@ -49,6 +49,11 @@ impl Investigation {
     /// Takes one more; it takes the place of an earlier one of its number.
     pub(super) fn add(&mut self, step: Step) {
         self.branch.clone_from(&step.branch);
+        match step.how {
+            How::Backtracks(at) => self.steps.retain(|number, _| *number < at),
+            How::Branches(at) => self.steps.retain(|number, _| *number <= at),
+            How::Begins | How::Follows | How::Revises(_) => {}
+        }
         if self.steps.insert(step.number, step).is_some() {
             self.revisions += 1;
         }

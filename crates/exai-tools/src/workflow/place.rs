@@ -48,9 +48,10 @@ pub(super) async fn of(
     mut open: Open,
     (step, order): (&mut Step, &Order),
 ) -> Result<Place, ToolError> {
-    let mut every = Vec::new();
+    // All turns; those of other branches have to be fetched.
+    let mut every = Arc::clone(&open.turns);
     if open.count as usize > open.turns.len() {
-        every = threads.load(&call.principal, &open.id).await?.turns;
+        every = threads.load(&call.principal, &open.id).await?.turns.into();
     }
     let mut notes = Vec::new();
     if let Some(branch) = order.branch.as_deref().filter(|_| !order.is_branch) {
@@ -67,9 +68,15 @@ pub(super) async fn of(
     } else {
         step.how = how(step, order, &all)?;
     }
-    let keep = kept(kind, &open.turns, first, step.how);
-    if let Some(keep) = keep {
+    if let Some(keep) = kept(kind, &open.turns, first, step.how) {
         open.turns = open.turns[..keep].into();
+        if let How::Backtracks(at) = step.how {
+            notes.push(gone_back(at));
+        }
+        if keep == first {
+            // Nothing of it is left, and what came before is no part of it.
+            step.how = How::Begins;
+        }
     }
     let (mut all, first) = match step.how {
         How::Begins => (Investigation::default(), open.turns.len()),
@@ -82,7 +89,7 @@ pub(super) async fn of(
     let before: Vec<Turn> = known.chain(between).cloned().collect();
     all.add(step.clone());
     Ok(Place {
-        branches: branches(kind, &open, &every, step),
+        branches: branches(kind, &open.id, &every, step),
         before: before.into(),
         all,
         notes,
@@ -202,12 +209,13 @@ fn complete(
             step.number - 1
         ));
     }
-    if let How::Backtracks(at) = step.how {
-        notes.push(format!(
-            "what was step {at} and all after it no longer count; they stay on record in this \
-             conversation"
-        ));
-    }
+}
+
+fn gone_back(at: u32) -> String {
+    format!(
+        "what was step {at} and all after it no longer count; they stay on record in this \
+         conversation"
+    )
 }
 
 /// The turns that lead to the end of a branch.
@@ -243,7 +251,7 @@ fn on_branch(
 }
 
 /// The end of every other branch, as something that can be gone on from.
-fn branches(kind: &Kind, open: &Open, every: &[Turn], step: &Step) -> Vec<Value> {
+fn branches(kind: &Kind, id: &str, every: &[Turn], step: &Step) -> Vec<Value> {
     let named = |turn: &Turn| match turn.said.tool == kind.name {
         true => Step::kept(turn).map(|kept| (kept.branch.clone(), kept)),
         false => None,
@@ -255,13 +263,8 @@ fn branches(kind: &Kind, open: &Open, every: &[Turn], step: &Step) -> Vec<Value>
     if !any {
         return Vec::new();
     }
-    let turns = if every.is_empty() {
-        &open.turns[..]
-    } else {
-        every
-    };
     let mut ends: Vec<(Option<String>, u32, u32)> = Vec::new();
-    for turn in turns {
+    for turn in every {
         let Some((branch, kept)) = named(turn) else {
             continue;
         };
@@ -275,7 +278,7 @@ fn branches(kind: &Kind, open: &Open, every: &[Turn], step: &Step) -> Vec<Value>
         json!({
             "branch_id": name,
             "steps": number,
-            "continuation_id": format!("{}#{turn}", open.id),
+            "continuation_id": format!("{id}#{turn}"),
         })
     });
     told.collect()

@@ -1,5 +1,7 @@
 //! Steps against a conversation and a model made of values: what is answered, kept and sent.
 
+mod orders;
+
 use super::{envelope, kinds};
 use crate::fakes::{FakeLogs, call, ports, threads::FakeThreads};
 use exai_engine::{
