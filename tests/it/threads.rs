@@ -58,7 +58,7 @@ fn thread_of(result: &Value) -> String {
 }
 
 /// `role: content` of each message of a request.
-pub(crate) fn messages(provider: &Provider) -> Vec<String> {
+fn messages(provider: &Provider) -> Vec<String> {
     let last = provider.chats().pop().must("find a request");
     let all = last.json("/messages").and_then(Value::as_array).cloned();
     let line = |message: Value| {

@@ -7,8 +7,11 @@ mod golden;
 mod interleaved;
 mod pairs;
 
-use crate::threads::{MODEL, messages, stage, window};
-use exai_testkit::{Must as _, Sandbox, Ws, provider::Reply};
+use crate::threads::{MODEL, stage, window};
+use exai_testkit::{
+    Must as _, Sandbox, Ws,
+    provider::{Provider, Reply},
+};
 use serde_json::{Value, json};
 
 /// All of them, each with what it cannot do without.
@@ -73,9 +76,28 @@ fn next(envelope: &Value) -> Value {
     call.clone()
 }
 
+/// Who said what in the last request, in full.
+fn sent(provider: &Provider) -> Vec<String> {
+    let last = provider.chats().pop().must("find a request");
+    let all = last.json("/messages").and_then(Value::as_array).cloned();
+    let line = |message: Value| {
+        let content = match &message["content"] {
+            Value::String(text) => text.clone(),
+            Value::Array(parts) => parts
+                .iter()
+                .map(|part| part["text"].as_str().unwrap_or("?"))
+                .collect::<Vec<_>>()
+                .join("\n\n"),
+            other => other.to_string(),
+        };
+        format!("{}: {content}", message["role"].as_str().unwrap_or("?"))
+    };
+    all.unwrap_or_default().into_iter().map(line).collect()
+}
+
 /// All that the last request said.
-fn last_request(provider: &exai_testkit::provider::Provider) -> String {
-    messages(provider).join("\n")
+fn last_request(provider: &Provider) -> String {
+    sent(provider).join("\n")
 }
 
 #[tokio::test]

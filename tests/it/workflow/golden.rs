@@ -2,8 +2,8 @@
 //! the files anew after a change that was meant, run the test `golden` of the binary `it` with
 //! `EXAI_GOLDEN=write`, and read the difference before you commit it.
 
-use super::{asks, next, run, step, tools};
-use crate::threads::{MODEL, messages, stage, window};
+use super::{asks, next, run, sent, step, tools};
+use crate::threads::{MODEL, stage, window};
 use exai_testkit::{Must as _, provider::Reply};
 use serde_json::{Value, json};
 use std::{fmt::Write as _, fs, io::Write as _, path::PathBuf};
@@ -72,7 +72,7 @@ async fn golden_every_tool_step_by_step() {
             let _ = writeln!(
                 told,
                 "==== the expert was sent\n{}",
-                messages(&provider).join("\n----\n")
+                sent(&provider).join("\n----\n")
             );
         }
         same(tool, &told);

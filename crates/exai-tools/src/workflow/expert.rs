@@ -16,10 +16,14 @@ use exai_engine::{
     tool::{ToolCall, ToolError},
 };
 use serde_json::Value;
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
 
 /// What every expert is told beside what its tool says.
 const RULES: &str = include_str!("../../prompts/expert.md");
+
+/// A sign of life while it thinks.
+const SIGN: Duration = Duration::from_secs(2);
 
 /// What came of asking.
 pub(super) struct Judgement {
@@ -65,10 +69,10 @@ pub(super) async fn ask(
         stands_alone: place.all.findings() > 0 || text_of(matter).is_some(),
     };
     let prepared = request::prepare(asked, call, (models, &place.open), &mut wish).await?;
-    call.progress
-        .say("expert_running", "a model judges the whole");
     let attempt = Attempt::new(matter.kind.name, threads, &place.open);
-    let answered = models.ask(call, wish).await.and_then(report::with_text);
+    let answered = watched(models, call, wish)
+        .await
+        .and_then(report::with_text);
     match answered {
         Err(error) => {
             attempt.failed(&error);
@@ -82,6 +86,22 @@ pub(super) async fn ask(
                 prepared,
                 read,
             })
+        }
+    }
+}
+
+/// Says, as long as it lasts, that an expert is at work.
+async fn watched(models: &dyn Models, call: &ToolCall, wish: Wish) -> Result<Answer, ToolError> {
+    let begun = Instant::now();
+    let mut asking = models.ask(call, wish);
+    loop {
+        match timeout(SIGN, asking.as_mut()).await {
+            Ok(answered) => return answered,
+            Err(_) => {
+                let secs = begun.elapsed().as_secs();
+                let words = format!("an expert has been at work for {secs} s");
+                call.progress.say("expert_running", words);
+            }
         }
     }
 }

@@ -440,6 +440,35 @@ async fn what_is_cited_is_looked_up() {
 }
 
 #[tokio::test]
+async fn p24_a_file_that_cannot_be_read_is_named_to_the_caller_and_to_the_expert() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.rs");
+    std::io::Write::write_all(&mut std::fs::File::create(path).unwrap(), b"1\n").unwrap();
+    let stage = Stage {
+        roots: vec![folder.path().to_string_lossy().into_owned()],
+        ..Stage::default()
+    };
+    stage.script.say("Fine.");
+    let review = json!({"step": "s", "relevant_files": ["a.rs", "gone.rs"]});
+    let envelope = stage.run("codereview", review).await;
+    let files = envelope["file_context"]["files"].to_string();
+    assert!(
+        files.contains("a.rs: whole") && files.contains("gone.rs: NOT SENT"),
+        "{files}"
+    );
+    assert_eq!(envelope["file_context"]["files_embedded"], 1);
+    assert!(stage.script.last().contains("gone.rs: NOT INCLUDED"));
+    // Of which nothing can be read, nothing is judged, and nothing is paid.
+    let gone = json!({"step": "s", "relevant_files": ["gone.rs"]});
+    let error = stage.refused("codereview", gone).await;
+    assert!(
+        error.message.contains("none of the files could be read"),
+        "{error}"
+    );
+    assert_eq!(stage.script.asked(), 1);
+}
+
+#[tokio::test]
 async fn p11_an_unrelated_investigation_sees_nothing_of_another() {
     let stage = Stage::default();
     stage.script.say("A.");
