@@ -149,7 +149,6 @@ pub(super) fn schema(kind: &Kind) -> String {
     };
     field("step", Form::Text);
     field("step_number", Form::Count);
-    field("total_steps", Form::Count);
     field("next_step_required", Form::Flag);
     field("findings", Form::Text);
     field("continuation_id", Form::Text);

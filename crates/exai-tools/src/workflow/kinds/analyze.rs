@@ -15,7 +15,7 @@ pub(super) static KIND: Kind = Kind {
     title: "Analyze",
     description: "Assess code step by step (architecture, performance, security, quality); another model judges at the end.",
     fields: &[
-        Field::listed(
+        Field::known(
             "analysis_type",
             Form::Choice(&[
                 "general",

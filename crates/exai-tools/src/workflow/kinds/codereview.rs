@@ -18,8 +18,8 @@ pub(super) static KIND: Kind = Kind {
     description: "Another model reviews files, a git range or uncommitted work (git is read for you): one call, or step by step.",
     fields: &[
         Field::listed("range", Form::Text),
-        Field::listed("path", Form::Text),
-        Field::listed("compare_to", Form::Text),
+        Field::known("path", Form::Text),
+        Field::known("compare_to", Form::Text),
         Field::known(
             "review_type",
             Form::Choice(&["full", "security", "performance", "quick"]),

@@ -17,7 +17,7 @@ pub(super) static KIND: Kind = Kind {
     title: "Precommit",
     description: "Another model checks what is about to be committed (git is read for you): one call, or step by step.",
     fields: &[
-        Field::listed("path", Form::Text),
+        Field::known("path", Form::Text),
         Field::listed("compare_to", Form::Text),
         Field::known("include_staged", Form::Flag),
         Field::known("include_unstaged", Form::Flag),

@@ -12,7 +12,7 @@ pub(super) static KIND: Kind = Kind {
     title: "Refactor",
     description: "Find what is worth refactoring, step by step; another model judges at the end.",
     fields: &[
-        Field::listed(
+        Field::known(
             "refactor_type",
             Form::Choice(&["codesmells", "decompose", "modernize", "organization"]),
         ),

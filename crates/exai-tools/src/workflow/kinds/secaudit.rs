@@ -21,7 +21,7 @@ pub(super) static KIND: Kind = Kind {
             Form::Choice(&["medium", "low", "high", "critical"]),
         ),
         Field::known("compliance_requirements", Form::Texts),
-        Field::listed(
+        Field::known(
             "audit_focus",
             Form::Choice(&[
                 "comprehensive",
