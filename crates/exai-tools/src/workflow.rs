@@ -36,6 +36,10 @@ use exai_protocol::tool::Annotations;
 use kind::Kind;
 use std::sync::Arc;
 
+/// Those that models are offered. The others are found by `operate`, until what a client is shown
+/// is a matter of its profile and no longer of one list for all.
+const LISTED: &[&str] = &["debug", "planner", "thinkdeep"];
+
 /// All of them.
 pub(crate) fn tools(models: &Arc<dyn Models>, threads: &Arc<dyn Threads>) -> Vec<Arc<dyn Tool>> {
     kinds::ALL
@@ -52,7 +56,8 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Their entries.
 pub(crate) fn specs() -> Vec<ToolSpec> {
-    kinds::ALL.iter().map(|kind| spec(kind)).collect()
+    let specs = kinds::ALL.iter().map(|kind| spec(kind));
+    specs.filter(|spec| !spec.operator).collect()
 }
 
 fn spec(kind: &Kind) -> ToolSpec {
@@ -71,6 +76,7 @@ fn spec(kind: &Kind) -> ToolSpec {
         open_world_hint: kind.expert.is_none().then_some(false),
         ..Annotations::default()
     });
+    spec.operator = !LISTED.contains(&kind.name);
     spec
 }
 

@@ -41,7 +41,7 @@ fn repository(sandbox: &Sandbox) {
 async fn call(ws: &mut Ws, sandbox: &Sandbox, id: &str, tool: &str, arguments: Value) -> Value {
     let root = format!("file://{}", sandbox.work().display());
     ws.send(&json!({
-        "op": "call_tool", "request_id": id, "name": tool, "roots": [root],
+        "op": "operate", "request_id": id, "name": tool, "roots": [root],
         "arguments": arguments,
     }))
     .await;

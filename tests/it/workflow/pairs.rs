@@ -1,7 +1,7 @@
 //! Every tool hands over to every other: the next model sees the previous question and answer
 //! exactly once, whoever asked and answered.
 
-use super::{asks, envelope, last_request, step, tools};
+use super::{asks, call, envelope, last_request, step, tools};
 use crate::threads::{MODEL, stage, window};
 use exai_testkit::{Must as _, Ws, provider::Reply};
 use serde_json::{Value, json};
@@ -18,8 +18,7 @@ async fn turn(ws: &mut Ws, tool: &str, own: &Value, words: &str, thread: Option<
     if let Some(id) = thread {
         arguments["continuation_id"] = json!(id);
     }
-    let id = ws.call(tool, arguments).await;
-    let result = ws.result(&id).await;
+    let result = call(ws, tool, arguments).await;
     let told = match tool {
         "chat" => result["outputs"][1]["_meta"]["exai/answer"].clone(),
         _ => {
