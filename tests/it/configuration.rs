@@ -409,3 +409,31 @@ async fn the_shipped_files_hold_every_setting_and_change_none() {
         config.all()
     );
 }
+
+#[tokio::test]
+async fn r45_settings_edited_to_garbage_leave_the_daemon_as_it_was() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config/exai.toml", "[limits]\nglobal_inflight = 3\n");
+    let _daemon = sandbox.daemon().await;
+    let pid = sandbox.daemon_pid();
+    let file = sandbox.write("config/exai.toml", "[limits]\nglobal_inflight = \"lots\n");
+    let place = format!("{}:2", file.display());
+    for (words, code) in [("status", 0), ("restart", 3)] {
+        let said = sandbox.cli(&[words]).await;
+        assert_eq!(said.code, Some(code), "{words}: {}", said.all());
+        assert!(said.stderr.contains(&place), "{words}: {}", said.all());
+    }
+    let doctor = sandbox.cli(&["doctor"]).await;
+    assert!(doctor.stdout.contains(&place), "{}", doctor.all());
+    assert_eq!(
+        sandbox.daemon_pid(),
+        pid,
+        "it was not stopped for what cannot start"
+    );
+    let (mut ws, _) = sandbox.modern("asks", &[]).await;
+    let result = ws.call_and_wait("version", json!({})).await;
+    assert!(result["error"].is_null(), "{result}");
+    ws.send(&json!({ "op": "health", "request_id": "h" })).await;
+    let health = ws.recv_op("health_res").await;
+    assert_eq!(health["health"]["global_capacity"], 3, "{health}");
+}

@@ -53,7 +53,7 @@ fn facts(result: &Value) -> &Value {
 fn fate<'r>(result: &'r Value, path: &str) -> &'r Value {
     let files = facts(result)["files"].as_array().must("list the files");
     let found = files.iter().find(|file| file["path"] == path);
-    found.must(&format!("name {path} in {files:?}"))
+    found.must(format!("name {path} in {files:?}"))
 }
 
 #[tokio::test]
