@@ -39,6 +39,22 @@ for (const era of ["legacy", "auto", "modern"]) {
   });
 }
 
+for (const era of ["legacy", "modern"]) {
+  await check(`inspector: ${era}: prompts, resources, templates`, () => {
+    const ask = (...args) => result(inspect("--protocol-era", era, ...args));
+    const { prompts } = ask("--method", "prompts/list");
+    assert.ok(prompts.some((prompt) => prompt.name === "continue"));
+    const got = ask("--method", "prompts/get", "--prompt-name", "chat", "--prompt-args", "prompt=Why?");
+    assert.match(got.messages[0].content.text, /Why\?/);
+    const { resources } = ask("--method", "resources/list");
+    assert.ok(resources.some((resource) => resource.uri === "exai://models"));
+    const { contents } = ask("--method", "resources/read", "--uri", "exai://models");
+    assert.ok(Array.isArray(JSON.parse(contents[0].text).models));
+    const { resourceTemplates } = ask("--method", "resources/templates/list");
+    assert.ok(resourceTemplates.length >= 2);
+  });
+}
+
 await check("inspector: schemas are portable (--strict)", () => {
   const run = inspect("--method", "tools/list", "--strict");
   assert.equal(run.code, 0, run.said);

@@ -34,6 +34,23 @@ await check("sdk v1: connects, lists and calls", () =>
   }),
 );
 
+await check("sdk v1: prompts, resources and completion", () =>
+  v1(async (client) => {
+    const { prompts } = await client.listPrompts();
+    assert.ok(prompts.some((prompt) => prompt.name === "continue"));
+    const got = await client.getPrompt({ name: "chat", arguments: { prompt: "Why?" } });
+    assert.match(got.messages[0].content.text, /Why\?/);
+    const { resources } = await client.listResources();
+    assert.ok(resources.some((resource) => resource.uri === "exai://models"));
+    const { contents } = await client.readResource({ uri: "exai://models" });
+    assert.ok(Array.isArray(JSON.parse(contents[0].text).models));
+    const reference = { type: "ref/prompt", name: "chat" };
+    const done = await client.complete({ ref: reference, argument: { name: "effort", value: "hi" } });
+    assert.deepEqual(done.completion.values, ["high"]);
+    await assert.rejects(client.readResource({ uri: "exai://answers/none" }), /no finished call/);
+  }),
+);
+
 await check("sdk v1: progress rises and keeps a call alive past its client's limit", () =>
   v1(async (client) => {
     const seen = [];

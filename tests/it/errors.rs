@@ -182,7 +182,7 @@ async fn i09_bad_frames_name_the_field_echo_the_id_and_leave_the_connection_alon
             "{frame} → {refused}"
         );
     }
-    ws.send(&json!({ "op": "mcp", "request_id": "m", "method": "prompts/list", "params": {} }))
+    ws.send(&json!({ "op": "mcp", "request_id": "m", "method": "unheard/of", "params": {} }))
         .await;
     let answer = ws.recv_op("mcp_res").await;
     assert_eq!(

@@ -5,6 +5,13 @@ use exai_testkit::{Heard, MODERN, REVISIONS, Shim};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// What a server of ours declares.
+fn abilities() -> Value {
+    json!({
+        "tools": { "listChanged": true }, "prompts": {}, "resources": {}, "completions": {},
+    })
+}
+
 const SERVER: &str = "io.modelcontextprotocol/serverInfo";
 
 #[tokio::test]
@@ -15,10 +22,7 @@ async fn every_revision_that_begins_with_initialize_lists_and_calls() {
         let answer = shim.initialize(revision).await;
         let result = &answer["result"];
         assert_eq!(result["protocolVersion"], revision, "{answer}");
-        assert_eq!(
-            result["capabilities"],
-            json!({ "tools": { "listChanged": true } })
-        );
+        assert_eq!(result["capabilities"], abilities());
         assert_eq!(result["serverInfo"]["name"], "exai");
         assert!(result["instructions"].is_string());
         assert!(result.get("resultType").is_none(), "{answer}");
@@ -43,13 +47,9 @@ async fn the_revision_without_a_handshake_discovers_lists_and_calls() {
         let known = result["supportedVersions"].as_array().unwrap();
         assert!(known.contains(&json!(revision)), "{revision}: {found}");
     }
-    assert_eq!(
-        result["capabilities"],
-        json!({
-            "tools": { "listChanged": true },
-            "extensions": { "io.modelcontextprotocol/tasks": {} },
-        })
-    );
+    let mut declared = abilities();
+    declared["extensions"] = json!({ "io.modelcontextprotocol/tasks": {} });
+    assert_eq!(result["capabilities"], declared);
     let list = shim.modern_ask("tools/list", json!({})).await;
     assert!(list["result"]["ttlMs"].is_u64() && list["result"]["cacheScope"].is_string());
     let call = json!({ "name": "test_sleep", "arguments": { "ms": 1 } });
@@ -290,21 +290,6 @@ async fn undeclared_abilities_are_not_found_in_either_era() {
     let (sandbox, _daemon, mut shim) = connected().await;
     let mut modern = sandbox.shim();
     for (method, params) in [
-        ("prompts/list", json!({})),
-        ("prompts/get", json!({ "name": "x" })),
-        ("resources/list", json!({})),
-        ("resources/templates/list", json!({})),
-        ("resources/read", json!({ "uri": "file:///x" })),
-        (
-            "completion/complete",
-            json!({
-                "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" },
-            }),
-        ),
-        ("completion/complete", json!({})),
-        ("prompts/get", json!({})),
-        ("resources/read", json!({ "uri": 7 })),
-        ("prompts/list", json!({ "cursor": 7 })),
         ("tasks/list", json!({})),
         ("elicitation/create", json!({})),
         ("exai/unheard_of", json!({ "a": 1 })),
@@ -313,6 +298,20 @@ async fn undeclared_abilities_are_not_found_in_either_era() {
         assert_eq!(error_code(&answer), -32601, "{method}: {answer}");
         let answer = modern.modern_ask(method, params).await;
         assert_eq!(error_code(&answer), -32601, "{method}: {answer}");
+    }
+    // Those that are declared say what is wrong with their parameters.
+    for (method, params) in [
+        ("prompts/get", json!({ "name": "x" })),
+        ("prompts/get", json!({})),
+        ("prompts/list", json!({ "cursor": 7 })),
+        ("resources/read", json!({ "uri": "file:///x" })),
+        ("resources/read", json!({ "uri": 7 })),
+        ("completion/complete", json!({})),
+    ] {
+        let answer = shim.ask(method, params.clone()).await;
+        assert_eq!(error_code(&answer), -32602, "{method}: {answer}");
+        let answer = modern.modern_ask(method, params).await;
+        assert_eq!(error_code(&answer), -32602, "{method}: {answer}");
     }
     for (method, params) in [
         ("resources/subscribe", json!({ "uri": "file:///x" })),

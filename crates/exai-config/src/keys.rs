@@ -11,6 +11,7 @@ mod names;
 mod rate;
 mod shim;
 mod threads;
+mod tools;
 mod watchdog;
 
 pub use kind::Refused;
@@ -33,6 +34,7 @@ pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
         .chain(threads::KEYS)
         .chain(watchdog::KEYS)
         .chain(files::KEYS)
+        .chain(tools::KEYS)
         .chain(shim::KEYS)
 }
 

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod load;
 mod owner;
 pub mod platform;
+pub mod profiles;
 pub mod render;
 pub mod rendezvous;
 pub mod settings;

@@ -29,6 +29,8 @@ pub struct Settings {
     pub watchdog: Watchdog,
     /// Files that go to models.
     pub files: Files,
+    /// Tools.
+    pub tools: Tools,
     /// The stdio side.
     pub shim: Shim,
 }
@@ -276,6 +278,13 @@ pub struct Shim {
     pub server_id: String,
     /// `serverInfo.title`.
     pub server_name: String,
+}
+
+/// What of the tools clients see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tools {
+    /// The profile wished for; empty: none.
+    pub profile: String,
 }
 
 /// How much is logged.

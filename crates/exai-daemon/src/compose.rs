@@ -4,7 +4,7 @@
 use crate::{
     control::{Daemon, Facts, HomeLogs},
     funds::Funds,
-    limits, models, runner,
+    limits, models, runner, surfaces,
 };
 use anyhow::Result;
 use exai_config::{Home, Settings, TokenStore, Variables, token::Keyring};
@@ -17,6 +17,7 @@ use exai_engine::{
 };
 use exai_llm::ollama::Manager;
 use exai_protocol::{BootId, UnixMillis, WallClock, hello::ServerInfo, version::PROTOCOL};
+use exai_tools::library::Library;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -91,6 +92,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
         },
         &mut warnings,
     )?;
+    let ahead = surfaces::Ahead::read(materials.home, &settings.tools.profile, &mut warnings)?;
     // Those from before have been logged.
     let found = &warnings[materials.warnings.len()..];
     found.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -109,6 +111,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
     };
     let engine = Engine::new(config(settings), ports);
     daemon.set_engine(&engine);
+    ahead.enforce(&engine);
     crier.join(&engine);
     daemon.set_models(&models);
     let ollama = Manager::new(models.endpoints().values(), &crier.herald());
@@ -122,6 +125,8 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
         ollama: Some(Arc::clone(&ollama) as _),
         threads: Arc::clone(&materials.funds.threads),
     };
+    let library = Library::new(Arc::clone(&tools.models), Arc::clone(&tools.threads));
+    daemon.set_library(library);
     engine.replace_tools("builtin", exai_tools::builtin(&tools));
     if materials.test_tools {
         engine.replace_tools("test", exai_tools::test_tools());

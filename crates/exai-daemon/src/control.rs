@@ -2,7 +2,7 @@
 //! and the wish that it should end.
 
 use crate::{
-    limits, models,
+    library, limits, models,
     watchdog::{self, Book},
 };
 use exai_config::{TokenStore, token::Keyring};
@@ -12,15 +12,19 @@ use exai_engine::{
         logs::{LogFile, Logs},
         vitals::{Identity, Vitals},
     },
+    sessions::Session,
+    tool::ToolCall,
 };
 use exai_llm::desk::Models;
 use exai_protocol::{
-    Principal, Secret, WallClock,
+    Principal, RawValue, Secret, WallClock,
+    control::McpError,
     health::{Health, uptime_human},
     hello::ServerInfo,
     tool::ToolEntry,
 };
-use exai_server::{Control, Keys};
+use exai_server::{Control, Keys, McpFuture};
+use exai_tools::library::Library;
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::Duration,
@@ -53,6 +57,7 @@ pub(crate) struct Daemon {
     /// What was found wrong once everything stood.
     late: OnceLock<Vec<String>>,
     watchdog: Book,
+    library: OnceLock<Library>,
     keys: RwLock<Keys>,
     store: Option<Mutex<(TokenStore, Duration)>>,
     ending: watch::Sender<Option<Ending>>,
@@ -74,6 +79,7 @@ impl Daemon {
             models: OnceLock::new(),
             late: OnceLock::new(),
             watchdog: Book::default(),
+            library: OnceLock::new(),
             keys: RwLock::new(keys(keyring)),
             store: store.map(Mutex::new),
             ending: watch::Sender::new(None),
@@ -100,6 +106,11 @@ impl Daemon {
     /// What the watchdog sees.
     pub(crate) fn watchdog(&self) -> &Book {
         &self.watchdog
+    }
+
+    /// And for what clients may read.
+    pub(crate) fn set_library(&self, library: Library) {
+        let _ = self.library.set(library);
     }
 
     /// Who is asked; absent before the composition is done.
@@ -263,6 +274,22 @@ impl Control for Daemon {
         &self.facts.server
     }
 
+    fn mcp(&self, session: &Arc<Session>, method: &str, params: Option<&RawValue>) -> McpFuture {
+        let (library, engine) = match (self.library.get(), self.engine.get()) {
+            (Some(library), Some(engine)) => (library.clone(), Arc::clone(engine)),
+            _ => {
+                let message = "the daemon is still starting; ask again".to_owned();
+                let error = McpError {
+                    code: -32603,
+                    message,
+                };
+                return Box::pin(std::future::ready(Err(error)));
+            }
+        };
+        let method = method.to_owned();
+        library::answer(library, engine, Arc::clone(session), method, params)
+    }
+
     fn shutdown(&self, drain: Duration, reason: &str) {
         let reason = if reason.is_empty() {
             "asked over the wire"
@@ -285,6 +312,16 @@ impl Vitals for Daemon {
             .entries()
             .cloned()
             .collect()
+    }
+
+    fn tools_for(&self, call: &ToolCall) -> Vec<ToolEntry> {
+        let engine = self.engine();
+        let session = engine.sessions().find(&call.principal, &call.session_id);
+        // A session that is gone may call nothing.
+        let rules = session.map(|session| engine.rules(&session));
+        let permits = |name: &str| rules.as_ref().is_some_and(|rules| rules.permits(name));
+        let tools = Vitals::tools(self).into_iter();
+        tools.filter(|entry| permits(&entry.name)).collect()
     }
 
     fn identity(&self) -> &Identity {

@@ -211,6 +211,8 @@ fn config(context: &Context, name: &str, id: Option<ClientId>) -> ClientConfig {
             name: name.to_owned(),
             version: crate::compose::VERSION.to_owned(),
             pid: Some(std::process::id()),
+            // Whoever runs the daemon sees all of it.
+            profile: "full".to_owned(),
             cwd: std::env::current_dir()
                 .map(|dir| dir.display().to_string())
                 .unwrap_or_default(),

@@ -9,6 +9,7 @@ mod control;
 mod dial;
 mod exit;
 mod funds;
+mod library;
 mod lifecycle;
 mod limits;
 mod markdown;
@@ -19,6 +20,7 @@ mod probe;
 mod run;
 mod runner;
 mod stdio_peer;
+mod surfaces;
 mod watchdog;
 
 /// Records are made on the reactor and freed by their writer; with the system's allocator that

@@ -12,7 +12,7 @@ use crate::{
     },
     models, os,
     probe::probe,
-    runner,
+    runner, surfaces,
     watchdog::{Subjects, Watchdog},
 };
 use anyhow::{Context, Result};
@@ -163,6 +163,9 @@ async fn live(
     if let Some(journal) = funds.journal.clone() {
         chores.spawn(until(idle.clone(), funds::tidy(journal)));
     }
+    let profile = loaded.settings.tools.profile.clone();
+    let follow = surfaces::follow(Arc::clone(&engine), home.clone(), profile);
+    chores.spawn(until(idle.clone(), follow));
     let watch = exai_llm::ollama::watch(ollama, Arc::clone(engine.bus()));
     chores.spawn(until(idle.clone(), watch));
     let watchdog = Watchdog::start(Subjects {

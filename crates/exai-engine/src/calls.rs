@@ -10,6 +10,7 @@ mod door;
 mod follow;
 mod guard;
 mod interrupted;
+mod invoked;
 mod life;
 mod outcome;
 mod recall;

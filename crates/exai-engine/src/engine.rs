@@ -7,7 +7,8 @@ use crate::{
     ports::{ledger::Ledger, recorder::Recorder},
     quotas::{Quotas, Rates, Refused},
     registry::Registry,
-    sessions::{Membership, Push, Session, Sessions},
+    sessions::{Membership, Session, Sessions},
+    surface::{Open, Surfaces},
     tool::Tool,
 };
 use exai_protocol::{
@@ -23,7 +24,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -82,6 +83,7 @@ pub struct Engine {
     config: Config,
     ports: Ports,
     registry: Registry,
+    pub(crate) surfaces: RwLock<Arc<dyn Surfaces>>,
     sessions: Sessions,
     bus: Arc<Bus>,
     admission: Arc<Admission>,
@@ -129,6 +131,7 @@ impl Engine {
             config,
             ports,
             registry: Registry::default(),
+            surfaces: RwLock::new(Arc::new(Open)),
             sessions: Sessions::default(),
             tasks: TaskTracker::new(),
             numbers: AtomicU64::new(0),
@@ -140,10 +143,9 @@ impl Engine {
 
     /// Replaces one source's tools and tells everyone what changed.
     pub fn replace_tools(&self, source: &str, tools: Vec<Arc<dyn Tool>>) {
+        let before = self.registry.snapshot();
         if let Some(change) = self.registry.replace(source, tools) {
-            self.sessions.push_all(&Push::ToolsChanged {
-                hash: &change.tools_hash,
-            });
+            self.tell_lists(&before, &self.registry.snapshot());
             self.bus.publish(self.now(), Happening::Tools(change));
         }
     }

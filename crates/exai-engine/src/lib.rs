@@ -12,6 +12,7 @@ pub mod progress;
 pub mod quotas;
 pub mod registry;
 pub mod sessions;
+pub mod surface;
 pub mod tool;
 
 pub use engine::{Config, Engine, Ports, Runner};

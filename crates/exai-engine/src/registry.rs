@@ -1,11 +1,14 @@
 //! Which tools exist. Readers take an immutable snapshot; a source replaces its own part and
 //! the snapshot is swapped whole, so a list is never seen half-changed.
 
-use crate::tool::{Tool, raw};
+use crate::{
+    surface::{BUILTIN, Rules},
+    tool::{Tool, raw},
+};
 use exai_protocol::{RawValue, event::ToolDiscovered, names, tool::ToolEntry};
 use sha2::{Digest, Sha256};
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -18,13 +21,43 @@ pub struct Registry {
 /// One consistent list of tools.
 pub struct Snapshot {
     tools: BTreeMap<Arc<str>, Arc<dyn Tool>>,
+    /// Those that did not come with exai.
+    others: BTreeSet<Arc<str>>,
+    list: Arc<RawValue>,
+    hash: Arc<str>,
+    /// One for each set of rules that was asked for; there are as many as settings name.
+    views: Mutex<BTreeMap<Arc<Rules>, Arc<View>>>,
+}
+
+/// The list of tools as some clients see it.
+pub struct View {
     list: Arc<RawValue>,
     hash: Arc<str>,
 }
 
+impl View {
+    fn of(entries: &[&ToolEntry]) -> Self {
+        let list = raw(serde_json::to_string(entries).unwrap_or_else(|_| "[]".to_owned()));
+        let hash = hex(&Sha256::digest(list.get().as_bytes())[..16]).into();
+        Self { list, hash }
+    }
+
+    /// The entries, sorted by name.
+    #[must_use]
+    pub fn list(&self) -> &Arc<RawValue> {
+        &self.list
+    }
+
+    /// The hash of [`Self::list`].
+    #[must_use]
+    pub fn hash(&self) -> &Arc<str> {
+        &self.hash
+    }
+}
+
 impl Default for Registry {
     fn default() -> Self {
-        let empty = Arc::new(Snapshot::of(BTreeMap::new()));
+        let empty = Arc::new(Snapshot::of(BTreeMap::new(), BTreeSet::new()));
         Self {
             snapshot: RwLock::new(empty),
             sources: Mutex::default(),
@@ -46,7 +79,7 @@ impl Registry {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
-        let empty = Arc::new(Snapshot::of(BTreeMap::new()));
+        let empty = Arc::new(Snapshot::of(BTreeMap::new(), BTreeSet::new()));
         *self
             .snapshot
             .write()
@@ -59,12 +92,16 @@ impl Registry {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.insert(source.to_owned(), tools);
         let mut merged: BTreeMap<Arc<str>, Arc<dyn Tool>> = BTreeMap::new();
+        let mut others = BTreeSet::new();
         for (owner, tool) in sources
             .iter()
             .flat_map(|(owner, tools)| tools.iter().map(move |t| (owner, t)))
         {
             match merged.entry(Arc::from(tool.spec().name())) {
                 Entry::Vacant(free) => {
+                    if owner != BUILTIN {
+                        others.insert(Arc::clone(free.key()));
+                    }
                     free.insert(Arc::clone(tool));
                 }
                 Entry::Occupied(taken) => {
@@ -77,7 +114,7 @@ impl Registry {
                 }
             }
         }
-        let next = Arc::new(Snapshot::of(merged));
+        let next = Arc::new(Snapshot::of(merged, others));
         let mut current = self
             .snapshot
             .write()
@@ -89,11 +126,28 @@ impl Registry {
 }
 
 impl Snapshot {
-    fn of(tools: BTreeMap<Arc<str>, Arc<dyn Tool>>) -> Self {
+    fn of(tools: BTreeMap<Arc<str>, Arc<dyn Tool>>, others: BTreeSet<Arc<str>>) -> Self {
         let entries: Vec<&ToolEntry> = listed(&tools).map(|tool| &tool.spec().entry).collect();
-        let list = raw(serde_json::to_string(&entries).unwrap_or_else(|_| "[]".to_owned()));
-        let hash = hex(&Sha256::digest(list.get().as_bytes())[..16]).into();
-        Self { tools, list, hash }
+        let View { list, hash } = View::of(&entries);
+        Self {
+            tools,
+            others,
+            list,
+            hash,
+            views: Mutex::default(),
+        }
+    }
+
+    /// The list as it is under these rules; the same bytes for the same rules.
+    #[must_use]
+    pub fn view(&self, rules: &Arc<Rules>) -> Arc<View> {
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = views.entry(Arc::clone(rules)).or_insert_with(|| {
+            let shown = |name: &str| rules.lists(name, !self.others.contains(name));
+            let entries: Vec<&ToolEntry> = self.entries().filter(|e| shown(&e.name)).collect();
+            Arc::new(View::of(&entries))
+        });
+        Arc::clone(view)
     }
 
     /// The tool a client means by a name, decorated or not, with the tool's own name; operator
@@ -108,13 +162,14 @@ impl Snapshot {
         self.tools.get_key_value(name)
     }
 
-    /// The names nearest to a wrong one.
+    /// The names nearest to a wrong one, among those a client may call.
     #[must_use]
-    pub fn closest(&self, asked: &str) -> Vec<&str> {
-        names::closest(asked, listed(&self.tools).map(|tool| tool.spec().name()))
+    pub fn closest(&self, asked: &str, rules: &Rules) -> Vec<&str> {
+        let all = listed(&self.tools).map(|tool| tool.spec().name());
+        names::closest(asked, all.filter(|name| rules.permits(name)))
     }
 
-    /// The entries as listed, sorted by name.
+    /// All entries that anybody may see, sorted by name.
     #[must_use]
     pub fn list(&self) -> &Arc<RawValue> {
         &self.list

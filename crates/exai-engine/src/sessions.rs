@@ -2,7 +2,7 @@
 //! have several connections at once. It is collected when nobody is connected, nothing of it
 //! runs, and an hour has passed; or nothing of it is kept either, and it said goodbye.
 
-use crate::account::Account;
+use crate::{account::Account, surface::Rules};
 use exai_protocol::{
     ClientId, Principal, SessionId, UnixMillis, control::SessionEntry, hello::ClientInfo,
 };
@@ -51,6 +51,8 @@ pub struct Session {
     client: Mutex<ClientInfo>,
     client_name: Mutex<Arc<str>>,
     roots: Mutex<Arc<[String]>>,
+    /// What it sees and may call; absent until it is asked for.
+    rules: Mutex<Option<Arc<Rules>>>,
     peers: Mutex<Vec<(u64, Arc<dyn Peer>)>>,
     last_seen: AtomicU64,
     in_flight: AtomicU64,
@@ -71,6 +73,7 @@ impl Session {
             client: Mutex::default(),
             client_name: Mutex::new(Arc::from("unnamed")),
             roots: Mutex::new(Arc::from([])),
+            rules: Mutex::default(),
             peers: Mutex::default(),
             last_seen: AtomicU64::new(now.0),
             in_flight: AtomicU64::new(0),
@@ -102,6 +105,27 @@ impl Session {
     pub fn set_roots(&self, roots: Vec<String>) {
         let cwd = lock(&self.client).cwd.clone();
         *lock(&self.roots) = folders(roots, cwd);
+    }
+
+    /// The rules it is under, from whoever decides where that is not known yet.
+    pub(crate) fn rules(&self, decide: impl FnOnce(&str, &str) -> Arc<Rules>) -> Arc<Rules> {
+        let mut rules = lock(&self.rules);
+        let known = rules.get_or_insert_with(|| {
+            let profile = lock(&self.client).profile.clone();
+            decide(&self.client_name(), &profile)
+        });
+        Arc::clone(known)
+    }
+
+    /// Forgets them, and tells which they were.
+    pub(crate) fn take_rules(&self) -> Option<Arc<Rules>> {
+        lock(&self.rules).take()
+    }
+
+    /// Pushes to its connections; returns how many took it.
+    pub fn push(&self, push: &Push<'_>) -> u64 {
+        let peers = lock(&self.peers).clone();
+        peers.iter().filter(|(_, peer)| peer.push(push)).count() as u64
     }
 
     /// Open connections.
@@ -153,6 +177,8 @@ impl Session {
         *lock(&self.client_name) = Arc::from(name);
         *lock(&self.roots) = folders(client.roots.clone(), client.cwd.clone());
         *lock(&self.client) = client;
+        // It may be another program by now, or wish for another profile.
+        *lock(&self.rules) = None;
         self.last_seen.store(now.0, Relaxed);
     }
 }
@@ -287,21 +313,20 @@ impl Sessions {
             .filter(|session| to.is_none_or(|id| session.client_id().as_ref() == Some(id)))
             .cloned()
             .collect();
-        let peers = sessions
-            .iter()
-            .flat_map(|session| lock(&session.peers).clone());
-        peers.filter(|(_, peer)| peer.push(push)).count() as u64
+        sessions.iter().map(|session| session.push(push)).sum()
     }
 
-    /// Pushes to everybody of every principal.
-    pub fn push_all(&self, push: &Push<'_>) {
-        let principals: std::collections::HashSet<Principal> = lock(&self.table)
-            .keys()
-            .map(|(principal, _)| principal.clone())
-            .collect();
-        for principal in principals {
-            self.push(&principal, None, push);
-        }
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+        lock(&self.table).values().cloned().collect()
+    }
+
+    /// The one of this id, if it is the principal's.
+    #[must_use]
+    pub fn find(&self, principal: &Principal, id: &SessionId) -> Option<Arc<Session>> {
+        let table = lock(&self.table);
+        let is_it = |session: &&Arc<Session>| session.id == *id && session.principal == *principal;
+        table.values().find(is_it).cloned()
     }
 
     /// The sessions of a principal, oldest first.

@@ -50,6 +50,9 @@ pub struct ClientInfo {
     /// The folders its user opened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<String>,
+    /// The profile of tools it wishes for; an unknown one counts as none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub profile: String,
 }
 
 /// The client's first frame.
@@ -152,6 +155,7 @@ fn check_lengths(client: &ClientInfo) -> Result<(), String> {
         ("name", &client.name),
         ("version", &client.version),
         ("cwd", &client.cwd),
+        ("profile", &client.profile),
     ];
     for (field, text) in fields {
         if text.len() > MAX_HELLO_FIELD_BYTES {

@@ -4,6 +4,7 @@
 use crate::{
     Control, Shared,
     handshake::{Socket, Welcomed},
+    mcp,
     outbox::{Outbox, encode},
     pipe::{Hold, Pipe, Reader},
     wire_in::{Desk, Later},
@@ -11,6 +12,7 @@ use crate::{
 };
 use exai_engine::{
     events::Happening,
+    registry::View,
     sessions::{Membership, Peer, Push},
 };
 use exai_protocol::{
@@ -27,6 +29,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
     time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -77,6 +80,7 @@ pub(crate) async fn run<S, C>(
         tasks: TaskTracker::new(),
         closed: CancellationToken::new(),
         subscription: Mutex::new(None),
+        mcp_places: Arc::new(Semaphore::new(mcp::AT_ONCE)),
     };
     let mut presence = Presence {
         desk,
@@ -218,20 +222,26 @@ fn promised<C>(shared: &Shared<C>) -> usize {
 
 /// The answer to hello comes before anything else, so pushes are not taken until it is queued.
 fn greet<C: Control>(announced: bool, shared: &Shared<C>, member: &Membership, voice: &Voice) {
-    let greeted = shared.engine.registry().snapshot();
+    let greeted = shared.engine.view(&member.session);
     voice.outbox.answer(encode(&greeting(
         announced,
         shared,
         member.session.id.clone(),
+        &greeted,
     )));
     let _ = voice.peer.set(member.peer);
-    let now = shared.engine.registry().snapshot();
+    let now = shared.engine.view(&member.session);
     if greeted.hash() != now.hash() {
         voice.push(&Push::ToolsChanged { hash: now.hash() });
     }
 }
 
-fn greeting<C: Control>(announced: bool, shared: &Shared<C>, session_id: SessionId) -> HelloAck {
+fn greeting<C: Control>(
+    announced: bool,
+    shared: &Shared<C>,
+    session_id: SessionId,
+    view: &View,
+) -> HelloAck {
     let mut ack = HelloAck::refusal("");
     ack.ok = true;
     ack.error = None;
@@ -245,7 +255,7 @@ fn greeting<C: Control>(announced: bool, shared: &Shared<C>, session_id: Session
         if engine.remembers_all() {
             ack.features.push(feature::JOURNAL.to_owned());
         }
-        ack.tools_hash = Some(engine.registry().snapshot().hash().to_string());
+        ack.tools_hash = Some(view.hash().to_string());
         ack.limits = Some(Limits {
             max_frame_bytes: shared.settings.max_frame_bytes as u64,
             max_depth: MAX_DEPTH as u64,

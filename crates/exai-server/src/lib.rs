@@ -8,6 +8,7 @@ mod budget;
 mod collect;
 mod connection;
 mod handshake;
+mod mcp;
 mod origin;
 mod outbox;
 mod pipe;
@@ -18,9 +19,10 @@ mod wire_out;
 pub use accept::{Listener, Server, serve};
 pub use auth::Keys;
 pub use collect::page;
+pub use mcp::McpFuture;
 
-use exai_engine::Engine;
-use exai_protocol::{Principal, Secret, health::Health, hello::ServerInfo};
+use exai_engine::{Engine, sessions::Session};
+use exai_protocol::{Principal, RawValue, Secret, health::Health, hello::ServerInfo};
 use std::{sync::Arc, time::Duration};
 
 /// What the edge must be told.
@@ -57,6 +59,11 @@ pub trait Control: Send + Sync + 'static {
     fn health(&self) -> Health;
     /// Who we are.
     fn identity(&self) -> &ServerInfo;
+    /// Answers a request of MCP's that is no tool call.
+    fn mcp(&self, session: &Arc<Session>, method: &str, params: Option<&RawValue>) -> McpFuture {
+        let _ = (session, params);
+        mcp::unknown(method)
+    }
     /// Begins the drain; returns at once.
     fn shutdown(&self, drain: Duration, reason: &str);
 }

@@ -15,8 +15,8 @@ use exai_engine::{
 use exai_protocol::{
     ClientId, RawValue, RequestId, Secret,
     control::{
-        CallState, CancelRes, ErrorFrame, HealthRes, ListToolsRes, McpError, McpRes, NotifyRes,
-        Pong, RotateTokenRes, SessionsRes, ShutdownRes, SubscribeRes, UnsubscribeRes,
+        CallState, CancelRes, ErrorFrame, HealthRes, ListToolsRes, NotifyRes, Pong, RotateTokenRes,
+        SessionsRes, ShutdownRes, SubscribeRes, UnsubscribeRes,
     },
     event::Topic,
     limits::MAX_DEPTH,
@@ -27,6 +27,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Why a frame is not served yet.
@@ -51,6 +52,7 @@ pub(crate) struct Desk<C> {
     pub(crate) tasks: TaskTracker,
     pub(crate) closed: CancellationToken,
     pub(crate) subscription: Mutex<Option<CancellationToken>>,
+    pub(crate) mcp_places: Arc<Semaphore>,
 }
 
 impl<C: Control> Desk<C> {
@@ -130,20 +132,7 @@ impl<C: Control> Desk<C> {
             Op::Notify { to, level, message } => {
                 self.notify(request_id, to.as_ref(), &level, &message)
             }
-            Op::Mcp { method, .. } => {
-                let (code, message) = if method.is_empty() {
-                    let words = "invalid request: mcp requires 'method' (non-empty string)";
-                    (-32600, words.to_owned())
-                } else {
-                    (-32601, format!("method not found: {method}"))
-                };
-                let error = McpError { code, message };
-                self.reply(&McpRes {
-                    request_id,
-                    result: None,
-                    error: Some(error),
-                });
-            }
+            Op::Mcp { method, params } => self.mcp(request_id, &method, params),
             Op::Subscribe(subscribe) => self.subscribe(request_id, &subscribe),
             Op::Unsubscribe => {
                 self.replace_subscription(None);
@@ -225,13 +214,9 @@ impl<C: Control> Desk<C> {
     }
 
     fn list_tools(&self, request_id: Option<RequestId>) {
-        let snapshot = self.shared.engine.registry().snapshot();
-        let tools_hash = self
-            .voice
-            .abilities
-            .rich
-            .then(|| snapshot.hash().to_string());
-        let tools: Box<RawValue> = (**snapshot.list()).to_owned();
+        let view = self.shared.engine.view(&self.member.session);
+        let tools_hash = self.voice.abilities.rich.then(|| view.hash().to_string());
+        let tools: Box<RawValue> = (**view.list()).to_owned();
         self.reply(&ListToolsRes {
             request_id,
             tools,
@@ -464,7 +449,7 @@ impl<C: Control> Desk<C> {
         });
     }
 
-    fn reply(&self, frame: &impl serde::Serialize) {
+    pub(crate) fn reply(&self, frame: &impl serde::Serialize) {
         self.outbox().answer(encode(frame));
     }
 

@@ -7,8 +7,10 @@ mod reply;
 pub(crate) use reply::{Beside, Reply, of_call};
 
 use crate::{continuing, ids, parts::Place};
-use exai_protocol::{RawValue, WireError, call::CallToolRes};
-use rmcp::model::{ListToolsResult, MetaObject, RequestId, ServerResult};
+use exai_protocol::{RawValue, WireError, call::CallToolRes, object::RawObject};
+use rmcp::model::{
+    ErrorData, ListToolsResult, MetaObject, RequestId, ServerJsonRpcMessage, ServerResult,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -31,6 +33,43 @@ pub(crate) enum Era<'a> {
         /// The name we go by.
         server: &'a str,
     },
+}
+
+/// The line that answers what the daemon answered: its result as it came, in the era's form.
+/// `ttl_ms` is for what may be kept a moment.
+pub(crate) fn of_carried(
+    id: &RequestId,
+    result: &RawValue,
+    era: Era<'_>,
+    ttl_ms: Option<u64>,
+) -> Vec<u8> {
+    let inner = result.get().trim();
+    let inner = inner
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    let inner = inner.unwrap_or_default().trim();
+    let has_meta = RawObject::parse(result.get()).is_ok_and(|all| all.any("_meta").is_some());
+    result_line(id, inner.len() + ENVELOPE, |out| {
+        let mut body = body(out, era);
+        if let Era::Modern { server } = era {
+            body.value("ttlMs", &ttl_ms.unwrap_or(0));
+            body.value("cacheScope", &"private");
+            if !has_meta {
+                let mut meta = Object::open(body.key("_meta"));
+                meta.value(SERVER_INFO, &info(server));
+                meta.close();
+            }
+        }
+        if !inner.is_empty() {
+            body.members(inner);
+        }
+        body.close();
+    })
+}
+
+/// The line of a protocol error.
+pub(crate) fn of_error(id: &RequestId, error: ErrorData) -> Vec<u8> {
+    line(&ServerJsonRpcMessage::error(error, Some(id.clone())))
 }
 
 /// The line of a message of the MCP library's.

@@ -56,7 +56,10 @@ impl Bridge {
             } = &self.setup;
             let whereabouts = Whereabouts::new(Arc::clone(env), home.clone(), settings.clone());
             let dial = WatchedDial::new(whereabouts);
-            let client = Client::spawn(self.config(who()), dial, wall_clock(), &self.tracker);
+            let config = self.config(who());
+            let client = &config.client;
+            self.catalog.belongs_to(&client.name, &client.profile);
+            let client = Client::spawn(config, dial, wall_clock(), &self.tracker);
             self.tracker
                 .spawn(keep_fresh(client.clone(), Arc::clone(&self.catalog)));
             client
@@ -129,6 +132,7 @@ impl Bridge {
             pid: Some(std::process::id()),
             cwd: cwd.unwrap_or_default(),
             roots: Vec::new(),
+            profile: short(settings.tools.profile.clone()),
         };
         let features = [
             feature::PROGRESS,

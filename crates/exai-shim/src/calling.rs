@@ -35,13 +35,13 @@ const PATIENCE: &str = "the client's time for a call is over";
 /// What all calls need, and the calls that run.
 pub(crate) struct Calling {
     /// The name we go by.
-    name: String,
-    bridge: Arc<Bridge>,
+    pub(crate) name: String,
+    pub(crate) bridge: Arc<Bridge>,
     catalog: Arc<Catalog>,
-    output: Output,
-    tickets: Tickets,
+    pub(crate) output: Output,
+    pub(crate) tickets: Tickets,
     turns: Turns,
-    running: TaskTracker,
+    pub(crate) running: TaskTracker,
 }
 
 /// The client already waits for a call under this id.

@@ -7,8 +7,8 @@ use exai_protocol::{RawValue, names, tool::Annotations};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
-    path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 use tokio::sync::watch;
 
@@ -115,6 +115,8 @@ impl List {
 pub(crate) struct Catalog {
     list: RwLock<Arc<List>>,
     file: Option<PathBuf>,
+    /// The file of this client's own list: what clients see differs.
+    own: OnceLock<PathBuf>,
     version: watch::Sender<u64>,
 }
 
@@ -134,6 +136,7 @@ impl Catalog {
         Self {
             list: RwLock::new(Arc::new(list)),
             file,
+            own: OnceLock::new(),
             version: watch::Sender::new(1),
         }
     }
@@ -143,7 +146,27 @@ impl Catalog {
         Self {
             list: RwLock::new(Arc::new(empty())),
             file: None,
+            own: OnceLock::new(),
             version: watch::Sender::new(1),
+        }
+    }
+
+    /// The list is this client's: the last one it saw, where there is one, so that what it is
+    /// shown at its next start is what it will be told is true. To be said before anybody has
+    /// seen a list.
+    pub(crate) fn belongs_to(&self, client: &str, profile: &str) {
+        let Some(path) = self
+            .file
+            .as_ref()
+            .and_then(|file| own_file(file, client, profile))
+        else {
+            return;
+        };
+        let kept = read_bounded(&path).and_then(|text| List::read(&text, 1).ok());
+        if self.own.set(path).is_ok()
+            && let Some(kept) = kept.filter(|list| !list.is_empty())
+        {
+            *self.list.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(kept);
         }
     }
 
@@ -188,19 +211,44 @@ impl Catalog {
         }
     }
 
-    /// Many shims share the file: the same list is not written again.
     fn keep(&self, snapshot: &Snapshot) {
-        let Some(path) = &self.file else { return };
         let Ok(text) = serde_json::to_string(snapshot) else {
             return;
         };
-        if read_bounded(path).is_some_and(|kept| kept == text) {
-            return;
-        }
-        if let Err(error) = atomic::write(path, text.as_bytes(), atomic::PRIVATE) {
-            tracing::warn!(%error, "the tool list is not kept for the next start");
+        // The home's own file is for clients that come for the first time.
+        for path in self.file.iter().chain(self.own.get()) {
+            keep(path, &text);
         }
     }
+}
+
+/// Many shims share a file: the same list is not written again.
+fn keep(path: &PathBuf, text: &str) {
+    if read_bounded(path).is_some_and(|kept| kept == text) {
+        return;
+    }
+    if let Err(error) = atomic::write(path, text.as_bytes(), atomic::PRIVATE) {
+        tracing::warn!(%error, "the tool list is not kept for the next start");
+    }
+}
+
+/// Beside the home's list, named after the client and the profile it wishes for.
+fn own_file(file: &Path, client: &str, profile: &str) -> Option<PathBuf> {
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let name: String = [client, profile]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(|part| part.chars().take(40).map(safe).collect::<String>())
+        .collect::<Vec<_>>()
+        .join(".");
+    let stem = file.file_stem()?.to_str()?;
+    (!name.is_empty()).then(|| file.with_file_name(format!("{stem}.{name}.json")))
 }
 
 fn empty() -> List {

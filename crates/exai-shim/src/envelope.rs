@@ -3,6 +3,7 @@
 
 use crate::{
     answer,
+    forwarding::{self, Forward},
     id_scan::IdScan,
     ids,
     tasks::{TaskAsk, Verb},
@@ -22,6 +23,8 @@ pub enum Incoming {
     Call(Box<Call>),
     /// A question about a task, taken apart.
     Task(Box<TaskAsk>),
+    /// Another request for the daemon.
+    Forward(Box<Forward>),
     /// The client lets go of a request; also for the library.
     Cancelled {
         /// What it says.
@@ -122,6 +125,7 @@ fn parse(line: &[u8]) -> Result<Incoming, Refusal> {
     match (id, method.as_ref()) {
         (Some(id), "tools/call") => call(&object, id),
         (Some(id), method) if let Some(verb) = Verb::of(method) => task(&object, id, verb),
+        (Some(id), method) if forwarding::is_carried(method) => forward(&object, id, method),
         (Some(id), method) => {
             let text = raw_id.map_or(text.into(), |raw| ids::readable(text, raw, &id));
             request(&text, &object, id, method)
@@ -158,15 +162,13 @@ fn call(object: &RawObject<'_>, id: RequestId) -> Result<Incoming, Refusal> {
             "params.arguments of tools/call must be an object".to_owned(),
         ));
     }
-    let meta: Option<JsonObject> = params
-        .typed("_meta")
-        .map_err(|_| refuse("params._meta must be an object".to_owned()))?;
+    let meta = meta(&params).map_err(refuse)?;
     let progress = params.raw("_meta").and_then(progress_token);
     Ok(Incoming::Call(Box::new(Call {
         id,
         name,
         arguments: arguments.map(RawValue::to_owned),
-        meta: RequestMetaObject(MetaObject(meta.unwrap_or_default())),
+        meta,
         progress,
     })))
 }
@@ -191,6 +193,27 @@ fn task(object: &RawObject<'_>, id: RequestId, verb: Verb) -> Result<Incoming, R
         verb,
         task,
         meta: RequestMetaObject(MetaObject(meta.unwrap_or_default())),
+    })))
+}
+
+fn meta(params: &RawObject<'_>) -> Result<RequestMetaObject, String> {
+    let meta: Option<JsonObject> = params
+        .typed("_meta")
+        .map_err(|_| "params._meta must be an object".to_owned())?;
+    Ok(RequestMetaObject(MetaObject(meta.unwrap_or_default())))
+}
+
+fn forward(object: &RawObject<'_>, id: RequestId, method: &str) -> Result<Incoming, Refusal> {
+    let refuse = |message: String| invalid_params(id.clone(), message);
+    let params = object.raw("params");
+    let read = RawObject::parse(params.map_or("{}", RawValue::get))
+        .map_err(|error| refuse(format!("params of {method} must be an object: {error}")))?;
+    let meta = meta(&read).map_err(refuse)?;
+    Ok(Incoming::Forward(Box::new(Forward {
+        id,
+        method: method.to_owned(),
+        params: params.map(RawValue::to_owned),
+        meta,
     })))
 }
 

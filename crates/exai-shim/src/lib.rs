@@ -9,6 +9,7 @@ mod catalog;
 mod continuing;
 pub mod envelope;
 mod flags;
+mod forwarding;
 mod goes_on;
 mod handler;
 mod id_scan;

@@ -54,6 +54,10 @@ impl Vitals for FakeVitals {
         crate::entries()
     }
 
+    fn tools_for(&self, _: &ToolCall) -> Vec<ToolEntry> {
+        Vitals::tools(self)
+    }
+
     fn identity(&self) -> &Identity {
         &self.0
     }

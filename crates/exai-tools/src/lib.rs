@@ -8,11 +8,13 @@ mod attempt;
 mod challenge;
 mod change;
 mod chat;
+mod consensus;
 mod files;
 mod files_preview;
 mod health;
 mod history;
 mod kind;
+pub mod library;
 mod listmodels;
 mod log_lines;
 mod models_refresh;
@@ -25,7 +27,9 @@ mod spec;
 mod status;
 mod testing;
 mod threads;
+mod tool_invoke;
 mod toolcall_log_tail;
+mod tools_search;
 pub mod transcript;
 mod version;
 mod wish;
@@ -67,6 +71,7 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
         challenge::tool(),
         chat::tool(models, &ports.threads),
         chat::once(models),
+        consensus::tool(models, &ports.threads),
         files_preview::tool(),
         health::tool(ports),
         listmodels::tool(ports),
@@ -77,6 +82,8 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
         status::tool(ports),
         threads::import(&ports.threads),
         threads::tool(&ports.threads),
+        tool_invoke::tool(),
+        tools_search::tool(ports),
         toolcall_log_tail::tool(ports),
         version::tool(ports),
     ];
@@ -102,13 +109,16 @@ pub fn entries() -> Vec<ToolEntry> {
         activity::spec(),
         challenge::spec(),
         chat::spec(),
+        consensus::spec(),
         health::spec(),
         listmodels::spec(),
         provider_capabilities::spec(),
         self_check::spec(),
         status::spec(),
         threads::spec(),
+        tool_invoke::spec(),
         toolcall_log_tail::spec(),
+        tools_search::spec(),
         version::spec(),
     ];
     specs.extend(workflow::specs());

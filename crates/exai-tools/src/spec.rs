@@ -27,6 +27,8 @@ pub(crate) enum Effect {
     Asks,
     /// May remove something of ours, for good; doing it again changes nothing more.
     Removes,
+    /// Whatever another tool does.
+    Anything,
 }
 
 /// A spec whose answer takes time: it queues for a permit and its result is retained.
@@ -64,11 +66,11 @@ fn hints(effect: Effect) -> Annotations {
             idempotent_hint: Some(false),
             open_world_hint: Some(effect == Effect::Asks),
         },
-        Effect::Removes => Annotations {
+        Effect::Removes | Effect::Anything => Annotations {
             read_only_hint: Some(false),
             destructive_hint: Some(true),
-            idempotent_hint: Some(true),
-            open_world_hint: Some(false),
+            idempotent_hint: Some(effect == Effect::Removes),
+            open_world_hint: Some(effect == Effect::Anything),
         },
     }
 }

@@ -36,10 +36,6 @@ use exai_protocol::tool::Annotations;
 use kind::Kind;
 use std::sync::Arc;
 
-/// Those that models are offered. The others are found by `operate`, until what a client is shown
-/// is a matter of its profile and no longer of one list for all.
-const LISTED: &[&str] = &["debug", "planner", "thinkdeep"];
-
 /// All of them.
 pub(crate) fn tools(models: &Arc<dyn Models>, threads: &Arc<dyn Threads>) -> Vec<Arc<dyn Tool>> {
     kinds::ALL
@@ -56,8 +52,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Their entries.
 pub(crate) fn specs() -> Vec<ToolSpec> {
-    let specs = kinds::ALL.iter().map(|kind| spec(kind));
-    specs.filter(|spec| !spec.operator).collect()
+    kinds::ALL.iter().map(|kind| spec(kind)).collect()
 }
 
 fn spec(kind: &Kind) -> ToolSpec {
@@ -76,7 +71,6 @@ fn spec(kind: &Kind) -> ToolSpec {
         open_world_hint: kind.expert.is_none().then_some(false),
         ..Annotations::default()
     });
-    spec.operator = !LISTED.contains(&kind.name);
     spec
 }
 

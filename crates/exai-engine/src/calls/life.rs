@@ -52,7 +52,10 @@ pub(super) async fn live(
     };
     let mut guard = Guard::new(&engine, &call, reserved, true);
     let (end, seat) = match tool {
-        None => (End::Refused(unknown_tool(&engine, &asked_name)), None),
+        None => (
+            End::Refused(unknown_tool(&engine, &call, &asked_name)),
+            None,
+        ),
         Some(tool) => through(&engine, &call, tool, question, &mut guard)
             .await
             .unwrap_or_else(|end| (end, None)),
@@ -317,9 +320,19 @@ fn folders(engine: &Engine, call: &Call) -> Arc<[String]> {
     own.iter().chain(more).cloned().collect()
 }
 
-fn unknown_tool(engine: &Engine, asked: &str) -> WireError {
+fn unknown_tool(engine: &Engine, call: &Call, asked: &str) -> WireError {
     let snapshot = engine.registry().snapshot();
-    let near = snapshot.closest(asked);
+    let rules = engine.rules(&call.session);
+    if let Some((name, _)) = snapshot.find(asked, false)
+        && !rules.permits(name)
+    {
+        let message = format!(
+            "Unknown tool: {asked}; {name} is switched off for this client by the allow and deny \
+             lists of the daemon's config/profiles.toml. It did not run"
+        );
+        return WireError::new(Code::ToolNotFound, message).ran(Ran::No);
+    }
+    let near = snapshot.closest(asked, &rules);
     let hint = match near.as_slice() {
         [] => "the list of tools names them all".to_owned(),
         near => format!("did you mean {}?", near.join(", ")),

@@ -7,6 +7,7 @@ use super::{
     at_once,
     backlog::Behind,
     call::{Call, Limit, Parts, Stop, Whose},
+    invoked::unwrapped,
     life,
     outcome::Asked,
     refusal::kept_name,
@@ -70,7 +71,12 @@ impl Engine {
     ) {
         let key = self.key(&submission.session, submission.request_id.clone());
         let snapshot = self.registry().snapshot();
-        let found = snapshot.find(&submission.name, submission.operator);
+        let submission = unwrapped(submission, &snapshot);
+        let rules = (!submission.operator).then(|| self.rules(&submission.session));
+        let permits = |name: &str| rules.as_ref().is_none_or(|rules| rules.permits(name));
+        let found = snapshot
+            .find(&submission.name, submission.operator)
+            .filter(|(name, _)| permits(name));
         let name = found.map_or_else(|| kept_name(&submission.name), |(name, _)| Arc::clone(name));
         let tool = found.map(|(_, tool)| Arc::clone(tool));
         let promised = asked.is_some();

@@ -1,5 +1,6 @@
 //! What the tools may know of the daemon around them.
 
+use crate::tool::ToolCall;
 use exai_protocol::{BootId, health::Health, tool::ToolEntry};
 use std::path::PathBuf;
 
@@ -9,6 +10,8 @@ pub trait Vitals: Send + Sync + 'static {
     fn health(&self) -> Health;
     /// The registered tools, sorted by name.
     fn tools(&self) -> Vec<ToolEntry>;
+    /// Those the caller may call, sorted by name, whether its list shows them or not.
+    fn tools_for(&self, call: &ToolCall) -> Vec<ToolEntry>;
     /// What does not change while the process lives.
     fn identity(&self) -> &Identity;
 }

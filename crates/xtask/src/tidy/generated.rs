@@ -4,6 +4,8 @@
 use super::Drift;
 use crate::fault::{Fault, say};
 use anyhow::Context as _;
+use exai_config::profiles::Profiles;
+use exai_engine::surface::Rules;
 use std::{fs, path::Path};
 
 pub(super) fn check(root: &Path, drift: Drift, faults: &mut Vec<Fault>) -> anyhow::Result<()> {
@@ -44,10 +46,20 @@ fn schema() -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&exai_protocol::schema::wire())? + "\n")
 }
 
-/// One entry a line: small in the shim's binary, and readable in a diff.
+/// One entry a line: small in the shim's binary, and readable in a diff. What a client sees that
+/// nobody knows yet.
 fn builtin_tools() -> anyhow::Result<String> {
+    let chosen = Profiles::shipped()?.of("", "");
+    let rules = Rules {
+        profile: chosen.profile,
+        tools: chosen.tools,
+        others: chosen.others,
+        allow: chosen.allow,
+        deny: chosen.deny,
+    };
     let entries: Vec<String> = exai_tools::entries()
         .iter()
+        .filter(|entry| rules.lists(&entry.name, true))
         .map(serde_json::to_string)
         .collect::<Result<_, _>>()?;
     Ok(format!("[\n{}\n]\n", entries.join(",\n")))

@@ -1,0 +1,146 @@
+//! What each client sees of the tools: the home's `config/profiles.toml` over the shipped one,
+//! looked at again while the daemon runs. A file with a fault leaves the last good one in force;
+//! at the start there is none, and then only what tells how things are may be called, because
+//! the file may have said what must not be.
+
+use anyhow::{Context as _, Result};
+use exai_config::{Home, profiles::Profiles};
+use exai_engine::{
+    Engine,
+    surface::{Rules, Surfaces},
+};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// Between two looks at the file.
+const LOOK: Duration = Duration::from_secs(1);
+/// A larger file is none of ours.
+const MOST_BYTES: u64 = 1024 * 1024;
+/// What may be called while nobody knows what may be called.
+const ALWAYS: [&str; 3] = ["self-check", "status", "version"];
+
+/// The profiles in force.
+struct InForce {
+    profiles: Profiles,
+    /// The profile of clients that wish for none.
+    wished: String,
+    closed: bool,
+}
+
+impl Surfaces for InForce {
+    fn rules(&self, client: &str, profile: &str) -> Arc<Rules> {
+        let wished = if profile.is_empty() {
+            &self.wished
+        } else {
+            profile
+        };
+        let chosen = self.profiles.of(client, wished);
+        let allow = match self.closed {
+            true => ALWAYS.map(str::to_owned).to_vec(),
+            false => chosen.allow,
+        };
+        Arc::new(Rules {
+            profile: chosen.profile,
+            tools: chosen.tools,
+            others: chosen.others,
+            allow,
+            deny: chosen.deny,
+        })
+    }
+}
+
+/// What is in force from the start, read before there is an engine.
+pub(crate) struct Ahead(InForce);
+
+impl Ahead {
+    pub(crate) fn read(home: &Home, wished: &str, warnings: &mut Vec<String>) -> Result<Self> {
+        let (profiles, closed) = match read(&file(home)) {
+            Ok(profiles) => (profiles, false),
+            Err(fault) => {
+                let only = ALWAYS.join(", ");
+                warnings.push(format!(
+                    "{fault}; until it is mended only {only} may be called"
+                ));
+                let why = "the shipped profiles.toml is broken; this is a bug in exai";
+                (Profiles::shipped().context(why)?, true)
+            }
+        };
+        let all: Vec<&str> = profiles.names().collect();
+        if !wished.is_empty() && !all.contains(&wished) {
+            let all = all.join(", ");
+            warnings.push(format!(
+                "tools.profile is '{wished}', and there is no such profile; known: {all}"
+            ));
+        }
+        Ok(Self(InForce {
+            profiles,
+            wished: wished.to_owned(),
+            closed,
+        }))
+    }
+
+    pub(crate) fn enforce(self, engine: &Engine) {
+        engine.set_surfaces(Arc::new(self.0));
+    }
+}
+
+/// Follows the file for as long as it is polled.
+pub(crate) async fn follow(engine: Arc<Engine>, home: Home, wished: String) {
+    let file = file(&home);
+    let mut seen = stamp(&file).await;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = stamp(&file).await;
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        let path = file.clone();
+        let Ok(found) = tokio::task::spawn_blocking(move || read(&path)).await else {
+            continue;
+        };
+        match found {
+            Ok(profiles) => {
+                tracing::info!("the profiles of tools were read again");
+                engine.set_surfaces(Arc::new(InForce {
+                    profiles,
+                    wished: wished.clone(),
+                    closed: false,
+                }));
+            }
+            Err(fault) => tracing::error!(
+                "{fault}; nothing of it is used, and what was known before stays in force"
+            ),
+        }
+    }
+}
+
+fn file(home: &Home) -> PathBuf {
+    home.root().join("config").join("profiles.toml")
+}
+
+fn read(file: &Path) -> Result<Profiles, String> {
+    let name = file.display().to_string();
+    match std::fs::metadata(file) {
+        Ok(meta) if meta.len() > MOST_BYTES => {
+            let bytes = meta.len();
+            Err(format!("{name}: {bytes} bytes are no file of profiles"))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Profiles::shipped().map_err(|error| error.to_string())
+        }
+        _ => match std::fs::read_to_string(file) {
+            Ok(text) => Profiles::with(&name, &text).map_err(|error| error.to_string()),
+            Err(error) => Err(format!("{name}: {error}")),
+        },
+    }
+}
+
+async fn stamp(file: &Path) -> Option<(SystemTime, u64)> {
+    let meta = tokio::fs::metadata(file).await.ok()?;
+    Some((meta.modified().ok()?, meta.len()))
+}

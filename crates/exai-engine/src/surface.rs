@@ -1,0 +1,163 @@
+//! What of the tools a client is shown, and what it may call: two things. A profile decides
+//! what stands in its list, which every turn of its model pays for; what is not listed is found
+//! with `tools_search` and called by its name or with [`INVOKE`]. Allow and deny lists decide
+//! what there is at all: what they exclude is neither listed nor found nor run.
+
+use crate::{
+    engine::Engine,
+    registry::{Snapshot, View},
+    sessions::{Push, Session},
+};
+use std::sync::{Arc, PoisonError};
+
+/// Calls another tool by its name. The engine unwraps it at the door, so that the call is that
+/// tool's in every respect: its deadline, its permits, its record.
+pub const INVOKE: &str = "tool_invoke";
+/// The source of the tools exai comes with.
+pub const BUILTIN: &str = "builtin";
+
+/// What one client sees and may call. Names of tools may end in `*`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rules {
+    /// The profile's name, for people.
+    pub profile: String,
+    /// What is listed of the tools exai comes with.
+    pub tools: Vec<String>,
+    /// Whether all others are listed: the user's own and those of mounted servers.
+    pub others: bool,
+    /// If any are named, there are only these.
+    pub allow: Vec<String>,
+    /// These there are not.
+    pub deny: Vec<String>,
+}
+
+impl Rules {
+    /// Every tool, listed and allowed.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            tools: vec!["*".to_owned()],
+            others: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether a tool of this name exists for the client.
+    #[must_use]
+    pub fn permits(&self, name: &str) -> bool {
+        (self.allow.is_empty() || names(&self.allow, name)) && !names(&self.deny, name)
+    }
+
+    /// Whether it stands in the client's list.
+    #[must_use]
+    pub fn lists(&self, name: &str, is_builtin: bool) -> bool {
+        let shown = names(&self.tools, name) || (self.others && !is_builtin);
+        shown && self.permits(name)
+    }
+}
+
+fn names(patterns: &[String], name: &str) -> bool {
+    patterns
+        .iter()
+        .any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => pattern == name,
+        })
+}
+
+/// Who decides which rules are a client's.
+pub trait Surfaces: Send + Sync + 'static {
+    /// The rules of a client that calls itself so and wishes for this profile (empty: for none).
+    fn rules(&self, client: &str, profile: &str) -> Arc<Rules>;
+}
+
+/// Where nobody decided: everything for everybody.
+pub(crate) struct Open;
+
+impl Surfaces for Open {
+    fn rules(&self, _: &str, _: &str) -> Arc<Rules> {
+        Arc::new(Rules::everything())
+    }
+}
+
+impl Engine {
+    /// From now on these rules hold; every client whose list they change is told.
+    pub fn set_surfaces(&self, surfaces: Arc<dyn Surfaces>) {
+        *self
+            .surfaces
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = surfaces;
+        let snapshot = self.registry().snapshot();
+        for session in self.sessions().all() {
+            let before = session.take_rules();
+            let before = before.map(|rules| snapshot.view(&rules));
+            let now = snapshot.view(&self.rules(&session));
+            if before.is_some_and(|before| before.hash() != now.hash()) {
+                session.push(&Push::ToolsChanged { hash: now.hash() });
+            }
+        }
+    }
+
+    /// The rules a client is under.
+    #[must_use]
+    pub fn rules(&self, session: &Session) -> Arc<Rules> {
+        session.rules(|client, profile| {
+            let surfaces = self.surfaces.read().unwrap_or_else(PoisonError::into_inner);
+            surfaces.rules(client, profile)
+        })
+    }
+
+    /// The list of tools as a client sees it.
+    #[must_use]
+    pub fn view(&self, session: &Session) -> Arc<View> {
+        self.registry().snapshot().view(&self.rules(session))
+    }
+
+    /// Tells everybody whose list is another in the new snapshot.
+    pub(crate) fn tell_lists(&self, before: &Snapshot, now: &Snapshot) {
+        for session in self.sessions().all() {
+            let rules = self.rules(&session);
+            let (before, now) = (before.view(&rules), now.view(&rules));
+            if before.hash() != now.hash() {
+                session.push(&Push::ToolsChanged { hash: now.hash() });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rules;
+
+    fn list(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_profile_lists_and_the_two_lists_decide_what_there_is() {
+        let rules = Rules {
+            tools: list(&["chat", "kimi_*"]),
+            others: true,
+            deny: list(&["kimi_upload*", "mine"]),
+            ..Rules::default()
+        };
+        for (name, builtin, listed, permitted) in [
+            ("chat", true, true, true),
+            ("chats", true, false, true),
+            ("kimi_intent_analysis", true, true, true),
+            ("kimi_upload_and_extract", true, false, false),
+            ("status", true, false, true),
+            ("theirs", false, true, true),
+            ("mine", false, false, false),
+        ] {
+            assert_eq!(rules.lists(name, builtin), listed, "{name}");
+            assert_eq!(rules.permits(name), permitted, "{name}");
+        }
+        let only = Rules {
+            allow: list(&["chat", "thr*"]),
+            ..Rules::everything()
+        };
+        assert!(only.lists("threads", true) && !only.permits("status"));
+        assert!(Rules::everything().lists("anything", false));
+    }
+}

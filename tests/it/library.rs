@@ -1,0 +1,141 @@
+//! Prompts, resources and completion through the real shim, in both eras of MCP.
+
+use crate::editor::{by_hand, connected, error_code, reached};
+use exai_testkit::{
+    Must as _, Sandbox, Shim,
+    provider::{Dialect, Provider, Reply},
+};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn slash_commands_with_arguments_for_every_tool_and_to_continue() {
+    let (_sandbox, _daemon, mut shim) = connected().await;
+    let list = shim.ask("prompts/list", json!({})).await;
+    let prompts = list["result"]["prompts"].as_array().must("have prompts");
+    let names: Vec<&str> = prompts
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    for name in ["chat", "consensus", "continue", "debug", "self-check"] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+    let params = json!({ "name": "chat", "arguments": { "prompt": "Why?" } });
+    let got = shim.ask("prompts/get", params).await;
+    let words = got["result"]["messages"][0]["content"]["text"].as_str();
+    assert!(words.is_some_and(|words| words.contains("Why?")), "{got}");
+    let got = shim.ask("prompts/get", json!({ "name": "chat" })).await;
+    assert_eq!(error_code(&got), -32602);
+    assert!(
+        got["error"]["message"].to_string().contains("'prompt'"),
+        "{got}"
+    );
+    // The other era says who answered, and that the answer is whole.
+    let (_again, _other, mut shim) = connected().await;
+    let list = shim.modern_ask("prompts/list", json!({})).await;
+    assert_eq!(list["result"]["resultType"], "complete", "{list}");
+    assert!(list["result"]["ttlMs"].is_u64() && list["result"]["prompts"].is_array());
+    let who = &list["result"]["_meta"]["io.modelcontextprotocol/serverInfo"];
+    assert_eq!(who["name"], "exai");
+}
+
+#[tokio::test]
+async fn models_conversations_and_results_can_be_read() {
+    let provider = Provider::start().await;
+    let mut sandbox = Sandbox::new();
+    let url = provider.url_under("custom", Dialect::OpenAiChat);
+    sandbox.set("CUSTOM_API_URL", url);
+    let long = format!("BEGIN {} END", "word ".repeat(30_000));
+    provider.otherwise(Reply::text(&long));
+    let _daemon = sandbox.daemon().await;
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-11-25").await;
+    let call = json!({ "prompt": "CANARY", "model": "parrot@custom" });
+    let result = shim.call_tool("chat", call).await;
+    let id = result["_meta"]["exai/request_id"]
+        .as_str()
+        .must("name its call")
+        .to_owned();
+    // The whole text of a result, page after page.
+    let whole = read(&mut shim, &format!("exai://answers/{id}")).await;
+    assert!(whole.contains(long.trim()), "{} bytes", whole.len());
+    let facts = &result["content"][1]["_meta"]["exai/answer"];
+    let thread = facts["continuation_id"]
+        .as_str()
+        .must("have a thread")
+        .to_owned();
+    let list = shim.ask("resources/list", json!({})).await;
+    let uris = list["result"]["resources"].to_string();
+    assert!(
+        uris.contains("exai://models") && uris.contains(&thread),
+        "{uris}"
+    );
+    let text = read(&mut shim, &format!("exai://threads/{thread}")).await;
+    assert!(text.contains("CANARY") && text.contains("END"));
+    let models = read(&mut shim, "exai://models").await;
+    assert!(models.contains("\"endpoints\""), "{models}");
+    let templates = shim.ask("resources/templates/list", json!({})).await;
+    let all = templates["result"]["resourceTemplates"].to_string();
+    assert!(all.contains("exai://answers/{id}"), "{all}");
+    // Another window has other results.
+    let mut other = sandbox.shim();
+    other.initialize("2025-11-25").await;
+    let uri = format!("exai://answers/{id}");
+    let none = other.ask("resources/read", json!({ "uri": uri })).await;
+    assert_eq!(error_code(&none), -32602, "{none}");
+    let complete = json!({
+        "ref": { "type": "ref/prompt", "name": "continue" },
+        "argument": { "name": "continuation_id", "value": "" },
+    });
+    let got = shim.ask("completion/complete", complete).await;
+    assert!(
+        got["result"]["completion"]["values"]
+            .to_string()
+            .contains(&thread),
+        "{got}"
+    );
+}
+
+async fn read(shim: &mut Shim, uri: &str) -> String {
+    let (mut uri, mut whole) = (uri.to_owned(), String::new());
+    for _ in 0..100 {
+        let got = shim.ask("resources/read", json!({ "uri": uri })).await;
+        let contents = &got["result"]["contents"];
+        whole.push_str(
+            contents[0]["text"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{got}")),
+        );
+        match contents[1]["uri"].as_str() {
+            Some(next) => uri = next.to_owned(),
+            None => return whole,
+        }
+    }
+    panic!("no end of {uri}");
+}
+
+#[tokio::test]
+async fn without_a_daemon_the_abilities_are_declared_and_a_request_says_what_is_missing() {
+    let mut sandbox = by_hand();
+    sandbox.set("EXAI_SHIM_CONNECT_WAIT", "0.2");
+    let mut shim = sandbox.shim();
+    let answer = shim.initialize("2025-11-25").await;
+    let abilities = &answer["result"]["capabilities"];
+    for ability in ["tools", "prompts", "resources", "completions"] {
+        assert!(abilities[ability].is_object(), "{ability}: {answer}");
+    }
+    let list: Value = shim.ask("prompts/list", json!({})).await;
+    assert_eq!(error_code(&list), -32603, "{list}");
+    assert!(
+        list["error"]["message"]
+            .to_string()
+            .contains("needs the exai daemon")
+    );
+    let _daemon = sandbox.daemon().await;
+    reached(&mut shim).await;
+    let list = shim.ask("prompts/list", json!({})).await;
+    assert!(list["result"]["prompts"].is_array(), "{list}");
+    let odd = shim
+        .ask("resources/subscribe", json!({ "uri": "exai://models" }))
+        .await;
+    assert_eq!(error_code(&odd), -32601);
+}
