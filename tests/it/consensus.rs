@@ -267,3 +267,14 @@ async fn p11_two_at_once_never_mix() {
         assert_eq!(strangers.count(), 0, "{word}: {words}");
     }
 }
+
+#[tokio::test]
+async fn ask_on_the_command_line_is_the_same() {
+    let (sandbox, provider) = stage().await;
+    provider.always(of("one"), Reply::text("FIRST"));
+    provider.always(of("two"), Reply::text("SECOND"));
+    let _daemon = sandbox.daemon().await;
+    let words = ["ask", "--models", "one@custom,two@custom", "Shall we?"];
+    let told = sandbox.cli(&words).await.ok().stdout;
+    assert!(told.contains("FIRST") && told.contains("SECOND"), "{told}");
+}

@@ -55,7 +55,7 @@ async fn the_default_list_is_8_kb_and_the_lean_one_4() {
     let mut shim = sandbox.shim();
     shim.initialize("2025-11-25").await;
     reached(&mut shim).await;
-    let lean = list_where(&mut shim, |names| !has(names, "status")).await;
+    let lean = list_where(&mut shim, |names| !has(names, "listmodels")).await;
     let bytes = lean["result"].to_string().len();
     assert!(bytes <= 4 * 1024, "{bytes} bytes: {:?}", names(&lean));
     for tool in ["chat", "tools_search", "tool_invoke"] {
@@ -112,20 +112,20 @@ async fn what_is_not_listed_is_found_and_called() {
 #[tokio::test]
 async fn p20_what_is_denied_is_neither_listed_nor_found_nor_called() {
     let sandbox = plain();
-    let rules = "deny = [\"status\"]\n[clients.\"other*\"]\nallow = [\"version\"]\n";
+    let rules = "deny = [\"threads\"]\n[clients.\"other*\"]\nallow = [\"version\"]\n";
     sandbox.write(FILE, rules);
     let _daemon = sandbox.daemon().await;
     let mut shim = sandbox.shim();
     shim.initialize("2025-11-25").await;
     reached(&mut shim).await;
     list_where(&mut shim, |names| {
-        !has(names, "status") && has(names, "chat")
+        !has(names, "threads") && has(names, "chat")
     })
     .await;
     for (tool, arguments) in [
-        ("status", json!({})),
-        ("tool_invoke", json!({ "name": "status", "arguments": {} })),
-        ("mcp__exai__status", json!({})),
+        ("threads", json!({})),
+        ("tool_invoke", json!({ "name": "threads", "arguments": {} })),
+        ("mcp__exai__threads", json!({})),
     ] {
         let id = shim.call(tool, arguments).await;
         let answer = shim.answer(id).await;
@@ -133,7 +133,7 @@ async fn p20_what_is_denied_is_neither_listed_nor_found_nor_called() {
         assert!(words.contains("switched off"), "{tool}: {answer}");
     }
     let found = shim.call_tool("tools_search", json!({})).await;
-    assert!(!ok_text(&found).contains("status:"), "{found}");
+    assert!(!ok_text(&found).contains("threads:"), "{found}");
 }
 
 #[tokio::test]

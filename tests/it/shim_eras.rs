@@ -47,9 +47,9 @@ async fn the_revision_without_a_handshake_discovers_lists_and_calls() {
         let known = result["supportedVersions"].as_array().unwrap();
         assert!(known.contains(&json!(revision)), "{revision}: {found}");
     }
-    let mut modern = abilities();
-    modern["extensions"] = json!({ "io.modelcontextprotocol/tasks": {} });
-    assert_eq!(result["capabilities"], modern);
+    let mut declared = abilities();
+    declared["extensions"] = json!({ "io.modelcontextprotocol/tasks": {} });
+    assert_eq!(result["capabilities"], declared);
     let list = shim.modern_ask("tools/list", json!({})).await;
     assert!(list["result"]["ttlMs"].is_u64() && list["result"]["cacheScope"].is_string());
     let call = json!({ "name": "test_sleep", "arguments": { "ms": 1 } });

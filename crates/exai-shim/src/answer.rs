@@ -62,7 +62,7 @@ pub(crate) fn of_carried(
         }
         if !inner.is_empty() {
             body.members(inner);
-        };
+        }
         body.close();
     })
 }

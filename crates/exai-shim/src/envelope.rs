@@ -25,6 +25,8 @@ pub enum Incoming {
     Forward(Box<Forward>),
     /// A question about a task, taken apart.
     Task(Box<TaskAsk>),
+    /// Another request for the daemon.
+    Forward(Box<Forward>),
     /// The client lets go of a request; also for the library.
     Cancelled {
         /// What it says.
@@ -126,6 +128,7 @@ fn parse(line: &[u8]) -> Result<Incoming, Refusal> {
         (Some(id), "tools/call") => call(&object, id),
         (Some(id), method) if forwarding::is_carried(method) => forward(&object, id, method),
         (Some(id), method) if let Some(verb) = Verb::of(method) => task(&object, id, verb),
+        (Some(id), method) if forwarding::is_carried(method) => forward(&object, id, method),
         (Some(id), method) => {
             let text = raw_id.map_or(text.into(), |raw| ids::readable(text, raw, &id));
             request(&text, &object, id, method)
@@ -211,6 +214,27 @@ fn task(object: &RawObject<'_>, id: RequestId, verb: Verb) -> Result<Incoming, R
         id,
         verb,
         task,
+        meta,
+    })))
+}
+
+fn meta(params: &RawObject<'_>) -> Result<RequestMetaObject, String> {
+    let meta: Option<JsonObject> = params
+        .typed("_meta")
+        .map_err(|_| "params._meta must be an object".to_owned())?;
+    Ok(RequestMetaObject(MetaObject(meta.unwrap_or_default())))
+}
+
+fn forward(object: &RawObject<'_>, id: RequestId, method: &str) -> Result<Incoming, Refusal> {
+    let refuse = |message: String| invalid_params(id.clone(), message);
+    let params = object.raw("params");
+    let read = RawObject::parse(params.map_or("{}", RawValue::get))
+        .map_err(|error| refuse(format!("params of {method} must be an object: {error}")))?;
+    let meta = meta(&read).map_err(refuse)?;
+    Ok(Incoming::Forward(Box::new(Forward {
+        id,
+        method: method.to_owned(),
+        params: params.map(RawValue::to_owned),
         meta,
     })))
 }

@@ -116,6 +116,13 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
                 }
                 None
             }
+            Incoming::Forward(asked) => {
+                let id = asked.id.clone();
+                if let Err(error) = self.forward(*asked) {
+                    self.owe(error, Some(id));
+                }
+                None
+            }
             Incoming::Cancelled { params, message } => {
                 let reason = params.reason.as_deref().unwrap_or_default();
                 match &params.request_id {
@@ -157,6 +164,11 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
             return Err(ErrorData::missing_required_client_capability(missing));
         }
         self.calling.begin_task(ask).map_err(twice)
+    }
+
+    fn forward(&self, asked: Forward) -> Result<(), ErrorData> {
+        let version = self.version_of(&asked.meta)?;
+        self.calling.forward(asked, &version).map_err(twice)
     }
 
     /// The revision of a call, by the library's own rules: it is the handshake's, or the call

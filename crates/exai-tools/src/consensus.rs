@@ -37,9 +37,9 @@ pub(crate) fn spec() -> ToolSpec {
     let words = Words {
         name: NAME,
         title: "Consensus",
-        description: "Asks several models at once, blind to each other, and returns every answer; \
-             optionally with stances, a second round, a ranking, a judge. Costs money per model.",
-        schema: r#"{"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"},"models":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string"},"stance":{"type":"string","enum":["for","against","neutral"]},"stance_prompt":{"type":"string"}}},"description":"2 to 10; default: up to three that differ."},"second_round":{"type":"string","enum":["none","revise","critique"]},"rank":{"type":"boolean"},"judge":{"type":"string","description":"A model that decides."},"quorum":{"type":"integer","minimum":1},"files":{"type":"array","items":{"type":"string"}},"images":{"type":"array","items":{"type":"string"}},"continuation_id":{"type":"string"},"effort":{"type":"string","enum":["off","minimal","low","medium","high","max"]},"use_websearch":{"type":"boolean"},"confirm_cost":{"type":"boolean"}}}"#,
+        description: "Asks several models at once, blind to each other; returns every answer. \
+             Optional: stances, a second round, a ranking, a judging model.",
+        schema: r#"{"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"},"models":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string"},"stance":{"type":"string","enum":["for","against","neutral"]},"stance_prompt":{"type":"string"}}},"description":"2 to 10."},"second_round":{"type":"string","enum":["none","revise","critique"]},"rank":{"type":"boolean"},"judge":{"type":"string"},"quorum":{"type":"integer","minimum":1},"files":{"type":"array","items":{"type":"string"}},"continuation_id":{"type":"string"},"effort":{"type":"string","enum":["off","minimal","low","medium","high","max"]},"use_websearch":{"type":"boolean"},"confirm_cost":{"type":"boolean"}}}"#,
     };
     let mut spec = spec::spec(&words, Effect::Asks);
     spec.waits = true;

@@ -32,7 +32,7 @@ fn the_static_list_is_the_live_list() {
         .map(|entry| entry.name)
         .collect();
     assert!(names.is_sorted(), "{names:?}");
-    assert_eq!(names.len(), 17);
+    assert_eq!(names.len(), 25);
 }
 
 #[test]

@@ -87,6 +87,14 @@ fn verdict(line: &[u8]) {
             );
         }
         Incoming::Task(ask) => assert!(!ask.task.is_empty()),
+        Incoming::Forward(asked) => {
+            assert!(!asked.method.is_empty());
+            assert!(
+                asked
+                    .params
+                    .is_none_or(|params| params.get().starts_with('{'))
+            );
+        }
         Incoming::Refused(refusal) => {
             assert!(!refusal.message.is_empty());
             assert!(
