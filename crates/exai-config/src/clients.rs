@@ -7,7 +7,7 @@ mod pattern;
 mod watched;
 
 pub use file::{Clients, ClientsError, SHIPPED};
-pub use watched::Watched;
+pub use watched::{Watched, read};
 
 use std::time::Duration;
 

@@ -17,11 +17,11 @@ pub(crate) const NAME: &str = "exai_continue";
 /// As it is listed. It changes nothing: the work was asked for by the call that began it.
 pub(crate) const ENTRY: &str = concat!(
     r#"{"name":"exai_continue","title":"Continue","description":"#,
-    r#""Waits for the result of a call that is still at work, or gives the next part of a long answer. "#,
-    r#"Use it only with the handle that another tool of exai told you, and repeat it as long as you are told to.","#,
+    r#""Waits for the result of a call that is still at work, or gives the next page of a long answer; "#,
+    r#"only with a handle that an answer told you.","#,
     r#""inputSchema":{"type":"object","properties":{"#,
-    r#""handle":{"type":"string","description":"The handle, exactly as it was told."},"#,
-    r#""page":{"type":"integer","description":"The part of a long answer, counted from 1."}},"#,
+    r#""handle":{"type":"string"},"#,
+    r#""page":{"type":"integer","description":"From 1."}},"#,
     r#""required":["handle"]},"#,
     r#""annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}}"#,
 );

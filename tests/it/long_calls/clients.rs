@@ -270,3 +270,43 @@ async fn r15_a_client_is_told_what_it_can_use() {
     eventually(LIMIT, "a warning about a long name", long).await;
     assert!(!sandbox.log("ws_shim.log").contains("exai_test_sleep\""));
 }
+
+/// Near its limit a client that lets go has run out of patience, whatever it says; long before,
+/// somebody wants the work to end.
+#[tokio::test]
+async fn r09_a_cancel_at_the_clients_limit_leaves_the_work_and_an_early_one_ends_it() {
+    let mut sandbox = home();
+    sandbox.set("EXAI_CLIENT_CALL_SECS", "8");
+    let _daemon = sandbox.daemon().await;
+    let mut shim = window(&sandbox, "usual").await;
+    for (name, after, outcome) in [("early", 1_000, "cancelled"), ("late", 6_300, "ok")] {
+        let arguments = json!({ "file": sandbox.work().join(name), "ms": 9_000 });
+        let id = shim.call("test_count_once", arguments).await;
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        shim.notify("notifications/cancelled", json!({ "requestId": id }))
+            .await;
+        nothing_more(&mut shim).await;
+        let ended = || {
+            let calls = sandbox.calls();
+            let of = |call: &&Value| call["tool"] == "test_count_once";
+            calls.iter().rfind(of).map(|call| call["outcome"].clone())
+        };
+        let is_so = || ended() == Some(json!(outcome));
+        eventually(LIMIT, format_args!("{name}: {outcome}"), is_so).await;
+    }
+}
+
+/// What the owner of a window says of its client wins over the table.
+#[tokio::test]
+async fn r14_a_setting_says_that_progress_helps() {
+    let mut sandbox = home();
+    sandbox.set("EXAI_CLIENT_RESETS", "true");
+    let _daemon = sandbox.daemon().await;
+    let mut shim = window(&sandbox, "hasty").await;
+    let arguments = json!({ "ms": 2_500 });
+    let id = shim
+        .call_with_progress("test_sleep_once", arguments, json!(1))
+        .await;
+    let answer = shim.answer_within(id, LIMIT).await;
+    assert_eq!(ok_text(&answer["result"]), "slept 2500 ms");
+}

@@ -102,8 +102,11 @@ impl Watched {
     }
 }
 
-/// The shipped table with this file over it; the fault names the file.
-pub(super) fn read(file: &Path) -> Result<Clients, String> {
+/// The shipped table with this file over it.
+///
+/// # Errors
+/// What is wrong with the file, with its name.
+pub fn read(file: &Path) -> Result<Clients, String> {
     let name = file.display().to_string();
     let read = match fs::metadata(file) {
         Ok(meta) if meta.len() > MOST_BYTES => Err(io::Error::other(format!(

@@ -10,6 +10,7 @@ mod path;
 mod permissions;
 mod repair;
 mod stale;
+mod table;
 
 use super::next_step;
 use crate::{

@@ -1,6 +1,6 @@
 //! The checks, each small enough to be believed.
 
-use super::{Check, clients, clock, disk, path, permissions, stale};
+use super::{Check, clients, clock, disk, path, permissions, stale, table};
 use crate::{
     compose,
     context::Context,
@@ -35,6 +35,7 @@ pub(super) async fn all(home: &Home, flags: &[(String, String)]) -> Vec<Check> {
     checks.push(shim().await);
     checks.extend(path::checks().await);
     checks.extend(clients::checks(&context));
+    checks.extend(table::check(home));
     checks.push(log(home));
     checks.extend(database(home));
     checks.extend(super::models::checks(&context).await);
