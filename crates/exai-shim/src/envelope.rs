@@ -21,8 +21,6 @@ pub enum Incoming {
     Message(Box<ClientJsonRpcMessage>),
     /// A tool call, taken apart.
     Call(Box<Call>),
-    /// Another request for the daemon.
-    Forward(Box<Forward>),
     /// A question about a task, taken apart.
     Task(Box<TaskAsk>),
     /// Another request for the daemon.
@@ -126,7 +124,6 @@ fn parse(line: &[u8]) -> Result<Incoming, Refusal> {
     };
     match (id, method.as_ref()) {
         (Some(id), "tools/call") => call(&object, id),
-        (Some(id), method) if forwarding::is_carried(method) => forward(&object, id, method),
         (Some(id), method) if let Some(verb) = Verb::of(method) => task(&object, id, verb),
         (Some(id), method) if forwarding::is_carried(method) => forward(&object, id, method),
         (Some(id), method) => {
@@ -176,27 +173,6 @@ fn call(object: &RawObject<'_>, id: RequestId) -> Result<Incoming, Refusal> {
     })))
 }
 
-fn meta(params: &RawObject<'_>) -> Result<RequestMetaObject, String> {
-    let meta: Option<JsonObject> = params
-        .typed("_meta")
-        .map_err(|_| "params._meta must be an object".to_owned())?;
-    Ok(RequestMetaObject(MetaObject(meta.unwrap_or_default())))
-}
-
-fn forward(object: &RawObject<'_>, id: RequestId, method: &str) -> Result<Incoming, Refusal> {
-    let refuse = |message: String| invalid_params(id.clone(), message);
-    let params = object.raw("params");
-    let read = RawObject::parse(params.map_or("{}", RawValue::get))
-        .map_err(|error| refuse(format!("params of {method} must be an object: {error}")))?;
-    let meta = meta(&read).map_err(refuse)?;
-    Ok(Incoming::Forward(Box::new(Forward {
-        id,
-        method: method.to_owned(),
-        params: params.map(RawValue::to_owned),
-        meta,
-    })))
-}
-
 /// `tasks/…`, about one task.
 fn task(object: &RawObject<'_>, id: RequestId, verb: Verb) -> Result<Incoming, Refusal> {
     let refuse = |what: &str| {
@@ -209,12 +185,14 @@ fn task(object: &RawObject<'_>, id: RequestId, verb: Verb) -> Result<Incoming, R
         Ok(Some(task)) if !task.is_empty() => task.into_owned(),
         _ => return Err(refuse(".taskId must be a non-empty string")),
     };
-    let meta = meta(&params).map_err(|message| invalid_params(id.clone(), message))?;
+    let meta: Option<JsonObject> = params
+        .typed("_meta")
+        .map_err(|_| refuse("._meta must be an object"))?;
     Ok(Incoming::Task(Box::new(TaskAsk {
         id,
         verb,
         task,
-        meta,
+        meta: RequestMetaObject(MetaObject(meta.unwrap_or_default())),
     })))
 }
 

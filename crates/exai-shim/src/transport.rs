@@ -102,13 +102,6 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
                 }
                 None
             }
-            Incoming::Forward(asked) => {
-                let id = asked.id.clone();
-                if let Err(error) = self.forward(*asked) {
-                    self.owe(error, Some(id));
-                }
-                None
-            }
             Incoming::Task(ask) => {
                 let id = ask.id.clone();
                 if let Err(error) = self.ask_task(*ask) {
@@ -145,11 +138,6 @@ impl<R: AsyncRead + Unpin> Stdio<R> {
     fn call(&self, call: Call) -> Result<(), ErrorData> {
         let version = self.version_of(&call.meta)?;
         self.calling.begin(call, &version).map_err(twice)
-    }
-
-    fn forward(&self, asked: Forward) -> Result<(), ErrorData> {
-        let version = self.version_of(&asked.meta)?;
-        self.calling.forward(asked, &version).map_err(twice)
     }
 
     /// Only of the new era, and only for those who say that they follow tasks.
