@@ -225,6 +225,9 @@ async fn s10_broken_websocket_frames_end_their_connection_only() {
 async fn s10_a_peer_that_reads_nothing_is_closed_and_its_results_are_kept() {
     let mut sandbox = Sandbox::new();
     sandbox.set("EXAI_WS_MAX_BYTES", "1048576");
+    // However much waits for it, it is its silence that ends it: no pong, and nothing taken.
+    sandbox.set("EXAI_WS_PING_INTERVAL", "2");
+    sandbox.set("EXAI_WS_PING_TIMEOUT", "2");
     let _daemon = sandbox.daemon().await;
     let (mut deaf, _) = sandbox.modern("deaf", &["rich_results"]).await;
     let mut asked = 0;

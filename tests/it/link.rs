@@ -46,6 +46,10 @@ impl Squatter {
             while let Ok((stream, _)) = listener.accept().await {
                 let log = Arc::clone(&log);
                 peers.spawn(async move {
+                    #[expect(
+                        clippy::result_large_err,
+                        reason = "the callback's signature is tungstenite's"
+                    )]
                     let agree = |request: &Request, mut response: Response| {
                         let said = format!("{:?}", request.headers());
                         log.lock().must("note the upgrade").push(said);
