@@ -186,9 +186,9 @@ async fn a_call_in_flight_when_its_owner_stops_the_daemon_gets_its_answer() {
 }
 
 /// Asks the daemon to end as its user would, and waits until it takes no more calls.
-async fn ending(sandbox: &Sandbox, command: &str) -> exai_testkit::Process {
+async fn ending(sandbox: &Sandbox, command: &[&str]) -> exai_testkit::Process {
     let mut ending = sandbox.command("exai-daemon");
-    ending.arg(command);
+    ending.args(command);
     let ending = sandbox.spawn(ending);
     let mut ws = sandbox.ws().await;
     let asked = Instant::now();
@@ -208,7 +208,7 @@ async fn r25_a_call_made_while_a_stop_drains_is_told_who_stopped_the_daemon() {
     let running = shim.call("test_sleep", json!({ "ms": 6000 })).await;
     let busy = || sandbox.log("ws_daemon.log").contains("test_sleep");
     eventually(LIMIT, "the call to run", busy).await;
-    let mut stop = ending(&sandbox, "stop").await;
+    let mut stop = ending(&sandbox, &["stop"]).await;
     let result = shim.call_tool("test_sleep", json!({ "ms": 1 })).await;
     let (code, text) = failure(&result);
     assert!(stop.is_running(), "it was no longer draining");
@@ -231,7 +231,8 @@ async fn r25_a_call_made_while_a_restart_drains_waits_for_the_next_daemon() {
     let running = shim.call("test_sleep", json!({ "ms": 4000 })).await;
     let busy = || sandbox.log("ws_daemon.log").contains("test_sleep");
     eventually(LIMIT, "the call to run", busy).await;
-    let mut restart = ending(&sandbox, "restart").await;
+    // With a time for it, a restart stops the daemon before it starts the next one.
+    let mut restart = ending(&sandbox, &["restart", "--drain", "20"]).await;
     let late = shim.call("test_sleep", json!({ "ms": 1 })).await;
     let found = crate::editor::answers(&mut shim, &[running, late], LIMIT).await;
     assert_eq!(ok_text(&found[&running]["result"]), "slept 4000 ms");

@@ -325,7 +325,8 @@ async fn r25_a_restart_lets_running_calls_finish_too() {
         "{}",
         restart.said()
     );
-    assert!(!is_alive(first));
+    // The new daemon is there before the calls of the old one have ended.
+    eventually(PATIENCE, "the first daemon to end", || !is_alive(first)).await;
     assert_ne!(sandbox.daemon_pid(), Some(first));
     assert!(!sandbox.run_path("stopped").exists());
 }

@@ -25,6 +25,8 @@ mod eval;
 mod events;
 mod files;
 mod frames;
+#[cfg(unix)]
+mod handover;
 mod invariants;
 mod journal;
 mod library;

@@ -189,6 +189,40 @@ async fn p14_a_daemon_of_another_protocol_is_explained_and_not_tried_again_and_a
 }
 
 #[tokio::test]
+async fn r44_a_newer_daemon_of_the_same_protocol_is_served_and_mentioned_once() {
+    fn newer(frame: &Value) -> Option<Vec<Value>> {
+        if frame["op"] != "hello" {
+            return predecessor(frame);
+        }
+        Some(vec![json!({
+            "op": "hello_ack", "ok": true, "session_id": "s", "protocol": "1.9",
+            "features": ["progress", "what nobody knows yet"], "tools_hash": "another",
+            "server": { "name": "exai", "version": "9.0.0", "build": "b", "boot_id": "x", "home": "" },
+        })])
+    }
+    let mut sandbox = by_hand();
+    let daemon = Scripted::on(sandbox.port(), newer).await;
+    let mut shim = shim(&mut sandbox).await;
+    for _ in 0..2 {
+        ok_text(&shim.call_tool("chat", json!({})).await);
+    }
+    let mentions = || {
+        let log = sandbox.log("ws_shim.log");
+        log.matches("of another version").count()
+    };
+    eventually(SOON, "it to be mentioned", || mentions() == 1).await;
+    // The list is asked for again and again, because its hash never fits; once is enough.
+    let asked = || daemon.heard("list_tools").len() > 1;
+    eventually(Duration::from_secs(15), "another look", asked).await;
+    assert_eq!(mentions(), 1);
+    assert_eq!(
+        daemon.connections.load(Ordering::SeqCst),
+        1,
+        "it stays where it is"
+    );
+}
+
+#[tokio::test]
 async fn r03_a_daemon_that_lists_nothing_takes_no_tool_away() {
     fn empty(frame: &Value) -> Option<Vec<Value>> {
         if frame["op"] == "list_tools" {

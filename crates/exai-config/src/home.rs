@@ -234,6 +234,8 @@ files! {
     socket_file = run_dir / "daemon.sock";
     /// There while the owner wants no daemon.
     stopped_file = run_dir / "stopped";
+    /// Where the next daemon asks this one for its home.
+    heir_socket = run_dir / "heir.sock";
     /// The token.
     token_file = run_dir / "token";
     /// The token before the last rotation, with the end of its life.

@@ -108,6 +108,11 @@ async fn measure(options: &Bench, descriptors: Option<u64>) -> Result<Report> {
     match options.part {
         None => measure_all(Plan::of(options), descriptors).await,
         Some(BenchPart::Models) => models::measure(models::Plan::of(options.quick)).await,
+        Some(BenchPart::Journal) => {
+            let mut report = Report::new();
+            journal::measure(&mut report, Plan::of(options)).await?;
+            Ok(report)
+        }
     }
 }
 

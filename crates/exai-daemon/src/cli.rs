@@ -38,13 +38,25 @@ pub(crate) enum Command {
         /// Leave the terminal and everything inherited behind; for `start`
         #[arg(long, hide = true)]
         detached: bool,
+        /// Take the home over from the daemon that has it; for `restart` and `upgrade`
+        #[arg(long, hide = true)]
+        succeed: bool,
     },
     /// Start the daemon in the background; returns when it answers
     Start(Start),
     /// Stop the daemon: finish running calls, then end; shims will not start it again
     Stop(Stop),
-    /// Stop, then start
+    /// Put a new daemon in the running one's place: running calls go on, no client is interrupted
+    ///
+    /// The new daemon takes over the socket and the lock while both run; if it fails, the old one
+    /// goes on. With --drain or --force, or where that cannot be: stop, then start.
     Restart(Stop),
+    /// Put the daemon of another program file in the running one's place, as restart does
+    Upgrade {
+        /// The new exai-daemon
+        #[arg(value_name = "PATH")]
+        program: PathBuf,
+    },
     /// Say in one line whether the daemon runs
     Status(Status),
     /// Show the log, or prove that every call ended
@@ -304,6 +316,8 @@ pub(crate) struct Bench {
 pub(crate) enum BenchPart {
     /// What the daemon costs between a model and its reader
     Models,
+    /// What it costs that no call is lost
+    Journal,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

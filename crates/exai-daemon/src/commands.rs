@@ -25,6 +25,7 @@ mod threads;
 mod token;
 mod tools;
 mod twins;
+mod upgrade;
 mod usage;
 
 use crate::{
@@ -54,10 +55,17 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
     let strict = || Context::strict(cli);
     let lenient = || Context::lenient(cli);
     let code = match &cli.command {
-        Command::Run { detached } => return run::run(strict()?, *detached),
+        Command::Run { detached, succeed } => {
+            let options = crate::run::Options {
+                detached: *detached,
+                succeed: *succeed,
+            };
+            return run::run(strict()?, options);
+        }
         Command::Start(options) => wait(start::run(&strict()?, options)),
         Command::Stop(options) => wait(stop::run(&lenient()?, options)),
         Command::Restart(options) => wait(restart::run(&strict()?, options)),
+        Command::Upgrade { program } => wait(upgrade::run(&strict()?, program)),
         Command::Status(options) => wait(status::run(&lenient()?, options)),
         Command::Tools(options) => wait(tools::run(&lenient()?, options.json)),
         Command::Call(options) => wait(call::run(&lenient()?, options)),

@@ -26,7 +26,10 @@ use exai_protocol::{
 use exai_server::{Control, Failures, Keys, McpFuture};
 use exai_tools::library::Library;
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tokio::sync::watch;
@@ -62,6 +65,8 @@ pub(crate) struct Daemon {
     keys: RwLock<Keys>,
     store: Option<Mutex<(TokenStore, Duration)>>,
     ending: watch::Sender<Option<Ending>>,
+    /// Another daemon has this home, or is about to: what names us to others is its to write.
+    still: AtomicBool,
     log_troubles: Box<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
@@ -85,6 +90,7 @@ impl Daemon {
             keys: RwLock::new(keys(keyring)),
             store: store.map(Mutex::new),
             ending: watch::Sender::new(None),
+            still: AtomicBool::new(false),
             log_troubles,
         })
     }
@@ -133,6 +139,16 @@ impl Daemon {
         self.engine
             .get()
             .expect("the engine is set before anything is served")
+    }
+
+    /// Leaves the home's files to the next daemon, or takes them back.
+    pub(crate) fn keep_still(&self, still: bool) {
+        self.still.store(still, Relaxed);
+    }
+
+    /// Whether the home's files are another's.
+    pub(crate) fn is_still(&self) -> bool {
+        self.still.load(Relaxed)
     }
 
     /// Becomes some once somebody asked for the end.

@@ -1,7 +1,7 @@
 //! The daemon's money and memory: its database, opened before anything is served and closed after
 //! the last call, and the purse and the conversations that settings make of it.
 
-use crate::compose;
+use crate::{compose, lifecycle::alive};
 use anyhow::{Context as _, Result};
 use exai_config::{Home, Settings, settings};
 use exai_engine::ports::{purse::Purse, threads::Threads};
@@ -34,6 +34,7 @@ pub(crate) struct Funds {
 pub(crate) async fn open(home: &Home, settings: &Settings, boot_id: BootId) -> Result<Funds> {
     let mut options = Options::new(home.database(), boot_id, compose::system_clock());
     options.sync = settings.journal.sync;
+    options.lives = alive::lives(home);
     // Each that runs, each that waits, and some whose ends wait for a disk.
     options.calls = settings.limits.queue_calls + settings.limits.global_inflight + SPARE_CALLS;
     let store = tokio::task::spawn_blocking(move || Store::open(options))

@@ -1,5 +1,6 @@
 //! The birth, the identity, the pulse and the end of a daemon process.
 
+pub(crate) mod alive;
 pub(crate) mod door;
 pub(crate) mod identity;
 pub(crate) mod instance;

@@ -19,7 +19,13 @@ mod output;
 mod probe;
 mod run;
 mod runner;
+mod serving;
 mod stdio_peer;
+#[cfg(unix)]
+mod succession;
+#[cfg(not(unix))]
+#[path = "succession_elsewhere.rs"]
+mod succession;
 mod surfaces;
 mod watchdog;
 

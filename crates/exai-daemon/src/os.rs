@@ -110,7 +110,23 @@ pub(crate) fn holds_lock(pid: u32, file: &std::path::Path) -> Option<bool> {
     let inode = file.metadata().ok()?.ino();
     let table = std::fs::read_to_string("/proc/locks").ok()?;
     let holders = holders(&table, inode);
-    (!holders.is_empty()).then(|| holders.contains(&pid))
+    // One that was passed on stands there under the process that took it first.
+    (!holders.is_empty()).then(|| holders.contains(&pid) || has_open(pid, inode))
+}
+
+/// Whether a process has the descriptor through which a file is locked.
+#[cfg(target_os = "linux")]
+fn has_open(pid: u32, inode: u64) -> bool {
+    let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fdinfo")) else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
+        let told = std::fs::read_to_string(entry.path()).unwrap_or_default();
+        let locks = told.lines().filter_map(|line| line.strip_prefix("lock:"));
+        locks
+            .into_iter()
+            .any(|lock| !holders(lock, inode).is_empty())
+    })
 }
 
 /// Other systems keep this to themselves.

@@ -4,10 +4,10 @@
 use crate::{
     compose::{self, Composed, Materials},
     context::Context as Place,
-    control::{Daemon, Ending},
     dial::Places,
     exit, funds,
     lifecycle::{
+        alive::Alive,
         door::{self, Door},
         instance::Instance,
         port_fault::port_fault,
@@ -16,14 +16,16 @@ use crate::{
     },
     models, os,
     probe::probe,
-    runner, surfaces,
+    runner,
+    serving::{self, Serving},
+    succession::taking::{Inherited, Legacy},
+    surfaces,
     watchdog::{Subjects, Watchdog},
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use exai_config::{Home, Loaded, port_owner, rendezvous};
-use exai_engine::{Engine, ports::recorder::Recorder};
+use exai_engine::ports::recorder::Recorder;
 use exai_protocol::{BootId, endpoint::Endpoint, event::WatchdogFault, version::PROTOCOL};
-use exai_server::Server;
 use exai_telemetry::{
     RotateLimits, RotatingFile, SharedFile,
     lines::Boot,
@@ -31,7 +33,7 @@ use exai_telemetry::{
     records::{RecordFiles, RecordWriter},
 };
 use std::{process::ExitCode, sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How `run` was asked to behave.
@@ -39,12 +41,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) struct Options {
     /// Started by `start`: leave the terminal and everything inherited behind.
     pub(crate) detached: bool,
+    /// Started by `restart` or `upgrade`: takes the home over from the daemon that has it.
+    pub(crate) succeed: bool,
 }
 
 /// Records on their way to the disk before admission waits.
 const RECORDS_IN_FLIGHT: usize = 16 * 1024;
-/// What a signal allows running calls.
-const SIGNAL_DRAIN: Duration = Duration::from_secs(30);
 /// How long connections get to take their last frames.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -54,12 +56,13 @@ pub(crate) fn daemon(home: Home, loaded: Loaded, options: Options) -> Result<Exi
         os::detach().context("cannot leave the starting process behind")?;
     }
     home.prepare()?;
-    let Some(instance) = Instance::claim(&home)? else {
+    let instance = Instance::claim(&home)?;
+    if instance.is_none() && !options.succeed {
         return Ok(exit::ALREADY_RUNNING.report(format!(
             "a daemon of {} is already running (its lock is held); see `exai-daemon status`",
             home.root().display()
         )));
-    };
+    }
     let descriptors = os::raise_descriptor_limit();
     let file = SharedFile::new(RotatingFile::open(home.daemon_log(), rotation(&loaded)));
     let log = Arc::new(logging::daemon(
@@ -90,13 +93,27 @@ pub(crate) fn daemon(home: Home, loaded: Loaded, options: Options) -> Result<Exi
 async fn live(
     home: Home,
     mut loaded: Loaded,
-    instance: Instance,
+    instance: Option<Instance>,
     file: SharedFile,
     log: Arc<LogGuard>,
 ) -> Result<ExitCode> {
     let network = &loaded.settings.network;
     let signals = Signals::listen().context("signals cannot be received")?;
-    let (doors, trouble) = match door::open(&home, network).await {
+    let boot_id = compose::fresh_boot_id()?;
+    let _alive = Alive::begin(&home, &boot_id)?;
+    let mut legacy = match &instance {
+        Some(_) => None,
+        None => Some(Legacy::ask(&home, &boot_id).await?),
+    };
+    let passed_on = match &mut legacy {
+        Some(legacy) => legacy.doors(network.port, network.unix_socket)?,
+        None => Vec::new(),
+    };
+    let opened = match passed_on.is_empty() {
+        true => door::open(&home, network).await,
+        false => Ok((passed_on, None)),
+    };
+    let (doors, trouble) = match opened {
         Ok(open) => open,
         Err(error) => return cannot_bind(home, loaded, &error).await,
     };
@@ -106,12 +123,9 @@ async fn live(
     }
     let port = doors.iter().find_map(Door::port);
     let port = port.context("the listener has no address")?;
-    let boot_id = compose::fresh_boot_id()?;
     let funds = funds::open(&home, &loaded.settings, boot_id.clone()).await?;
     let (recorder, records) = Recorder::channel(RECORDS_IN_FLIGHT);
-    let boot = boot_line(&boot_id);
     let files = RecordFiles::open(&home.logs(), file, rotation(&loaded));
-    let writer = RecordWriter::spawn(records, files, boot, compose::system_clock())?;
     let Composed {
         engine,
         daemon,
@@ -124,11 +138,16 @@ async fn live(
         port,
         recorder,
         boot_id: boot_id.clone(),
-        log_troubles: troubles(log, &writer, &funds),
+        log_troubles: troubles(log, &files, &funds),
         funds: &funds,
         variables: &loaded.variables,
         places: models::places(&loaded),
     })?;
+    let family = TaskTracker::new();
+    let elder = legacy.as_ref().map(|legacy| legacy.elder.clone());
+    let (instance, inherited) = enter_upon(instance, legacy, &funds, &family).await?;
+    let boot = boot_line(&boot_id, elder);
+    let writer = RecordWriter::spawn(records, files, boot, compose::system_clock())?;
     let pid = std::process::id();
     let endpoint = Endpoint {
         host: loaded.settings.network.host.clone(),
@@ -187,8 +206,20 @@ async fn live(
         health_file: home.health_file(),
     })
     .context("no thread for the watchdog")?;
-    let edge = compose::edge(&loaded.settings, port);
-    serve(doors, &engine, &daemon, edge, signals).await;
+    let serving = Serving {
+        home: &home,
+        engine: &engine,
+        daemon: &daemon,
+        instance: &instance,
+        endpoint: &endpoint,
+        journal: funds.journal.clone(),
+        inherited,
+        edge: compose::edge(&loaded.settings, port),
+        signals,
+        idle: idle.clone(),
+        family,
+    };
+    serving::serve(doors, serving).await?;
 
     idle.cancel();
     chores.close();
@@ -210,47 +241,23 @@ async fn live(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Serves until asked to end, then: accept no one, drain, answer the rest, say goodbye.
-async fn serve(
-    doors: Vec<Door>,
-    engine: &Arc<Engine>,
-    daemon: &Arc<Daemon>,
-    edge: exai_server::Settings,
-    mut signals: Signals,
-) {
-    let (closing, goodbye) = (CancellationToken::new(), CancellationToken::new());
-    let server = Server::new(Arc::clone(engine), Arc::clone(daemon), edge);
-    let edge = TaskTracker::new();
-    daemon.set_strangers(server.failures());
-    door::serve(doors, &server, &edge, &closing, &goodbye);
-    drop(server);
-    edge.close();
-    let ending = asked_to_end(daemon, &mut signals).await;
-    closing.cancel();
-    let deadline = Instant::now() + ending.drain;
-    let cut = tokio::select! {
-        cut = engine.drain(deadline) => cut,
-        // A second signal means now.
-        _ = signals.asked_to_end() => engine.drain(Instant::now()).await,
-    };
-    tracing::info!(cut, "drained");
-    goodbye.cancel();
-    if timeout(FAREWELL, edge.wait()).await.is_err() {
-        tracing::warn!("some connections did not take their farewell");
-    }
-}
-
-async fn asked_to_end(daemon: &Daemon, signals: &mut Signals) -> Ending {
-    let mut asked = daemon.ending();
-    tokio::select! {
-        reason = signals.asked_to_end() => {
-            daemon.end(SIGNAL_DRAIN, reason);
-            Ending { drain: SIGNAL_DRAIN, reason: reason.to_owned() }
+/// The home is ours: claimed, or given by the daemon before us, who says so now.
+async fn enter_upon(
+    instance: Option<Instance>,
+    legacy: Option<Legacy>,
+    funds: &funds::Funds,
+    family: &TaskTracker,
+) -> Result<(Instance, Option<Inherited>)> {
+    match (instance, legacy) {
+        (Some(instance), _) => Ok((instance, None)),
+        (None, Some(mut legacy)) => {
+            let journal = funds.journal.as_ref();
+            let journal = journal.context("without a journal a home cannot be taken over")?;
+            legacy.enter_upon().await?;
+            let (instance, inherited) = legacy.link(journal, family);
+            Ok((instance, Some(inherited)))
         }
-        ending = asked.wait_for(Option::is_some) => {
-            let ending = ending.ok().and_then(|ending| ending.clone());
-            ending.unwrap_or(Ending { drain: SIGNAL_DRAIN, reason: "abandoned".to_owned() })
-        }
+        (None, None) => bail!("this home is another daemon's"),
     }
 }
 
@@ -259,17 +266,18 @@ fn rotation(loaded: &Loaded) -> RotateLimits {
     RotateLimits {
         max_bytes: logs.max_bytes,
         keep: logs.keep,
-        shared: false,
+        // The daemon before this one may still finish calls, and the next one be on its way.
+        shared: true,
     }
 }
 
 /// What of the files should worry their owner.
 fn troubles(
     log: Arc<LogGuard>,
-    writer: &RecordWriter,
+    files: &RecordFiles,
     funds: &funds::Funds,
 ) -> Box<dyn Fn() -> Vec<String> + Send + Sync> {
-    let (files, funds) = (writer.watch(), funds.troubles());
+    let (files, funds) = (files.faults(), funds.troubles());
     Box::new(move || {
         let mut troubles: Vec<String> = files.iter().filter_map(|file| file.describe()).collect();
         troubles.extend(log.faults());
@@ -286,11 +294,12 @@ async fn flush(writer: RecordWriter) {
     }
 }
 
-fn boot_line(boot_id: &BootId) -> Boot {
+fn boot_line(boot_id: &BootId, after: Option<BootId>) -> Boot {
     Boot {
         boot_id: boot_id.clone(),
         pid: std::process::id(),
         version: compose::VERSION.to_owned(),
+        after,
     }
 }
 

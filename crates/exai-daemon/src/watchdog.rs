@@ -168,6 +168,9 @@ impl Round {
 
     /// Whoever asks a loop that stands still gets no answer; the file is there to be read.
     fn tell_without_the_loop(&self) {
+        if self.daemon.is_still() {
+            return;
+        }
         if let Err(error) = health_file::write(&self.health_file, &self.daemon.snapshot()) {
             tracing::error!(%error, "cannot write the health file");
         }

@@ -7,6 +7,7 @@ mod at_once;
 mod backlog;
 mod call;
 mod door;
+mod elsewhere;
 mod follow;
 mod guard;
 mod interrupted;

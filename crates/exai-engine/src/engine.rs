@@ -4,6 +4,7 @@ use crate::{
     admission::{Admission, Limits},
     calls::{Backlog, CallNow, Calls, Known, RetentionLimits, Stop, Watcher},
     events::{Bus, Happening},
+    handing_over::Unwritten,
     ports::{ledger::Ledger, recorder::Recorder},
     quotas::{Quotas, Rates, Refused},
     registry::Registry,
@@ -91,6 +92,7 @@ pub struct Engine {
     refused: Refused,
     calls: Calls,
     backlog: Arc<Backlog>,
+    unwritten: Arc<Unwritten>,
     tasks: TaskTracker,
     numbers: AtomicU64,
     outcomes: [AtomicU64; OUTCOMES.len()],
@@ -130,6 +132,7 @@ impl Engine {
             backlog: Backlog::new(config.limits.queue_calls, config.limits.queue_bytes),
             config,
             ports,
+            unwritten: Arc::default(),
             registry: Registry::default(),
             surfaces: RwLock::new(Arc::new(Open)),
             sessions: Sessions::default(),
@@ -420,6 +423,14 @@ impl Engine {
 
     pub(crate) fn backlog(&self) -> &Arc<Backlog> {
         &self.backlog
+    }
+
+    pub(crate) fn unwritten(&self) -> &Arc<Unwritten> {
+        &self.unwritten
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
     }
 
     pub(crate) fn calls(&self) -> &Calls {

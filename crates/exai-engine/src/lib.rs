@@ -7,6 +7,7 @@ pub mod admission;
 pub mod calls;
 pub mod engine;
 pub mod events;
+mod handing_over;
 pub mod ports;
 pub mod progress;
 pub mod quotas;

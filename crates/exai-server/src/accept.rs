@@ -72,6 +72,7 @@ impl<C: Control> Server<C> {
                 settings,
                 failures: Arc::new(Failures::new()),
                 held_back: Semaphore::new(HELD_BACK),
+                moving: CancellationToken::new(),
             }),
         }
     }
@@ -80,6 +81,13 @@ impl<C: Control> Server<C> {
     #[must_use]
     pub fn failures(&self) -> Arc<Failures> {
         Arc::clone(&self.shared.failures)
+    }
+
+    /// To be cancelled once another daemon listens here: connections are sent over to it. Peers
+    /// that know how to come back go at once, the others when nothing of theirs runs any more.
+    #[must_use]
+    pub fn moving(&self) -> CancellationToken {
+        self.shared.moving.clone()
     }
 }
 

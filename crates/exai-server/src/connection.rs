@@ -23,19 +23,23 @@ use exai_protocol::{
     version::{FEATURES, PROTOCOL, feature},
 };
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Semaphore,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long a peer gets to take its last frames and answer our close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Between two looks whether a peer still waits for something.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Serves a welcomed peer until either side ends it.
 pub(crate) async fn run<S, C>(
@@ -87,8 +91,24 @@ pub(crate) async fn run<S, C>(
         reason: "a fault of the daemon's own".to_owned(),
         said_goodbye: false,
     };
+    let sent_over = sent_over(&presence.desk, announced);
     (presence.reason, presence.said_goodbye) =
-        converse(socket, &presence.desk, &outbox, goodbye).await;
+        converse(socket, &presence.desk, &outbox, sent_over, goodbye).await;
+}
+
+/// Ready when another daemon is to serve this peer. One of V1 knows no way to ask there for
+/// what runs here.
+fn sent_over<C: Control>(
+    desk: &Desk<C>,
+    announced: bool,
+) -> impl Future<Output = ()> + Send + use<C> {
+    let (shared, peer) = (Arc::clone(&desk.shared), desk.member.peer);
+    async move {
+        shared.moving.cancelled().await;
+        while !announced && shared.engine.waits(peer) {
+            sleep(LOOK).await;
+        }
+    }
 }
 
 /// A peer in its session. It leaves however its conversation ends, even by a panic of ours.
@@ -128,6 +148,7 @@ async fn converse<S, C>(
     socket: Socket<S>,
     desk: &Desk<C>,
     outbox: &Arc<Outbox>,
+    sent_over: impl Future<Output = ()> + Send,
     goodbye: CancellationToken,
 ) -> (String, bool)
 where
@@ -140,11 +161,17 @@ where
         desk.shared.settings.ping_timeout,
     );
     let mut next = Next::Ping(Instant::now() + interval);
+    let mut sent_over = pin!(sent_over);
     loop {
         tokio::select! {
             biased;
             reason = poll_fn(|context| pipe.poll(context, desk)) => return (reason, pipe.said_goodbye),
             () = outbox.ended() => next = Next::End(Instant::now() + CLOSE_TIMEOUT),
+            () = &mut sent_over, if !matches!(next, Next::End(_)) => {
+                let words = "another daemon has taken over; connect again";
+                outbox.end(close::GOING_AWAY, words.to_owned());
+                next = Next::End(Instant::now() + CLOSE_TIMEOUT);
+            }
             () = goodbye.cancelled(), if !matches!(next, Next::End(_)) => {
                 outbox.end(close::GOING_AWAY, "the daemon is shutting down".to_owned());
             }

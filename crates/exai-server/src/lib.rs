@@ -30,6 +30,7 @@ use exai_engine::{Engine, sessions::Session};
 use exai_protocol::{Principal, RawValue, Secret, health::Health, hello::ServerInfo};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// What the edge must be told.
 #[derive(Debug, Clone)]
@@ -86,6 +87,7 @@ pub(crate) struct Shared<C> {
     pub(crate) control: Arc<C>,
     pub(crate) settings: Settings,
     pub(crate) failures: Arc<Failures>,
+    pub(crate) moving: CancellationToken,
     /// Refusals that may be held back at once.
     pub(crate) held_back: Semaphore,
 }

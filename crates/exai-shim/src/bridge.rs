@@ -2,7 +2,7 @@
 //! it is and a shim that is only probed starts nothing. Keeps the tool list fresh.
 
 use crate::{catalog::Catalog, profiles::Profiles, setup::Setup, whereabouts::Whereabouts};
-use exai_client::{Client, ClientConfig, News, Times, WatchedDial};
+use exai_client::{Client, ClientConfig, News, Session, Times, WatchedDial};
 use exai_config::clients::Profile;
 use exai_protocol::{UnixMillis, WallClock, hello::ClientInfo, version::feature};
 use rmcp::model::Implementation;
@@ -170,9 +170,11 @@ fn wall_clock() -> WallClock {
 /// Fetches the list whenever a daemon names a hash that is not ours.
 async fn keep_fresh(client: Client, catalog: Arc<Catalog>) {
     let (mut link, mut news) = (client.link(), client.news());
+    let mut mentioned = None;
     loop {
         let mut retry = None;
         if let Some(session) = client.session() {
+            mention(&session, &mut mentioned);
             let known = session.tools_hash.as_deref() == Some(catalog.list().hash());
             if !known && !fetch(&client, &catalog).await {
                 retry = Some(RETRY);
@@ -200,6 +202,24 @@ async fn keep_fresh(client: Client, catalog: Arc<Catalog>) {
             }
         }
     }
+}
+
+/// A daemon of another version is no fault: what both know they do, and the window's next shim is
+/// of its version. Said once for each, and nobody is replaced because of it.
+fn mention(session: &Session, mentioned: &mut Option<String>) {
+    let Some(server) = &session.server else {
+        return;
+    };
+    let ours = env!("CARGO_PKG_VERSION");
+    if server.version == ours || mentioned.as_ref() == Some(&server.version) {
+        return;
+    }
+    tracing::warn!(
+        daemon = server.version,
+        shim = ours,
+        "the daemon is of another version; both go on, and a new window starts the shim that is installed"
+    );
+    *mentioned = Some(server.version.clone());
 }
 
 async fn fetch(client: &Client, catalog: &Catalog) -> bool {

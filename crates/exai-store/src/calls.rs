@@ -6,9 +6,10 @@ pub(crate) mod finish;
 pub(crate) mod list;
 pub(crate) mod recall;
 pub(crate) mod result;
+pub(crate) mod stroke;
 pub(crate) mod sweep;
 
-use crate::money;
+use crate::{money, options::Lives};
 use exai_engine::{calls::CallKey, ports::ledger::Entering};
 use exai_protocol::{Code, UnixMillis, WireError, error::Ran};
 use recall::Found;
@@ -30,45 +31,6 @@ impl Held {
     }
 }
 
-/// It runs from now on. What was kept to run it is kept on where it may run again.
-pub(crate) fn start(db: &Connection, held: &Held, at: i64) -> rusqlite::Result<()> {
-    let mut statement = db.prepare_cached(
-        "UPDATE calls SET state = 'started', started_at = ?2, runs = runs + 1, said_at = NULL, \
-         said_stage = NULL, said = NULL, arguments = iif(repeatable, arguments, NULL) \
-         WHERE id = ?1 AND boot = ?3 AND number = ?4",
-    )?;
-    statement
-        .execute(params![held.id, at, &*held.boot, held.number()])
-        .map(|_| ())
-}
-
-/// It was turned away before anything happened.
-pub(crate) fn withdraw(db: &Connection, held: &Held) -> rusqlite::Result<()> {
-    let mut statement =
-        db.prepare_cached("DELETE FROM calls WHERE id = ?1 AND boot = ?2 AND number = ?3")?;
-    statement
-        .execute(params![held.id, &*held.boot, held.number()])
-        .map(|_| ())
-}
-
-/// It said something.
-pub(crate) fn said(
-    db: &Connection,
-    key: &CallKey,
-    at: i64,
-    stage: &str,
-    words: &str,
-) -> rusqlite::Result<()> {
-    let mut statement = db.prepare_cached(
-        "UPDATE calls SET said_at = ?4, said_stage = ?5, said = ?6 \
-         WHERE principal = ?1 AND scope = ?2 AND request = ?3 AND state = 'started'",
-    )?;
-    let (principal, request) = (key.principal.as_str(), key.request_id.as_str());
-    statement
-        .execute(params![principal, &*key.scope, request, at, stage, words])
-        .map(|_| ())
-}
-
 /// A call that another life left open ends where it stands. Whether it had been started.
 pub(crate) fn abandon(
     db: &Connection,
@@ -76,11 +38,12 @@ pub(crate) fn abandon(
     boot: &str,
     reason: &str,
     at: UnixMillis,
+    lives: &Lives,
 ) -> rusqlite::Result<Option<bool>> {
     let Some(Found::Open(open)) = recall::find(db, key)? else {
         return Ok(None);
     };
-    if open.boot == boot {
+    if open.boot == boot || lives(&open.boot) {
         return Ok(None);
     }
     let error = if open.started {

@@ -3,6 +3,7 @@
 
 mod chores;
 mod entry;
+mod kin;
 
 use crate::{
     calls::{
@@ -11,6 +12,7 @@ use crate::{
         finish::Place,
         recall::{self, Found},
         result,
+        stroke::Stroke,
     },
     error::StoreError,
     job::Task,
@@ -21,12 +23,14 @@ use crate::{
 use entry::Standing;
 use exai_engine::{
     calls::{CallKey, Finished},
-    ports::ledger::{Entered, Entering, Ledger, LedgerError, LedgerFuture, Recalled},
+    ports::ledger::{Entered, Entering, Ledger, LedgerError, LedgerFuture, News, Recalled},
 };
 use exai_protocol::{UnixMillis, record::ProgressRecord};
+use kin::Kin;
+pub use kin::{Elder, Heir};
 use rusqlite::Connection;
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 /// Large results that are written at once.
@@ -63,6 +67,7 @@ pub struct Journal {
     keeping: Arc<Keeping>,
     place: Arc<Place>,
     spills: Arc<Semaphore>,
+    kin: Kin,
     /// What goes on although nobody waits for it.
     tasks: TaskTracker,
 }
@@ -84,6 +89,7 @@ impl Journal {
             keeping: Arc::new(keeping),
             place: Arc::new(place),
             spills: Arc::new(Semaphore::new(SPILLS)),
+            kin: Kin::default(),
             tasks: TaskTracker::new(),
         }
     }
@@ -108,7 +114,8 @@ impl Journal {
         let at = self.desk.now();
         let left_since = self.left_since(at);
         let (boot, asked) = (Arc::clone(&self.boot), Arc::clone(&entering));
-        let work = move |db: &Connection| enter::enter(db, &boot, &asked, at, left_since);
+        let lives = self.desk.lives.clone();
+        let work = move |db: &Connection| enter::enter(db, &boot, &asked, at, left_since, &lives);
         let (sender, answer) = oneshot::channel();
         let blank = Blank {
             journal: self.clone(),
@@ -137,6 +144,10 @@ impl Journal {
             // It runs in this life and is only not in the engine's table any more, because its
             // end could not be written: not to be run again by asking for it.
             Some(Found::Open(open)) if *open.boot == *self.boot => Some(Recalled::Expired),
+            Some(Found::Open(open)) if (self.desk.lives)(&open.boot) => Some(Recalled::Elsewhere {
+                runs: open.started,
+                open: open.open,
+            }),
             Some(Found::Open(open)) => {
                 let can_go_on = open.open.arguments.is_some() || !open.may_run();
                 can_go_on.then_some(Recalled::Open(open.open))
@@ -147,8 +158,9 @@ impl Journal {
     async fn abandoned(&self, key: CallKey, reason: String) -> Result<Option<bool>, StoreError> {
         let pass = self.desk.ask_room().await?;
         let (boot, at) = (Arc::clone(&self.boot), self.desk.now());
+        let lives = self.desk.lives.clone();
         let (sender, answer) = oneshot::channel();
-        let work = move |db: &Connection| calls::abandon(db, &key, &boot, &reason, at);
+        let work = move |db: &Connection| calls::abandon(db, &key, &boot, &reason, at, &lives);
         let tell = move |done| {
             let _ = sender.send(done);
         };
@@ -190,15 +202,31 @@ impl Ledger for Journal {
         Box::pin(async move { abandoned.await.map_err(|error| refused(&error)) })
     }
 
+    fn follow(&self, key: &CallKey) -> Option<mpsc::Receiver<News>> {
+        self.kin.elder().map(|elder| elder.follow(key))
+    }
+
+    fn stop_elsewhere(&self, key: &CallKey, reason: &str) -> bool {
+        self.kin
+            .elder()
+            .is_some_and(|elder| elder.stop(key, reason))
+    }
+
     fn said(&self, key: &CallKey, progress: &ProgressRecord) {
+        let cut = progress.message.floor_char_boundary(MOST_WORDS);
+        let words = &progress.message[..cut];
+        let at = money::sum_column(progress.at.0);
+        let step = Stroke::said(key, at, &progress.stage, words);
+        if self.kin.given_to_heir(&step).is_some() {
+            return;
+        }
         let Some(room) = self.desk.ask_room_now() else {
             return;
         };
         let (key, stage) = (key.clone(), Arc::clone(&progress.stage));
-        let cut = progress.message.floor_char_boundary(MOST_WORDS);
-        let words = progress.message[..cut].to_owned();
-        let at = money::sum_column(progress.at.0);
-        let work = move |db: &Connection| calls::said(db, &key, at, &stage, &words);
+        let words = words.to_owned();
+        let work =
+            move |db: &Connection| Stroke::said(&key, at, &stage, &words).write(db).map(|_| ());
         self.desk
             .submit(Task::asked_in_one_step(work, |_| {}), room);
     }
@@ -248,6 +276,7 @@ impl Blank {
             Made::Left(id, row) => (Some(stand(id)), Met::Left(row)),
             Made::Finished(row) => (None, Met::Finished(row)),
             Made::Expired => (None, Met::Expired),
+            Made::Elsewhere(runs) => (None, Met::Elsewhere(runs)),
             Made::Other(tool) => (None, Met::Other(tool)),
         };
         Unseen {
@@ -261,6 +290,7 @@ enum Met {
     New,
     Finished(Box<recall::Row>),
     Expired,
+    Elsewhere(bool),
     Other(Arc<str>),
     Interrupted(exai_engine::ports::ledger::Interrupted),
     Left(Box<recall::Row>),
@@ -295,6 +325,7 @@ impl Unseen {
                 None => Entered::Expired,
             },
             (Some(Met::Other(tool)), _) => Entered::Other(tool),
+            (Some(Met::Elsewhere(runs)), _) => Entered::Elsewhere { runs },
             (Some(Met::Expired), _) => Entered::Expired,
             _ => return Err(StoreError::closed()),
         })

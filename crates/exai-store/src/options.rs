@@ -1,15 +1,21 @@
 //! What opening the store takes.
 
 use exai_protocol::{BootId, WallClock};
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+/// Whether another life of the daemon, by its boot, is not over: it has given its home away and
+/// finishes what it began.
+pub type Lives = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// How to open the store.
 #[derive(Clone)]
 pub struct Options {
     /// The file. Its directory exists and belongs to this daemon alone.
     pub path: PathBuf,
-    /// This life of the daemon: reservations of any other are of the dead.
+    /// This life of the daemon: reservations of any other are of the dead, unless it lives.
     pub boot: BootId,
+    /// Which others do.
+    pub lives: Lives,
     /// The time that goes into rows and decides the day of a budget.
     pub clock: WallClock,
     /// How long after a failure the file is tried again.
@@ -32,6 +38,7 @@ impl Options {
         Self {
             path: path.into(),
             boot,
+            lives: Arc::new(|_| false),
             clock,
             retry: Duration::from_secs(1),
             busy: Duration::from_secs(3),

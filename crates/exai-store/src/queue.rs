@@ -1,7 +1,12 @@
 //! The way to the writer's thread. Room is taken before anything is put in, so that putting
 //! in never waits and never fails: what happened can always be told, from `Drop` too.
 
-use crate::{condition::Condition, error::StoreError, job::Job, options::Options};
+use crate::{
+    condition::Condition,
+    error::StoreError,
+    job::Job,
+    options::{Lives, Options},
+};
 use exai_protocol::{BootId, UnixMillis, WallClock};
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -45,6 +50,8 @@ pub(crate) struct Desk {
     numbers: AtomicU64,
     condition: watch::Receiver<Condition>,
     pub(crate) boot: BootId,
+    /// Other lives that are not over.
+    pub(crate) lives: Lives,
     /// What is written is on the disk itself when it is told.
     pub(crate) syncs_each: bool,
     clock: WallClock,
@@ -67,6 +74,7 @@ impl Desk {
             numbers: AtomicU64::new(first),
             condition,
             boot: options.boot.clone(),
+            lives: options.lives.clone(),
             syncs_each: options.sync.is_none(),
             clock: options.clock.clone(),
         };

@@ -136,11 +136,25 @@ fn named(path: &Path, error: io::Error) -> io::Error {
 #[derive(Default)]
 struct Proof {
     report: Report,
-    /// Empty before the first boot line.
+    /// The newest boot, and that of lines that name none; empty before the first boot line.
     boot: String,
+    /// Of those that may still write: a daemon that has given its home away goes on beside its
+    /// successor, and one that was killed beside nobody.
+    boots: BTreeMap<String, Calls>,
+}
+
+/// The calls of one boot.
+#[derive(Default)]
+struct Calls {
     /// By number, which is unique within a boot; ordered, so that reports are, too.
     open: BTreeMap<u64, OpenCall>,
     ended: HashSet<u64>,
+    /// It was begun in the log that is there.
+    begun: bool,
+    /// In which order it was.
+    turn: u64,
+    /// It gave its home away, and may be at work as long as its successors are.
+    handed_over: bool,
 }
 
 impl Proof {
@@ -173,18 +187,10 @@ impl Proof {
 
     fn take(&mut self, event: Event, path: &Path, line: u64) {
         match event {
-            Event::Boot { boot } => {
-                // No shutdown line before it: the daemon was killed.
-                self.interrupt();
-                self.report.boots += 1;
-                self.boot = boot;
-            }
-            Event::Shutdown { boot } => {
-                if boot == self.boot || self.boot.is_empty() {
-                    self.end_in_order(path, line);
-                }
-            }
+            Event::Boot { boot, after } => self.begin(boot, after),
+            Event::Shutdown { boot } => self.end_in_order(&boot, path, line),
             Event::Received {
+                boot,
                 call: number,
                 at,
                 session,
@@ -192,7 +198,12 @@ impl Proof {
                 tool,
             } => {
                 self.report.received += 1;
-                let boot = self.boot.clone();
+                let boot = boot.unwrap_or_else(|| self.boot.clone());
+                let calls = self.boots.entry(boot.clone()).or_default();
+                if calls.open.contains_key(&number) || calls.ended.contains(&number) {
+                    let named = name(number, &session, &id);
+                    return self.violate("received twice", path, line, named);
+                }
                 let call = OpenCall {
                     boot,
                     received_at: at,
@@ -201,36 +212,51 @@ impl Proof {
                     request_id: id,
                     tool,
                 };
-                if self.open.contains_key(&number) || self.ended.contains(&number) {
-                    let named = name(number, &call.session, &call.request_id);
-                    self.violate("received twice", path, line, named);
-                } else {
-                    self.open.insert(number, call);
-                }
+                calls.open.insert(number, call);
             }
             Event::Finished {
+                boot,
                 call: number,
                 session,
                 id,
             } => {
                 self.report.finished += 1;
-                if self.open.remove(&number).is_some() {
-                    self.ended.insert(number);
-                } else if self.ended.contains(&number) {
-                    self.violate("finished twice", path, line, name(number, &session, &id));
-                } else if self.boot.is_empty() {
-                    self.report.before_the_log += 1;
-                    self.ended.insert(number);
-                } else {
-                    let named = name(number, &session, &id);
-                    self.violate("finished and never received", path, line, named);
+                let boot = boot.unwrap_or_else(|| self.boot.clone());
+                let calls = self.boots.entry(boot).or_default();
+                let was_open = calls.open.remove(&number).is_some();
+                let first = calls.ended.insert(number);
+                if was_open {
+                    return;
                 }
+                let fault = match (first, calls.begun) {
+                    (false, _) => "finished twice",
+                    (true, true) => "finished and never received",
+                    (true, false) => return self.report.before_the_log += 1,
+                };
+                self.violate(fault, path, line, name(number, &session, &id));
             }
         }
     }
 
-    fn end_in_order(&mut self, path: &Path, line: u64) {
-        for call in std::mem::take(&mut self.open).into_values() {
+    fn begin(&mut self, boot: String, after: Option<String>) {
+        self.report.boots += 1;
+        if let Some(before) = after.and_then(|before| self.boots.get_mut(&before)) {
+            before.handed_over = true;
+        }
+        let calls = self.boots.entry(boot.clone()).or_default();
+        (calls.begun, calls.turn) = (true, self.report.boots);
+        self.boot = boot;
+    }
+
+    fn end_in_order(&mut self, boot: &str, path: &Path, line: u64) {
+        let calls = self.boots.insert(
+            boot.to_owned(),
+            Calls {
+                begun: true,
+                ..Calls::default()
+            },
+        );
+        for call in calls.unwrap_or_default().open.into_values() {
             let named = name(call.number, &call.session, &call.request_id);
             self.violate(
                 "without an end in a daemon that ended in order",
@@ -239,14 +265,6 @@ impl Proof {
                 named,
             );
         }
-        self.ended.clear();
-        self.boot = "-".to_owned();
-    }
-
-    fn interrupt(&mut self) {
-        let open = std::mem::take(&mut self.open);
-        self.report.interrupted.extend(open.into_values());
-        self.ended.clear();
     }
 
     fn violate(&mut self, fault: &'static str, path: &Path, line: u64, call: String) {
@@ -259,11 +277,16 @@ impl Proof {
     }
 
     fn conclude(mut self, running: bool) -> Report {
-        if running {
-            let open = std::mem::take(&mut self.open);
-            self.report.open.extend(open.into_values());
+        let mut boots: Vec<_> = std::mem::take(&mut self.boots).into_iter().collect();
+        boots.sort_by_key(|(_, calls)| calls.turn);
+        for (boot, calls) in boots {
+            let lives = running && (boot == self.boot || calls.handed_over);
+            let to = match lives {
+                true => &mut self.report.open,
+                false => &mut self.report.interrupted,
+            };
+            to.extend(calls.open.into_values());
         }
-        self.interrupt();
         self.report
     }
 }

@@ -190,3 +190,45 @@ fn no_log_yet_proves_nothing_and_is_clean() {
     let report = Log::new(&[]).check(false);
     assert!(report.is_clean() && report.files.is_empty());
 }
+
+/// A line that says of which boot it is.
+fn of(line: String, boot: &str) -> String {
+    format!("{line} boot={boot}")
+}
+
+#[test]
+fn r44_two_boots_that_write_side_by_side_are_told_apart() {
+    let heir = format!("{} after=a", boot("b"));
+    let lines = [
+        boot("a"),
+        of(received("1"), "a"),
+        of(received("2"), "a"),
+        heir,
+        of(received("1"), "b"),
+        of(finished("1"), "a"),
+        of(finished("1"), "b"),
+        of(finished("2"), "a"),
+        shutdown("a"),
+        of(received("2"), "b"),
+    ];
+    for written in 0..=lines.len() {
+        let report = Log::one(&lines[..written]).check(true);
+        assert!(report.is_clean(), "{written}: {report:?}");
+        assert!(report.interrupted.is_empty(), "{written}: {report:?}");
+    }
+    assert_eq!(
+        ids(&Log::one(&lines[..5]).check(true).open),
+        ["1", "2", "1"]
+    );
+    assert_eq!(ids(&Log::one(&lines).check(true).open), ["2"]);
+    // Handed over and killed: nobody is left who could end it.
+    let report = Log::one(&lines[..5]).check(false);
+    assert_eq!(
+        (ids(&report.interrupted), report.open.len()),
+        (vec!["1", "2", "1"], 0)
+    );
+    // A second end is one, whoever is the newest.
+    let twice = [&lines[..8], &[of(finished("2"), "a")]].concat();
+    let report = Log::one(&twice).check(true);
+    assert_eq!(report.violations[0].fault, "finished twice");
+}

@@ -30,6 +30,8 @@ pub struct Boot {
     pub pid: u32,
     /// Its version.
     pub version: String,
+    /// The run that gave its home to this one, and may still finish calls beside it.
+    pub after: Option<BootId>,
 }
 
 /// `ws_daemon.log`: a daemon began.
@@ -38,6 +40,9 @@ pub fn boot(out: &mut Vec<u8>, stamps: &mut Stamps, at: UnixMillis, boot: &Boot)
     value(out, "boot", boot.boot_id.as_str());
     number(out, "pid", u64::from(boot.pid), "");
     value(out, "version", &boot.version);
+    if let Some(after) = &boot.after {
+        value(out, "after", after.as_str());
+    }
     out.push(b'\n');
 }
 
@@ -49,12 +54,13 @@ pub fn shutdown(out: &mut Vec<u8>, stamps: &mut Stamps, at: UnixMillis, boot: &B
 }
 
 /// `ws_daemon.log`: a call came in.
-pub fn received(out: &mut Vec<u8>, stamps: &mut Stamps, call: &CallFacts) {
+pub fn received(out: &mut Vec<u8>, stamps: &mut Stamps, boot: &Boot, call: &CallFacts) {
     head(out, stamps, call.received_at, "INFO", "received");
     who(out, call);
     number(out, "args", call.args_bytes, "B");
     out.extend_from_slice(b" sha=");
     push_hex(out, call.args_hash);
+    value(out, "boot", boot.boot_id.as_str());
     if let Some(arguments) = &call.arguments {
         out.extend_from_slice(b" arguments=");
         push_json(out, arguments.get(), MAX_ARGUMENTS);
@@ -63,7 +69,7 @@ pub fn received(out: &mut Vec<u8>, stamps: &mut Stamps, call: &CallFacts) {
 }
 
 /// `ws_daemon.log`: a call ended.
-pub fn finished(out: &mut Vec<u8>, stamps: &mut Stamps, end: &FinishedRecord) {
+pub fn finished(out: &mut Vec<u8>, stamps: &mut Stamps, boot: &Boot, end: &FinishedRecord) {
     let level = match end.outcome {
         Outcome::Ok => "INFO",
         Outcome::Internal => "ERROR",
@@ -83,6 +89,7 @@ pub fn finished(out: &mut Vec<u8>, stamps: &mut Stamps, end: &FinishedRecord) {
         None => out.push(b'-'),
     }
     number(out, "bytes", end.result_bytes, "");
+    value(out, "boot", boot.boot_id.as_str());
     if let Some(error) = &end.error {
         value(out, "code", error.code.as_str());
         out.extend_from_slice(b" error=");

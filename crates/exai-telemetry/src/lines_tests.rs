@@ -43,6 +43,7 @@ fn this_boot() -> Boot {
         boot_id: BootId::from("b-1"),
         pid: 4711,
         version: "0.1.0".to_owned(),
+        after: None,
     }
 }
 
@@ -66,23 +67,36 @@ fn readable_lines() {
         )),
         "2025-11-21 02:47:59 INFO calls: boot boot=b-1 pid=4711 version=0.1.0"
     );
+    let heir = Boot {
+        after: Some(BootId::from("b-0")),
+        ..this_boot()
+    };
     assert_eq!(
-        written(|out| received(out, &mut stamps, &call())),
-        "2025-11-21 02:48:00 INFO calls: received call=12 id=r-1 session=s-1 client=\"vs code\" tool=chat \
-         args=123B sha=0123456789abcdef"
+        written(|out| boot(out, &mut stamps, UnixMillis(1_763_693_279_000), &heir)),
+        "2025-11-21 02:47:59 INFO calls: boot boot=b-1 pid=4711 version=0.1.0 after=b-0"
     );
     assert_eq!(
-        written(|out| finished(out, &mut stamps, &end(call(), Outcome::Ok, None))),
+        written(|out| received(out, &mut stamps, &this_boot(), &call())),
+        "2025-11-21 02:48:00 INFO calls: received call=12 id=r-1 session=s-1 client=\"vs code\" tool=chat \
+         args=123B sha=0123456789abcdef boot=b-1"
+    );
+    assert_eq!(
+        written(|out| finished(
+            out,
+            &mut stamps,
+            &this_boot(),
+            &end(call(), Outcome::Ok, None)
+        )),
         "2025-11-21 02:48:01 INFO calls: finished call=12 id=r-1 session=s-1 client=\"vs code\" tool=chat \
-         outcome=ok queue=0.012ms run=1457.001ms bytes=77"
+         outcome=ok queue=0.012ms run=1457.001ms bytes=77 boot=b-1"
     );
     let error = WireError::new(Code::OverCapacity, "no room;\ntry again");
     let mut refused = end(call(), Outcome::OverCapacity, Some(error));
     refused.run_us = None;
     assert_eq!(
-        written(|out| finished(out, &mut stamps, &refused)),
+        written(|out| finished(out, &mut stamps, &this_boot(), &refused)),
         "2025-11-21 02:48:01 WARNING calls: finished call=12 id=r-1 session=s-1 client=\"vs code\" \
-         tool=chat outcome=over_capacity queue=0.012ms run=- bytes=77 code=OVER_CAPACITY \
+         tool=chat outcome=over_capacity queue=0.012ms run=- bytes=77 boot=b-1 code=OVER_CAPACITY \
          error=\"no room;\\ntry again\""
     );
     assert_eq!(
@@ -190,8 +204,8 @@ fn s13_a_line_stays_a_line_and_stays_bounded_whatever_is_in_it() {
     };
     let mut stamps = Stamps::default();
     let lines = [
-        written(|out| received(out, &mut stamps, &end.call)),
-        written(|out| finished(out, &mut Stamps::default(), &end)),
+        written(|out| received(out, &mut stamps, &this_boot(), &end.call)),
+        written(|out| finished(out, &mut Stamps::default(), &this_boot(), &end)),
         written(|out| metrics(out, &this_boot(), &end)),
         written(|out| calls(out, &this_boot(), &end)),
         written(|out| failures(out, &this_boot(), &end)),
@@ -230,7 +244,7 @@ fn s13_arguments_are_written_only_where_the_record_holds_them() {
     let small = with("{\"prompt\":\n \"hi\"}".to_owned());
     let value: serde_json::Value = serde_json::from_str(&line(&small)).unwrap();
     assert_eq!(value["arguments"]["prompt"], "hi");
-    let shown = written(|out| received(out, &mut Stamps::default(), &small.call));
+    let shown = written(|out| received(out, &mut Stamps::default(), &this_boot(), &small.call));
     assert!(
         shown.ends_with("arguments=\"{\\\"prompt\\\":\\n \\\"hi\\\"}\""),
         "{shown}"

@@ -66,7 +66,9 @@ impl RecordFiles {
         self.daemon_log.owes() || files.into_iter().any(RotatingFile::owes)
     }
 
-    fn faults(&self) -> Vec<Arc<WriteFaults>> {
+    /// What goes wrong with each, from now on.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Arc<WriteFaults>> {
         let files = [&self.metrics, &self.calls, &self.failures, &self.progress];
         let own = files.into_iter().map(RotatingFile::faults);
         std::iter::once(self.daemon_log.faults())
@@ -265,7 +267,7 @@ impl Writer {
             ..
         } = self;
         match record {
-            Record::Received(call) => lines::received(&mut buffers.daemon_log, stamps, call),
+            Record::Received(call) => lines::received(&mut buffers.daemon_log, stamps, boot, call),
             Record::Progress(said) => lines::progress(&mut buffers.progress, said),
             Record::Finished(end) => {
                 for said in &end.late_progress {
@@ -274,7 +276,7 @@ impl Writer {
                 if end.progress_left_out > 0 {
                     lines::left_out(&mut buffers.progress, end);
                 }
-                lines::finished(&mut buffers.daemon_log, stamps, end);
+                lines::finished(&mut buffers.daemon_log, stamps, boot, end);
                 lines::metrics(&mut buffers.metrics, boot, end);
                 lines::calls(&mut buffers.calls, boot, end);
                 if end.outcome != Outcome::Ok {

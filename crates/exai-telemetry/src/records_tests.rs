@@ -58,6 +58,7 @@ fn start(logs: &Path, depth: usize) -> (mpsc::Sender<Record>, RecordWriter) {
         boot_id: BootId::from("b"),
         pid: 1,
         version: "0".to_owned(),
+        after: None,
     };
     let clock: WallClock = Arc::new(|| UnixMillis(500));
     (

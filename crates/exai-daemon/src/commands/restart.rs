@@ -1,7 +1,8 @@
-//! `restart`: stop, then start. The owner's wish for no daemon is not noted in between; instead
-//! the starters' lock is held throughout, so that no window brings up its own daemon, with its
-//! own environment, before we bring up ours. Settings that would refuse the start refuse it
-//! before anything is stopped.
+//! `restart`: a new daemon takes the home over from the running one, which finishes its calls;
+//! if it fails, the running one goes on. Where that cannot be: stop, then start. The owner's
+//! wish for no daemon is not noted in between; instead the starters' lock is held throughout, so
+//! that no window brings up its own daemon, with its own environment, before we bring up ours.
+//! Settings that would refuse the start refuse it before anything is stopped.
 
 use super::{start, stop};
 use crate::{
@@ -9,24 +10,38 @@ use crate::{
     context::Context,
     dial,
     exit::Code,
-    output,
+    output, succession,
 };
 use anyhow::Result;
+use std::path::Path;
 
 pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
+    replace(context, options, None).await
+}
+
+/// With the daemon of another program, where one is named.
+pub(super) async fn replace(
+    context: &Context,
+    options: &Stop,
+    program: Option<&Path>,
+) -> Result<Code> {
     super::warn_of_settings(context);
     context.home.prepare()?;
     // As with the settings: what would refuse the start refuses it before anything is stopped.
     dial::target(context).await?;
     let lock = start::only_starter(context).await?;
-    match stop::end(context, options).await? {
-        stop::Ended::NotRunning => {}
-        _ => output::line("ws_daemon: stopped")?,
-    }
-    let options = Start {
+    let start = Start {
         quiet: false,
         autostart: false,
         wait: 15.0,
     };
-    start::run_alone(context, &options, lock).await
+    let is_patient = !options.force && options.drain.is_none();
+    if is_patient && succession::is_offered(&context.home) {
+        return start::succeed(context, &start, program, lock).await;
+    }
+    match stop::end(context, options).await? {
+        stop::Ended::NotRunning => {}
+        _ => output::line("ws_daemon: stopped")?,
+    }
+    start::run_alone(context, &start, program, lock).await
 }

@@ -4,8 +4,8 @@ use crate::{context::Context, output, run};
 use anyhow::Result;
 use std::process::ExitCode;
 
-pub(super) fn run(context: Context, detached: bool) -> Result<ExitCode> {
-    if !detached {
+pub(super) fn run(context: Context, options: run::Options) -> Result<ExitCode> {
+    if !options.detached {
         super::warn_of_settings(&context);
         output::hint(format!(
             "ws_daemon: in the foreground | home {} | log {} | Ctrl-C ends it",
@@ -13,5 +13,5 @@ pub(super) fn run(context: Context, detached: bool) -> Result<ExitCode> {
             context.home.daemon_log().display()
         ));
     }
-    run::daemon(context.home, context.loaded, run::Options { detached })
+    run::daemon(context.home, context.loaded, options)
 }

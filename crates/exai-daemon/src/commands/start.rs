@@ -7,9 +7,9 @@ use crate::{
     dial::Places,
     exit::{self, Code},
     lifecycle::{
-        identity::lock_is_held,
+        identity::{is_alive, lock_is_held},
         port_fault::port_fault,
-        spawn::{self, Spawned, tail},
+        spawn::{self, Spawned, Which, tail},
     },
     output,
     probe::{Answer, probe},
@@ -17,10 +17,11 @@ use crate::{
 use anyhow::{Context as _, Result};
 use exai_client::Target;
 use exai_config::rendezvous;
-use exai_protocol::hello::ServerInfo;
+use exai_protocol::{endpoint::Endpoint, hello::ServerInfo};
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{Read as _, Seek as _, SeekFrom},
+    path::Path,
     time::Duration,
 };
 use tokio::time::{Instant, sleep};
@@ -29,6 +30,8 @@ use tokio::time::{Instant, sleep};
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a daemon that is on its way down may take before a new one is tried.
 const PREDECESSOR: Duration = Duration::from_secs(40);
+/// How long a command waits to see the daemon before go.
+const FAREWELL: Duration = Duration::from_millis(1500);
 /// Starts in a row when somebody else held the home for a moment.
 const TRIES: u32 = 3;
 
@@ -77,7 +80,7 @@ pub(super) async fn bring_up(context: &Context, options: &Start) -> Result<Up> {
         Ok(lock) => lock,
         Err(up) => return Ok(up),
     };
-    bring_up_alone(context, options, lock).await
+    bring_up_alone(context, options, None, lock).await
 }
 
 /// Becomes the only starter of this home, whatever answers now: for who is about to end it.
@@ -87,12 +90,73 @@ pub(super) async fn only_starter(context: &Context) -> Result<File> {
 }
 
 /// The same as [`run`], for who already is the only starter.
-pub(super) async fn run_alone(context: &Context, options: &Start, lock: File) -> Result<Code> {
+pub(super) async fn run_alone(
+    context: &Context,
+    options: &Start,
+    program: Option<&Path>,
+    lock: File,
+) -> Result<Code> {
     rendezvous::clear_stopped(&context.home).context("cannot remove the stopped marker")?;
-    told(&bring_up_alone(context, options, lock).await?, options)
+    told(
+        &bring_up_alone(context, options, program, lock).await?,
+        options,
+    )
 }
 
-async fn bring_up_alone(context: &Context, options: &Start, _lock: File) -> Result<Up> {
+/// Starts a daemon that takes the home over from the running one. If it fails, that one goes
+/// on, and the error says both.
+pub(super) async fn succeed(
+    context: &Context,
+    options: &Start,
+    program: Option<&Path>,
+    _lock: File,
+) -> Result<Code> {
+    let before = rendezvous::read(&context.home).ok().flatten();
+    let which = Which {
+        program,
+        succeeds: true,
+    };
+    let patience = Duration::from_secs_f64(options.wait);
+    let up = match attempt(context, patience, &which).await {
+        Ok(Some(up)) => up,
+        Ok(None) => return Err(goes_on("it found nothing to take over", before.as_ref())),
+        Err(error) => return Err(goes_on(&exit::told(&error), before.as_ref())),
+    };
+    let code = told(&up, options)?;
+    if let Some(before) = before {
+        farewell(&before).await;
+    }
+    Ok(code)
+}
+
+fn goes_on(why: &str, before: Option<&Endpoint>) -> anyhow::Error {
+    let pid = before.map_or_else(String::new, |record| format!(" (pid {})", record.pid));
+    exit::START_FAILED.because(format!(
+        "no new daemon took over; the running one{pid} goes on, and no call was lost\n{why}"
+    ))
+}
+
+/// Without calls the one before ends at once; a script that counts processes should not see it.
+async fn farewell(before: &Endpoint) {
+    let began = Instant::now();
+    while is_alive(before) == Some(true) {
+        if began.elapsed() > FAREWELL {
+            let pid = before.pid;
+            output::hint(format!(
+                "the daemon before it (pid {pid}) finishes its running calls, then ends by itself"
+            ));
+            return;
+        }
+        sleep(LOOK).await;
+    }
+}
+
+async fn bring_up_alone(
+    context: &Context,
+    options: &Start,
+    program: Option<&Path>,
+    _lock: File,
+) -> Result<Up> {
     let patience = Duration::from_secs_f64(options.wait);
     heed_the_owner(context, options)?;
     if let Some(up) = answering(context).await? {
@@ -102,12 +166,16 @@ async fn bring_up_alone(context: &Context, options: &Start, _lock: File) -> Resu
         return Ok(up);
     }
     port_is_free(context).await?;
+    let which = Which {
+        program,
+        succeeds: false,
+    };
     for _ in 1..TRIES {
-        if let Some(up) = attempt(context, patience).await? {
+        if let Some(up) = attempt(context, patience, &which).await? {
             return Ok(up);
         }
     }
-    let last = attempt(context, patience).await?;
+    let last = attempt(context, patience, &which).await?;
     last.ok_or_else(|| {
         exit::START_FAILED.because(
             "another process holds this home and does not answer; see `exai-daemon status`, then \
@@ -245,13 +313,13 @@ async fn port_is_free(context: &Context) -> Result<()> {
 }
 
 /// One spawn. `None`: somebody else held the home at that moment.
-async fn attempt(context: &Context, patience: Duration) -> Result<Option<Up>> {
+async fn attempt(context: &Context, patience: Duration, which: &Which<'_>) -> Result<Option<Up>> {
     let log_from = context
         .home
         .daemon_log()
         .metadata()
         .map_or(0, |meta| meta.len());
-    let mut spawned = spawn::daemon(context)?;
+    let mut spawned = spawn::daemon(context, which)?;
     let pid = spawned.child.id();
     let began = Instant::now();
     let mut ticker = output::Ticker::new();

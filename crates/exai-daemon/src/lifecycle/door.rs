@@ -3,9 +3,9 @@
 
 use crate::{control::Daemon, lifecycle::tcp};
 use exai_config::{Home, settings::Network};
-use exai_server::Server;
+use exai_server::{Caller, Listener, Server};
 use std::io;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 #[cfg(unix)]
@@ -31,7 +31,6 @@ impl Door {
     /// A second descriptor of the listening socket: who is given it can go on accepting where
     /// this process stops, with nobody turned away in between.
     #[cfg(unix)]
-    #[expect(dead_code, reason = "the hand-over to a successor lends all of them")]
     pub(crate) fn lend(&self) -> io::Result<OwnedFd> {
         match self {
             Self::Tcp(listener) => listener.as_fd().try_clone_to_owned(),
@@ -41,7 +40,6 @@ impl Door {
 
     /// The door a descriptor was lent of.
     #[cfg(unix)]
-    #[expect(dead_code, reason = "the successor makes its list of what it was lent")]
     pub(crate) fn adopt(lent: OwnedFd) -> io::Result<Self> {
         if let Some(socket) = Socket::adopt(&lent)? {
             return Ok(Self::Unix(socket));
@@ -108,9 +106,10 @@ fn with_socket(_: &Home, doors: Vec<Door>) -> (Vec<Door>, Option<String>) {
     (doors, None)
 }
 
-/// Serves all of them until `closing`.
+/// Serves all of them until `closing`, while the gate is open.
 pub(crate) fn serve(
     doors: Vec<Door>,
+    gate: &watch::Receiver<bool>,
     server: &Server<Daemon>,
     tasks: &TaskTracker,
     closing: &CancellationToken,
@@ -119,9 +118,46 @@ pub(crate) fn serve(
     for door in doors {
         let (server, closing, goodbye) = (server.clone(), closing.clone(), goodbye.clone());
         match door {
-            Door::Tcp(port) => tasks.spawn(exai_server::serve(port, server, closing, goodbye)),
+            Door::Tcp(listener) => {
+                let gate = gate.clone();
+                let gated = Gated { listener, gate };
+                tasks.spawn(exai_server::serve(gated, server, closing, goodbye))
+            }
             #[cfg(unix)]
-            Door::Unix(socket) => tasks.spawn(exai_server::serve(socket, server, closing, goodbye)),
+            Door::Unix(listener) => {
+                let gate = gate.clone();
+                let gated = Gated { listener, gate };
+                tasks.spawn(exai_server::serve(gated, server, closing, goodbye))
+            }
         };
+    }
+}
+
+/// A listener that accepts while its gate is open; whoever comes meanwhile waits in the system's
+/// backlog, for us or for whom the listener is passed to.
+pub(crate) struct Gated<L> {
+    pub(crate) listener: L,
+    pub(crate) gate: watch::Receiver<bool>,
+}
+
+impl<L: Listener> Listener for Gated<L> {
+    type Stream = L::Stream;
+
+    fn caller(stream: &L::Stream) -> Caller {
+        L::caller(stream)
+    }
+
+    async fn accept(&mut self) -> io::Result<L::Stream> {
+        let mut closes = self.gate.clone();
+        loop {
+            if self.gate.wait_for(|open| *open).await.is_err() {
+                // Nobody is left who could open it.
+                return std::future::pending().await;
+            }
+            tokio::select! {
+                accepted = self.listener.accept() => return accepted,
+                _ = closes.wait_for(|open| !open) => {}
+            }
+        }
     }
 }

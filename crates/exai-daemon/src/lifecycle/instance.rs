@@ -1,7 +1,7 @@
 //! One daemon a home. An OS lock held for life decides, never a file's contents; the pid file
 //! and the endpoint record are hints for others, removed only while they still name us.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use exai_config::{Home, atomic, rendezvous};
 use exai_protocol::endpoint::Endpoint;
 use std::{
@@ -13,7 +13,8 @@ use std::{
 /// Proof that this process is the home's daemon; gives the lock back by ending.
 pub(crate) struct Instance {
     home: Home,
-    lock: Mutex<File>,
+    /// `None` once it is another daemon's alone.
+    lock: Mutex<Option<File>>,
 }
 
 /// Another process holds the home now.
@@ -26,8 +27,35 @@ impl Instance {
         let lock = lock(home)?;
         Ok(lock.map(|lock| Self {
             home: home.clone(),
-            lock: Mutex::new(lock),
+            lock: Mutex::new(Some(lock)),
         }))
+    }
+
+    /// The home of a daemon that gives it to us, with its lock.
+    pub(crate) fn inherit(home: &Home, lock: File) -> Result<Self> {
+        if !same_file(&lock, &home.lock_file()) {
+            bail!(
+                "what was passed on is not the lock of {}",
+                home.root().display()
+            );
+        }
+        Ok(Self {
+            home: home.clone(),
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    /// The lock, for another daemon to hold beside us.
+    #[cfg(unix)]
+    pub(crate) fn lock_to_pass(&self) -> Result<std::os::fd::OwnedFd> {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = lock.as_ref().context("this home is given away")?;
+        Ok(lock.try_clone()?.into())
+    }
+
+    /// The home is the other one's now; the lock is held on by it.
+    pub(crate) fn let_go(&self) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Tells others where we are.
@@ -69,7 +97,8 @@ impl Instance {
     /// Whether the lock we hold is the one that others would find.
     fn lock_is_visible(&self) -> bool {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        same_file(&lock, &self.home.lock_file())
+        lock.as_ref()
+            .is_some_and(|lock| same_file(lock, &self.home.lock_file()))
     }
 
     /// False when another process was faster.
@@ -77,7 +106,9 @@ impl Instance {
         self.home.prepare()?;
         if !self.lock_is_visible() {
             match lock(&self.home)? {
-                Some(new) => *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = new,
+                Some(new) => {
+                    *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
+                }
                 None => return Ok(false),
             }
         }

@@ -25,8 +25,12 @@ pub(crate) async fn health(daemon: Arc<Daemon>, path: PathBuf, interval: Duratio
     loop {
         let mut changes = changes(daemon.engine());
         let (snapshot, file) = (daemon.snapshot(), path.clone());
-        let written =
-            tokio::task::spawn_blocking(move || health_file::write(&file, &snapshot)).await;
+        let writer = Arc::clone(&daemon);
+        let written = tokio::task::spawn_blocking(move || match writer.is_still() {
+            true => Ok(()),
+            false => health_file::write(&file, &snapshot),
+        })
+        .await;
         let failed = !matches!(written, Ok(Ok(())));
         if failed && !failing {
             tracing::error!(path = %path.display(), "cannot write the health file");
@@ -40,6 +44,9 @@ pub(crate) async fn health(daemon: Arc<Daemon>, path: PathBuf, interval: Duratio
 
 /// The last file of a life, so that nobody takes the one before for a sign of it.
 pub(crate) fn last(daemon: &Daemon, path: &std::path::Path) {
+    if daemon.is_still() {
+        return;
+    }
     let mut health = daemon.snapshot();
     health.state = "stopped".to_owned();
     if let Err(error) = health_file::write(path, &health) {
@@ -87,6 +94,9 @@ pub(crate) async fn sample(
         engine.sweep();
         let (instance, endpoint) = (Arc::clone(&instance), endpoint.clone());
         let daemon = Arc::clone(&daemon);
+        if daemon.is_still() {
+            continue;
+        }
         // File work; its outcome is in the log.
         let _ = tokio::task::spawn_blocking(move || match instance.keep_published(&endpoint) {
             Ok(()) => daemon.keep_token(),

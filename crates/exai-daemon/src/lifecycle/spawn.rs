@@ -21,6 +21,15 @@ pub(crate) struct Spawned {
     pub(crate) last_words: PathBuf,
 }
 
+/// Which daemon is started.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Which<'a> {
+    /// Its file, where it is not this program's own.
+    pub(crate) program: Option<&'a Path>,
+    /// It takes the home over from the one that has it.
+    pub(crate) succeeds: bool,
+}
+
 /// A command for this machine's own programs only; the single place that makes one.
 #[expect(
     clippy::disallowed_methods,
@@ -43,8 +52,11 @@ pub(crate) fn quiet(program: &str, args: &[&str]) -> io::Result<std::process::Ex
 
 /// Starts the daemon of this home as a process of its own: nothing of ours is its input or
 /// output, its folder is the root, and it leaves our session as its first act.
-pub(crate) fn daemon(context: &Context) -> Result<Spawned> {
-    let program = own_file().context("cannot find this program's own file")?;
+pub(crate) fn daemon(context: &Context, which: &Which<'_>) -> Result<Spawned> {
+    let program = match which.program {
+        Some(program) => program.to_owned(),
+        None => own_file().context("cannot find this program's own file")?,
+    };
     let home = context.home.root();
     let last_words = context.home.logs().join("ws_daemon.start.log");
     let stderr = private_log(&last_words)
@@ -58,6 +70,9 @@ pub(crate) fn daemon(context: &Context) -> Result<Spawned> {
     // Whoever starts it may be an agent that an exai runs as a model. The mark is for what such an
     // agent starts; a daemon serves everybody, for weeks.
     run.env_remove(INSIDE);
+    if which.succeeds {
+        run.arg("--succeed");
+    }
     run.stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(stderr);

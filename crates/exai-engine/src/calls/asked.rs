@@ -26,20 +26,26 @@ pub(super) struct Question {
     pub(super) promised: bool,
 }
 
+/// Where a call goes on that was entered.
+pub(super) enum Way {
+    Here,
+    Elsewhere { runs: bool },
+}
+
 /// Enters the call, which may end it.
 pub(super) async fn enter(
     engine: &Engine,
     call: &Call,
-    question: Question,
+    question: &Question,
     starts: bool,
     guard: &mut Guard,
-) -> Result<(), End> {
+) -> Result<Way, End> {
     let forgotten = question.expired;
     let entering = Entering {
         key: call.key.clone(),
         facts: Arc::clone(&call.facts),
         args_hash: call.asked.arguments,
-        arguments: question.arguments,
+        arguments: Arc::clone(&question.arguments),
         repeatable: call.repeatable,
         operator: question.operator,
         timeout: question.timeout,
@@ -57,8 +63,9 @@ pub(super) async fn enter(
         }
         Entered::New(entry) => {
             guard.entered(entry);
-            Ok(())
+            Ok(Way::Here)
         }
+        Entered::Elsewhere { runs } => Ok(Way::Elsewhere { runs }),
         Entered::Finished(kept) => Err(End::Recalled(kept)),
         Entered::Left(kept, entry) => {
             guard.entered(entry);

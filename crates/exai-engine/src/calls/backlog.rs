@@ -4,7 +4,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 use tokio::sync::Notify;
 
@@ -19,6 +19,8 @@ pub(crate) struct Backlog {
     bytes: AtomicUsize,
     max_calls: usize,
     max_bytes: usize,
+    /// Nobody more, whatever room there is.
+    closed: AtomicBool,
     freed: Notify,
 }
 
@@ -36,6 +38,7 @@ impl Backlog {
             // One may always wait, or nobody would ever be woken.
             max_calls: max_calls.max(1),
             max_bytes: max_bytes.max(1),
+            closed: AtomicBool::new(false),
             freed: Notify::new(),
         })
     }
@@ -44,8 +47,19 @@ impl Backlog {
         self.calls.load(SeqCst)
     }
 
+    pub(crate) fn close(&self) {
+        self.closed.store(true, SeqCst);
+    }
+
+    pub(crate) fn open(&self) {
+        self.closed.store(false, SeqCst);
+        self.freed.notify_one();
+    }
+
     pub(crate) fn is_full(&self) -> bool {
-        self.calls.load(SeqCst) >= self.max_calls || self.bytes.load(SeqCst) >= self.max_bytes
+        self.closed.load(SeqCst)
+            || self.calls.load(SeqCst) >= self.max_calls
+            || self.bytes.load(SeqCst) >= self.max_bytes
     }
 
     /// For one that was let in while there was room: the bound may be passed by the calls that

@@ -429,6 +429,14 @@ impl Call {
         }
     }
 
+    pub(crate) fn is_watched_by(&self, peer: u64) -> bool {
+        let state = self.lock();
+        state
+            .watchers
+            .iter()
+            .any(|(watcher, _)| watcher.peer() == peer)
+    }
+
     /// How many wait for the end.
     pub(crate) fn watching(&self) -> u64 {
         self.lock().watchers.len() as u64

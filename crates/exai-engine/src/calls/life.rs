@@ -3,10 +3,10 @@
 
 use super::{
     Update,
-    asked::{Question, enter},
+    asked::{Question, Way, enter},
     backlog,
     call::{Call, Stop},
-    door, follow,
+    door, elsewhere, follow,
     guard::Guard,
     outcome::End,
     run,
@@ -15,6 +15,7 @@ use crate::{
     admission::{Admitted, Permit, Seat, Waiting},
     engine::Engine,
     events::Happening,
+    handing_over::OnItsWay,
     ports::{ledger::LedgerError, recorder::Reserved},
     progress::Said,
     tool::{Tool, ToolCall},
@@ -37,6 +38,7 @@ pub(super) async fn live(
     tool: Option<Arc<dyn Tool>>,
     asked_name: String,
     question: Question,
+    on_its_way: OnItsWay,
 ) {
     let received = Record::Received(Arc::clone(&call.facts));
     let reserved = match engine.recorder().try_receive(received) {
@@ -56,7 +58,7 @@ pub(super) async fn live(
             End::Refused(unknown_tool(&engine, &call, &asked_name)),
             None,
         ),
-        Some(tool) => through(&engine, &call, tool, question, &mut guard)
+        Some(tool) => through(&engine, &call, tool, (question, on_its_way), &mut guard)
             .await
             .unwrap_or_else(|end| (end, None)),
     };
@@ -92,7 +94,7 @@ async fn through(
     engine: &Arc<Engine>,
     call: &Arc<Call>,
     tool: Arc<dyn Tool>,
-    question: Question,
+    (question, on_its_way): (Question, OnItsWay),
     guard: &mut Guard,
 ) -> Result<(End, Option<Seat>), End> {
     if engine.is_draining() {
@@ -106,15 +108,24 @@ async fn through(
     // Where the permit is free, entering and starting are one step of the ledger.
     // What its client left behind may be at its end before this one could begin.
     let left = engine.calls().left_behind(call);
-    let place = match &call.share {
+    let mut place = match &call.share {
         None if left.is_none() => {
             Some(door::claim(engine, call, tool.spec(), bytes, &mut promised).await?)
         }
         _ => None,
     };
-    let starts = matches!(place, Some(Admitted::Now(_)));
-    enter(engine, call, question, starts, guard).await?;
+    let mut starts = matches!(place, Some(Admitted::Now(_)));
+    let mut entered = enter(engine, call, &question, starts, guard).await?;
+    drop(on_its_way);
     call.tell(&Update::Accepted);
+    while let Way::Elsewhere { runs } = entered {
+        // It needs no place here, unless its daemon dies.
+        (place, starts) = (None, false);
+        if let Some(end) = elsewhere::end_of(engine, call, runs).await {
+            return Err(end);
+        }
+        entered = enter(engine, call, &question, starts, guard).await?;
+    }
     if let Some(left) = left
         && let Some(end) = follow::left(engine, call, &left).await
     {

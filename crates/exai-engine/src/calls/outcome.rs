@@ -94,6 +94,20 @@ impl Finished {
         }
     }
 
+    /// The end of a call that was at work elsewhere while somebody waited for it here.
+    pub(crate) fn here(kept: &Self) -> Self {
+        Self {
+            tool: Arc::clone(&kept.tool),
+            outputs: kept.outputs.clone(),
+            structured: kept.structured.clone(),
+            usage: kept.usage.clone(),
+            error: kept.error.clone(),
+            recalled: false,
+            asked: kept.asked.clone(),
+            ..*kept
+        }
+    }
+
     /// The end of a call that never became more than a question.
     pub(crate) fn answer(facts: &CallFacts, error: WireError) -> Self {
         let asked = Asked {

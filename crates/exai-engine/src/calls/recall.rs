@@ -23,16 +23,21 @@ pub enum Remembered {
     Nothing,
 }
 
-/// A call of a daemon that is gone, as it was asked for.
-pub struct Revived(Open);
+/// A call of a daemon that is gone, as it was asked for; or of one that lives on to finish it.
+pub struct Revived {
+    open: Open,
+    /// It runs there.
+    runs: bool,
+}
 
 impl Remembered {
-    /// The state to tell; what is taken up again begins with waiting.
+    /// The state to tell; what is taken up again begins with waiting, unless it runs already.
     #[must_use]
     pub fn state(&self) -> CallState {
         match self {
             Self::Finished(_) => CallState::Finished,
             Self::Expired => CallState::Expired,
+            Self::Open(revived) if revived.runs => CallState::Running,
             Self::Open(_) => CallState::Queued,
             Self::Nothing => CallState::Unknown,
         }
@@ -61,7 +66,10 @@ impl Engine {
                 Remembered::Finished(finished)
             }
             Ok(Some(Recalled::Expired)) => Remembered::Expired,
-            Ok(Some(Recalled::Open(open))) => Remembered::Open(Revived(open)),
+            Ok(Some(Recalled::Open(open))) => Remembered::Open(Revived { open, runs: false }),
+            Ok(Some(Recalled::Elsewhere { open, runs })) => {
+                Remembered::Open(Revived { open, runs })
+            }
             Ok(None) => Remembered::Nothing,
             Err(error) => {
                 tracing::error!(%id, %error, "a call could not be looked up");
@@ -101,6 +109,9 @@ impl Engine {
             call.stop(Stop::Asked(reason.to_owned()));
             return known.state();
         }
+        if self.ledger().stop_elsewhere(&key, reason) {
+            return CallState::Running;
+        }
         match self.ledger().abandon(&key, reason).await {
             Ok(Some(true)) => CallState::Running,
             Ok(Some(false)) => CallState::Queued,
@@ -128,7 +139,7 @@ impl Engine {
         if self.backlog().is_full() {
             return Err(revived);
         }
-        let Revived(open) = revived;
+        let Revived { open, .. } = revived;
         let asked = Asked {
             tool: Arc::clone(&open.tool),
             arguments: open.args_hash,

@@ -104,7 +104,9 @@ impl Engine {
                     promised,
                 };
                 let engine = Arc::clone(self);
-                self.begin(life::live(engine, call, tool, submission.name, question));
+                let on_its_way = self.unwritten().one_more();
+                let name = submission.name;
+                self.begin(life::live(engine, call, tool, name, question, on_its_way));
             }
             (known, None) => self.meet(known, &key, &asked, &submission),
         }

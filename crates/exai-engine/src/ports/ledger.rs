@@ -8,6 +8,7 @@ use exai_protocol::{
     record::{CallFacts, FinishedRecord, ProgressRecord},
 };
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
 
 /// A step of the ledger.
 pub type LedgerFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + Send + 'a>>;
@@ -46,6 +47,17 @@ pub trait Ledger: Send + Sync + 'static {
     /// there was no such call.
     fn abandon<'a>(&'a self, _: &'a CallKey, _: &'a str) -> LedgerFuture<'a, Option<bool>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// News of a call that is [`Recalled::Elsewhere`], where they can be had: they may be lost,
+    /// its end is found here. Following ends with the receiver.
+    fn follow(&self, _: &CallKey) -> Option<mpsc::Receiver<News>> {
+        None
+    }
+
+    /// Asks for the end of such a call; false where nobody can be asked.
+    fn stop_elsewhere(&self, _: &CallKey, _: &str) -> bool {
+        false
     }
 
     /// A running call said something: evidence, should its daemon die. May be lost.
@@ -88,6 +100,12 @@ pub enum Entered {
     Other(Arc<str>),
     /// Its daemon died while it ran, and it must not run twice.
     Interrupted(Interrupted, Box<dyn Entry>),
+    /// Another daemon of this home lives on to finish it: it must not run here. Whether it runs
+    /// there already.
+    Elsewhere {
+        /// Or waits to.
+        runs: bool,
+    },
     /// An equal call of the same client ended after the client had stopped waiting, and nobody
     /// has taken its result: it is this call's.
     Left(Arc<Finished>, Box<dyn Entry>),
@@ -124,6 +142,29 @@ pub enum Recalled {
     Expired,
     /// Its daemon died before its end; entering it again decides what happens.
     Open(Open),
+    /// It has no end yet, and a daemon that gave its home away has it in hand.
+    Elsewhere {
+        /// As it was asked for.
+        open: Open,
+        /// Or waits to.
+        runs: bool,
+    },
+}
+
+/// What is heard of a call that goes on elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A sign of life, with words where there are any.
+    Progress {
+        /// See [`crate::calls::Update::Progress`].
+        stage: String,
+        /// See above.
+        message: String,
+    },
+    /// Streamed text.
+    Text(String),
+    /// It has ended, and the ledger knows how.
+    Ended,
 }
 
 /// A call without an end, as it was asked for.

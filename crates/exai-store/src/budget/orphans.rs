@@ -28,11 +28,12 @@ struct Orphan {
     call: ModelCall,
 }
 
-/// Settles those of every boot but ours, and forgets sums nobody will ask for.
+/// Settles those of every boot but ours and those that live, and forgets sums nobody will ask for.
 pub(crate) fn settle(db: &mut Connection, options: &Options) -> rusqlite::Result<()> {
     let at = (options.clock)();
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let orphans = read(&tx, options.boot.as_str())?;
+    let mut orphans = read(&tx, options.boot.as_str())?;
+    orphans.retain(|orphan| !(options.lives)(&orphan.boot));
     for orphan in &orphans {
         let open = Open {
             boot: &orphan.boot,

@@ -4,8 +4,9 @@
 use super::{
     Held,
     recall::{self, Found, Row},
+    stroke::{Stroke, Which},
 };
-use crate::money;
+use crate::{money, options::Lives};
 use exai_engine::ports::ledger::{Entering, Interrupted};
 use exai_protocol::UnixMillis;
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
@@ -22,6 +23,8 @@ pub(crate) enum Made {
     Expired,
     Other(Arc<str>),
     Interrupted(i64, Box<Interrupted>),
+    /// Another life of the daemon has it; whether it runs there.
+    Elsewhere(bool),
     Left(i64, Box<Row>),
 }
 
@@ -32,6 +35,7 @@ pub(crate) fn enter(
     call: &Entering,
     at: UnixMillis,
     left_since: i64,
+    lives: &Lives,
 ) -> rusqlite::Result<Made> {
     let left = left(db, call, left_since)?;
     if let Some(id) = insert(db, boot, call, at, left.is_some())? {
@@ -51,6 +55,9 @@ pub(crate) fn enter(
     Ok(match found {
         Found::Finished(row) => Made::Finished(row),
         Found::Expired(..) => Made::Expired,
+        Found::Open(open) if open.boot != boot && lives(&open.boot) => {
+            Made::Elsewhere(open.started)
+        }
         Found::Open(open) if !open.may_run() => {
             let evidence = recall::evidence(db, &call.key, &open)?;
             let starts = Entering {
@@ -162,7 +169,9 @@ fn take_over(
             boot: Arc::from(boot),
             entering: Arc::new(call.clone()),
         };
-        super::start(db, &held, money::sum_column(at.0))?;
+        let row = Which::of(&held);
+        let at = money::sum_column(at.0);
+        Stroke::Start { row, at }.write(db)?;
     }
     Ok(())
 }

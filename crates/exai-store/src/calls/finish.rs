@@ -4,12 +4,13 @@
 use super::{
     Held,
     result::{self, INLINE, Spill},
+    stroke::{End, Which},
 };
 use crate::{error::StoreError, job::Job, money};
 use exai_engine::ports::ledger::Ended;
 use exai_protocol::Outcome;
 use rusqlite::{Connection, ErrorCode, ffi, params};
-use std::{path::Path, sync::Arc};
+use std::{borrow::Cow, path::Path, sync::Arc};
 use tokio::sync::oneshot;
 
 /// Where a result goes.
@@ -97,47 +98,40 @@ impl Job for Finish {
 
 impl Finish {
     fn write(&self, db: &Connection) -> rusqlite::Result<()> {
+        let end = self.columns();
+        if end.write(db)? == 0 {
+            // The file was damaged since, and begun anew.
+            restore(db, &self.held)?;
+            end.write(db)?;
+        }
+        Ok(())
+    }
+
+    /// Written by the next daemon, where there is one.
+    pub(crate) fn columns(&self) -> End<'_> {
         let record = &self.end.record;
         let (text, file, kept) = match &self.body {
             Body::Nothing | Body::TooLarge => (None, None, 0),
-            Body::Row(text) => (Some(text.as_str()), None, text.len() as u64),
-            Body::File(spill) => (None, Some(spill.name.as_str()), spill.bytes),
+            Body::Row(text) => (Some(Cow::Borrowed(text.as_str())), None, text.len() as u64),
+            Body::File(spill) => (None, Some(Cow::Borrowed(spill.name.as_str())), spill.bytes),
         };
         // The tool's own end, not that it was too large for a frame.
         let error = self.end.result.error.as_ref();
         let outcome = error.map_or(Outcome::Ok, |error| error.code.outcome());
         let error = error.and_then(|error| serde_json::to_string(error).ok());
-        let at = money::sum_column(record.finished_at.0);
-        let left = self.end.left && error.is_none() && kept > 0;
-        let mut statement = db.prepare_cached(
-            "UPDATE calls SET state = 'finished', finished_at = ?2, outcome = ?3, error = ?4, \
-             queue_us = ?5, run_us = ?6, result_bytes = ?7, result = ?8, result_file = ?9, \
-             kept_bytes = ?10, left_at = ?11, arguments = NULL \
-             WHERE id = ?1 AND boot = ?12 AND number = ?13",
-        )?;
-        let mut write = || {
-            statement.execute(params![
-                self.held.id,
-                at,
-                outcome.as_str(),
-                error,
-                money::sum_column(record.queue_us),
-                record.run_us.map(money::sum_column),
-                money::sum_column(self.end.result.result_bytes() as u64),
-                text,
-                file,
-                money::sum_column(kept),
-                left.then_some(at),
-                &*self.held.boot,
-                self.held.number(),
-            ])
-        };
-        if write()? == 0 {
-            // The file was damaged since, and begun anew.
-            restore(db, &self.held)?;
-            write()?;
+        End {
+            row: Which::of(&self.held),
+            at: money::sum_column(record.finished_at.0),
+            outcome: Cow::Borrowed(outcome.as_str()),
+            left: self.end.left && error.is_none() && kept > 0,
+            error,
+            queue_us: money::sum_column(record.queue_us),
+            run_us: record.run_us.map(money::sum_column),
+            result_bytes: money::sum_column(self.end.result.result_bytes() as u64),
+            text,
+            file,
+            kept,
         }
-        Ok(())
     }
 }
 

@@ -23,14 +23,22 @@ impl Journal {
     /// Says what daemons that are gone have left open.
     pub async fn tell_what_is_open(&self) {
         let boot = std::sync::Arc::clone(&self.boot);
+        let lives = self.desk.lives.clone();
         let counted = self.store.read(move |db| {
-            db.query_row(
-                "SELECT COUNT(*) FILTER (WHERE state = 'accepted'), \
+            let mut statement = db.prepare(
+                "SELECT boot, COUNT(*) FILTER (WHERE state = 'accepted'), \
                  COUNT(*) FILTER (WHERE state = 'started') \
-                 FROM calls WHERE state <> 'finished' AND boot <> ?1",
-                [&*boot],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
-            )
+                 FROM calls WHERE state <> 'finished' AND boot <> ?1 GROUP BY boot",
+            )?;
+            let (mut waiting, mut interrupted) = (0, 0);
+            let mut rows = statement.query([&*boot])?;
+            while let Some(row) = rows.next()? {
+                if !lives(&row.get::<_, String>(0)?) {
+                    waiting += row.get::<_, i64>(1)?;
+                    interrupted += row.get::<_, i64>(2)?;
+                }
+            }
+            Ok((waiting, interrupted))
         });
         match counted.await {
             Ok((0, 0)) | Err(_) => {}

@@ -3,9 +3,10 @@
 use super::{Journal, refused};
 use crate::{
     calls::{
-        self, Held,
+        Held,
         finish::{Body, Finish},
         result::Spill,
+        stroke::{Stroke, Which},
     },
     error::StoreError,
     job::Task,
@@ -42,9 +43,22 @@ impl Standing {
 
     async fn started(&self) -> Result<(), StoreError> {
         let desk = &self.journal.desk;
+        let at = money::sum_column(desk.now().0);
+        let row = Which::of(&self.held);
+        if self
+            .journal
+            .kin
+            .written_by_heir(&Stroke::Start { row, at })
+            .await
+        {
+            return Ok(());
+        }
         let pass = desk.ask_room().await?;
-        let (held, at) = (self.held.clone(), money::sum_column(desk.now().0));
-        let work = move |db: &Connection| calls::start(db, &held, at);
+        let held = self.held.clone();
+        let work = move |db: &Connection| {
+            let row = Which::of(&held);
+            Stroke::Start { row, at }.write(db).map(|_| ())
+        };
         let (sender, answer) = oneshot::channel();
         let tell = move |done| {
             let _ = sender.send(done);
@@ -70,6 +84,31 @@ impl Standing {
         };
         journal.desk.submit(Box::new(finish), room);
         receipt
+    }
+
+    /// The next daemon writes it; where that one is gone, it is ours to write again.
+    async fn tell_heir(self, end: Ended, body: Body) -> Result<(), StoreError> {
+        let spilled = match &body {
+            Body::File(file) => {
+                let file = file.clone();
+                let written = tokio::task::spawn_blocking(move || file.write()).await;
+                matches!(written, Ok(Ok(())))
+            }
+            _ => true,
+        };
+        let finish = Finish {
+            held: self.held.clone(),
+            end,
+            body,
+            unwritten: !spilled,
+            told: None,
+        };
+        let step = Stroke::End(finish.columns());
+        if spilled && self.journal.kin.written_by_heir(&step).await {
+            return Ok(());
+        }
+        let Finish { end, body, .. } = finish;
+        self.hand_in(end, body, !spilled).await
     }
 
     /// A large result is written beside the writer, for whom it would be long; a few at a time,
@@ -102,6 +141,14 @@ impl Entry for Standing {
 
     fn finish(self: Box<Self>, end: Ended) -> LedgerFuture<'static, ()> {
         let body = Body::of(&end, &self.held, &self.journal.place);
+        if self.journal.kin.has_heir() {
+            let tasks = self.journal.tasks.clone();
+            let told = tasks.spawn(self.tell_heir(end, body));
+            return Box::pin(async move {
+                let told = told.await.map_err(|_| StoreError::closed());
+                told.and_then(|told| told).map_err(|error| refused(&error))
+            });
+        }
         let Body::File(file) = body else {
             let receipt = self.hand_in(end, body, false);
             return Box::pin(async move { receipt.await.map_err(|error| refused(&error)) });
@@ -122,7 +169,19 @@ impl Entry for Standing {
             room,
             held,
         } = *self;
-        let work = move |db: &Connection| calls::withdraw(db, &held);
+        // One that the next daemon does not get to hear of waits there for whoever asks.
+        let row = Which::of(&held);
+        if journal
+            .kin
+            .given_to_heir(&Stroke::Withdraw { row })
+            .is_some()
+        {
+            return;
+        }
+        let work = move |db: &Connection| {
+            let row = Which::of(&held);
+            Stroke::Withdraw { row }.write(db).map(|_| ())
+        };
         journal.desk.submit(Task::told(work, |_| {}), room);
     }
 }

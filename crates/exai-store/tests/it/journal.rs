@@ -124,6 +124,7 @@ pub(crate) async fn entered(
         Entered::Expired => "expired",
         Entered::Other(_) => "other",
         Entered::Interrupted(..) => "interrupted",
+        Entered::Elsewhere { .. } => "elsewhere",
         Entered::Left(..) => "left",
     })
 }

@@ -8,11 +8,15 @@ use std::collections::HashMap;
 pub(super) enum Event {
     Boot {
         boot: String,
+        /// The boot that gave its home to this one.
+        after: Option<String>,
     },
     Shutdown {
         boot: String,
     },
     Received {
+        /// Older versions do not say.
+        boot: Option<String>,
         call: u64,
         at: String,
         session: String,
@@ -20,6 +24,8 @@ pub(super) enum Event {
         tool: String,
     },
     Finished {
+        /// See above.
+        boot: Option<String>,
         call: u64,
         session: String,
         id: String,
@@ -40,11 +46,13 @@ pub(super) fn event(line: &str) -> Option<Event> {
     match event {
         "boot" => Some(Event::Boot {
             boot: take("boot")?,
+            after: take("after"),
         }),
         "shutdown" => Some(Event::Shutdown {
             boot: take("boot")?,
         }),
         "received" => Some(Event::Received {
+            boot: take("boot"),
             call: take("call")?.parse().ok()?,
             at: at.to_owned(),
             session: take("session")?,
@@ -52,6 +60,7 @@ pub(super) fn event(line: &str) -> Option<Event> {
             tool: take("tool")?,
         }),
         "finished" => Some(Event::Finished {
+            boot: take("boot"),
             call: take("call")?.parse().ok()?,
             session: take("session")?,
             id: take("id")?,
