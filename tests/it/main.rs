@@ -37,6 +37,7 @@ mod model_list;
 mod models;
 mod money;
 mod ollama;
+mod own_tools;
 mod profiles;
 mod provider_files;
 mod restarts;

@@ -116,6 +116,7 @@ async fn live(
         engine,
         daemon,
         ollama,
+        own,
     } = compose::compose(Materials {
         home: &home,
         settings: &loaded.settings,
@@ -187,6 +188,8 @@ async fn live(
         health_file: home.health_file(),
     })
     .context("no thread for the watchdog")?;
+    let follow = own.follow(Arc::clone(&engine));
+    chores.spawn(until(idle.clone(), follow));
     let edge = compose::edge(&loaded.settings, port);
     serve(doors, &engine, &daemon, edge, signals).await;
 
