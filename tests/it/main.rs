@@ -59,6 +59,7 @@ mod shim_progress;
 mod shim_slow;
 mod shim_stdout;
 mod shim_stranger;
+mod soak;
 mod storms;
 mod streamed;
 mod threads;
