@@ -119,6 +119,7 @@ fn settings() -> Settings {
         allowed_hosts: Vec::new(),
         port: 8765,
         compat_text: true,
+        accept_plain_token: false,
     }
 }
 
@@ -147,6 +148,7 @@ fn config() -> Config {
         log_arguments: false,
         never_coalesce: Vec::new(),
         max_result_bytes: usize::MAX,
+        open_folders: Vec::new(),
     }
 }
 
@@ -171,6 +173,14 @@ impl Keeper {
 impl Control for Keeper {
     fn authenticate(&self, token: &Secret) -> Option<Principal> {
         (token.expose() == TOKEN).then(|| Principal::new("local"))
+    }
+
+    fn tokens(&self) -> Vec<Secret> {
+        vec![Secret::new(TOKEN)]
+    }
+
+    fn owner(&self) -> Principal {
+        Principal::new("local")
     }
 
     fn rotate_token(&self, _: &Secret, _: &Secret) -> Result<(), String> {

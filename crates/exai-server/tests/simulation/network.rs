@@ -130,6 +130,8 @@ impl Dial for Network {
             port: 8765,
             host_header: None,
             token: Secret::new(crate::life::TOKEN),
+            plain: false,
+            socket: None,
         };
         Ok((stream, target))
     }
