@@ -2,6 +2,7 @@
 //! `.env.example`, `config/exai.toml` and the table in `config/README.md` are drawn from it, so
 //! that a setting cannot be documented and unread, or read and undocumented.
 
+mod answers;
 mod budgets;
 mod daemon;
 mod files;
@@ -35,6 +36,7 @@ pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
         .chain(watchdog::KEYS)
         .chain(files::KEYS)
         .chain(tools::KEYS)
+        .chain(answers::KEYS)
         .chain(shim::KEYS)
 }
 

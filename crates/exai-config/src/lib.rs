@@ -10,6 +10,7 @@ mod file;
 pub mod home;
 pub mod keys;
 pub mod load;
+pub mod own_tools;
 mod owner;
 pub mod platform;
 pub mod port_owner;

@@ -31,6 +31,8 @@ pub struct Settings {
     pub files: Files,
     /// Tools.
     pub tools: Tools,
+    /// What models answer.
+    pub answers: Answers,
     /// The stdio side.
     pub shim: Shim,
 }
@@ -107,6 +109,13 @@ pub struct Calls {
     pub disable_coalesce_for: Vec<String>,
     /// Whether results carry V1's `text`.
     pub compat_text: bool,
+}
+
+/// How models answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answers {
+    /// In which language; none: in that of the question.
+    pub locale: Option<String>,
 }
 
 /// What may be sent of the disk.

@@ -4,7 +4,7 @@
 use crate::{
     control::{Daemon, Facts, HomeLogs},
     funds::Funds,
-    limits, models, runner, surfaces,
+    limits, models, own_tools, runner, surfaces,
 };
 use anyhow::Result;
 use exai_config::{Home, Settings, TokenStore, Variables, token::Keyring};
@@ -73,6 +73,8 @@ pub(crate) struct Composed {
     pub(crate) daemon: Arc<Daemon>,
     /// To be watched while somebody follows it.
     pub(crate) ollama: Arc<Manager>,
+    /// Keeps the home's own tools true.
+    pub(crate) own: own_tools::Keeper,
 }
 
 /// Builds the daemon, with its tools, on the current runtime.
@@ -93,12 +95,15 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
         &mut warnings,
     )?;
     let ahead = surfaces::Ahead::read(materials.home, &settings.tools.profile, &mut warnings)?;
+    let language = own_tools::language(materials.home, settings, &mut warnings);
     // Those from before have been logged.
     let found = &warnings[materials.warnings.len()..];
     found.iter().for_each(|warning| tracing::warn!("{warning}"));
     let facts = facts(&materials, warnings.clone());
     let clock = Arc::clone(&facts.clock);
-    let daemon = Daemon::new(facts, keyring, store, materials.log_troubles);
+    let faults = own_tools::Faults::default();
+    let troubles = faults.beside(materials.log_troubles);
+    let daemon = Daemon::new(facts, keyring, store, troubles);
     let ports = Ports {
         boot_id: materials.boot_id,
         clock,
@@ -121,13 +126,27 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
             home: materials.home.clone(),
             warnings,
         }),
-        models,
+        models: match language {
+            Some((locale, words)) => exai_tools::language::speaking(models, &locale, words),
+            None => models,
+        },
         ollama: Some(Arc::clone(&ollama) as _),
         threads: Arc::clone(&materials.funds.threads),
     };
     let library = Library::new(Arc::clone(&tools.models), Arc::clone(&tools.threads));
     daemon.set_library(library);
-    engine.replace_tools("builtin", exai_tools::builtin(&tools));
+    let builtin = exai_tools::builtin(&tools);
+    let own = own_tools::Keeper {
+        home: materials.home.clone(),
+        taken: builtin
+            .iter()
+            .map(|tool| tool.spec().name().to_owned())
+            .collect(),
+        ports: tools,
+        faults,
+    };
+    engine.replace_tools("builtin", builtin);
+    own.begin(&engine);
     if materials.test_tools {
         engine.replace_tools("test", exai_tools::test_tools());
     }
@@ -138,6 +157,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
         engine,
         daemon,
         ollama,
+        own,
     })
 }
 

@@ -16,6 +16,7 @@ mod markdown;
 mod models;
 mod os;
 mod output;
+mod own_tools;
 mod probe;
 mod run;
 mod runner;

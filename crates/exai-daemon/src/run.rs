@@ -130,6 +130,7 @@ async fn live(
         engine,
         daemon,
         ollama,
+        own,
     } = compose::compose(Materials {
         home: &home,
         settings: &loaded.settings,
@@ -206,6 +207,8 @@ async fn live(
         health_file: home.health_file(),
     })
     .context("no thread for the watchdog")?;
+    let follow = own.follow(Arc::clone(&engine));
+    chores.spawn(until(idle.clone(), follow));
     let serving = Serving {
         home: &home,
         engine: &engine,

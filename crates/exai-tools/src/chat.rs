@@ -125,7 +125,7 @@ async fn answer(
 }
 
 /// An answer that was paid for is given, whether it can be kept or not.
-async fn keep(threads: &dyn Threads, open: &Open, said: Said, answer: &Answer) -> Kept {
+pub(crate) async fn keep(threads: &dyn Threads, open: &Open, said: Said, answer: &Answer) -> Kept {
     let said = Said {
         answer: Some(answer.turn.text.clone()),
         pin: Some(answer.pin()),

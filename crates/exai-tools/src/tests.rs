@@ -86,8 +86,15 @@ fn r15_names_and_schemas_suit_every_known_client() {
 fn hints_are_true() {
     for tool in crate::builtin(&ports(FakeLogs::default())) {
         // Those cost money or change something, so nobody may send them twice unasked.
-        let once = ["chat", "models_refresh", "models_test", "threads_import"]
-            .contains(&tool.spec().name())
+        let once = [
+            "chat",
+            "consensus",
+            "models_refresh",
+            "models_test",
+            "threads_import",
+            "tool_invoke",
+        ]
+        .contains(&tool.spec().name())
             || crate::workflow::names().any(|name| name == tool.spec().name());
         assert_eq!(tool.spec().repeatable(), !once, "{}", tool.spec().name());
     }
@@ -131,7 +138,10 @@ async fn what_is_marked_instant_needs_no_turn_of_the_loop() {
 async fn every_tool_ignores_unknown_arguments() {
     let ports = ports(FakeLogs::default());
     // Those have a `model` of their own, and nobody to ask here.
-    let asks = |name: &str| name == "chat" || crate::workflow::names().any(|one| one == name);
+    let asks = |name: &str| {
+        let others = ["chat", "consensus", "tool_invoke"].contains(&name);
+        others || crate::workflow::names().any(|one| one == name)
+    };
     let others = crate::entries().into_iter();
     for entry in others.filter(|entry| !asks(&entry.name)) {
         let answer = run(
@@ -371,7 +381,7 @@ async fn provider_capabilities_grow_on_request() {
             .await
             .unwrap(),
     );
-    assert_eq!(long["tools"].as_array().unwrap().len(), 14);
+    assert_eq!(long["tools"].as_array().unwrap().len(), 25);
     assert_eq!(long["providers"]["kimi"]["max_inflight"], 6);
     assert_eq!(long["providers"]["kimi"]["key_from"], "KIMI_API_KEY");
 }
@@ -396,7 +406,7 @@ async fn status_tells_load_warnings_test_tools_and_the_log() {
         "inflight=1/24",
         "test tools: registered",
         "warning: the token is empty",
-        "tools: activity, challenge",
+        "tools: activity, analyze, challenge",
         "probe: `exai-daemon models test NAME`",
         "doctor: 1 found\n- logs/ is not writable",
         "log:\nline 10\n",

@@ -19,6 +19,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// A client notices a death this late: until then it asks a daemon that is gone.
+const NOTICED: Duration = Duration::from_secs(2);
+
 /// Who made a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -167,9 +170,10 @@ impl Oracle {
             .into_values()
             .map(|made| {
                 let until = made.ended.unwrap_or_else(Instant::now);
-                let within = |at: &&Instant| (made.asked..=until).contains(*at);
+                let within = |at: &&Instant| made.asked <= **at + NOTICED && **at <= until;
                 let overlaps = |amnesia: &Amnesia| {
-                    amnesia.from <= until && amnesia.until.is_none_or(|end| end >= made.asked)
+                    amnesia.from <= until
+                        && amnesia.until.is_none_or(|end| end + NOTICED >= made.asked)
                 };
                 let (runs, named) = self.runs(&made.job);
                 let seen = verdict::Seen {

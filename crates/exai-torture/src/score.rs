@@ -68,10 +68,12 @@ impl Score {
 
     /// A promise was broken.
     pub(crate) fn broken(&self, what: impl Into<String>) {
+        let what = what.into();
+        crate::tell(&format!("BROKEN: {what}"));
         let mut inner = self.lock();
         inner.breaches += 1;
         if inner.broken.len() < KEPT {
-            inner.broken.push(what.into());
+            inner.broken.push(what);
         }
     }
 

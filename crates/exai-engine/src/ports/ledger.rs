@@ -181,7 +181,7 @@ pub struct Open {
     /// How long its client would wait.
     pub timeout: Option<Duration>,
     /// What is known of its runs so far; none of them may have ended it.
-    pub evidence: Interrupted,
+    pub evidence: Box<Interrupted>,
 }
 
 /// What is known of a run whose daemon died.

@@ -196,7 +196,7 @@ async fn r02_a_call_left_open_is_taken_up_by_whoever_asks() {
         arguments: Some(raw(r#"{"ms":10}"#)),
         operator: false,
         timeout: Some(secs(9)),
-        evidence: Interrupted::default(),
+        evidence: Box::default(),
     };
     *memory.recalls.lock().unwrap() = Some(Recalled::Open(open));
     for (id, stop, code) in [("1", None, None), ("2", Some("no"), Some(Code::Cancelled))] {

@@ -173,10 +173,10 @@ impl Ledger for Hand {
                     arguments: Some(line.arguments.as_ref().to_owned().into()),
                     operator: false,
                     timeout: line.timeout,
-                    evidence: Interrupted {
+                    evidence: Box::new(Interrupted {
                         runs: line.runs,
                         ..Interrupted::default()
-                    },
+                    }),
                 }),
             }))
         })

@@ -13,6 +13,8 @@ use tokio::{
     time::sleep,
 };
 
+use tokio_util::task::TaskTracker;
+
 /// What a pipe holds before its writer waits.
 const PIPE: usize = 16 * 1024;
 /// Longest way of a piece of data, in milliseconds.
@@ -35,6 +37,7 @@ pub(crate) struct Network {
     weather: Arc<watch::Sender<Weather>>,
     door: Arc<Mutex<Option<mpsc::Sender<DuplexStream>>>>,
     rng: Arc<Mutex<fastrand::Rng>>,
+    links: TaskTracker,
 }
 
 impl Network {
@@ -47,6 +50,7 @@ impl Network {
             weather: Arc::new(weather),
             door: Arc::default(),
             rng: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))),
+            links: TaskTracker::new(),
         }
     }
 
@@ -79,7 +83,7 @@ impl Network {
         let (ours, near) = tokio::io::duplex(PIPE);
         let (far, theirs) = tokio::io::duplex(PIPE);
         door.send(theirs).await.map_err(|_| refused())?;
-        tokio::task::spawn(self.clone().carry(near, far));
+        self.links.spawn(self.clone().carry(near, far));
         Ok(ours)
     }
 

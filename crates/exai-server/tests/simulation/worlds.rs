@@ -57,7 +57,6 @@ async fn happen(world: &mut World, events: &[Event]) {
 }
 
 /// Many worlds; the seed of each is in every message.
-#[expect(clippy::print_stdout, reason = "shown with a failed test's output")]
 fn worlds(events: &'static [Event]) -> HashMap<&'static str, usize> {
     let given = std::env::var("EXAI_TEST_SEED")
         .ok()

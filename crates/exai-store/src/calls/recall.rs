@@ -101,12 +101,12 @@ fn found(row: &Columns<'_>) -> rusqlite::Result<Found> {
             (Some(at), Some(stage), Some(words)) => Some((UnixMillis(at), stage, words)),
             _ => None,
         };
-        let evidence = Interrupted {
+        let evidence = Box::new(Interrupted {
             runs: count("runs")?.unwrap_or_default(),
             started_at: count("started_at")?.map(UnixMillis),
             said,
             requests: Vec::new(),
-        };
+        });
         let open = Open {
             tool,
             args_hash,
@@ -157,7 +157,7 @@ pub(crate) fn evidence(
     key: &CallKey,
     open: &OpenRow,
 ) -> rusqlite::Result<Interrupted> {
-    let mut evidence = open.open.evidence.clone();
+    let mut evidence = Interrupted::clone(&open.open.evidence);
     let client = key.scope.strip_prefix("client:");
     let mut statement = db.prepare_cached(
         "SELECT model, endpoint, tokens_in, ended FROM usage WHERE boot = ?1 AND request = ?2 \

@@ -11,7 +11,7 @@ use exai_protocol::UnixMillis;
 use rusqlite::Connection;
 use std::{
     collections::HashSet,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 use tokio::sync::oneshot;
@@ -64,6 +64,7 @@ impl Journal {
 
     /// Removes large results to which no call refers, once they are older than any result may
     /// be: a damaged database may have lost the call, and its owner may look for the result.
+    /// Daemons that die while they write leave many; beyond the bound in bytes the oldest go.
     pub async fn sweep_files(&self) {
         let kept = self.store.read(|db| {
             let mut statement =
@@ -74,7 +75,8 @@ impl Journal {
         });
         let Ok(kept) = kept.await else { return };
         let (directory, age) = (self.place.directory.clone(), self.keeping.results_for);
-        let swept = tokio::task::spawn_blocking(move || strays(&directory, &kept, age)).await;
+        let most = self.keeping.result_bytes;
+        let swept = tokio::task::spawn_blocking(move || strays(&directory, &kept, age, most)).await;
         if let Ok(count @ 1..) = swept {
             tracing::info!(count, "kept results without a call were removed");
         }
@@ -116,27 +118,57 @@ impl Journal {
     }
 }
 
-fn strays(directory: &Path, kept: &HashSet<String>, age: Duration) -> usize {
+fn strays(directory: &Path, kept: &HashSet<String>, age: Duration, most_bytes: u64) -> usize {
     let Ok(entries) = directory.read_dir() else {
         return 0;
     };
-    let is_old = |entry: &std::fs::DirEntry| {
-        let written = entry.metadata().and_then(|meta| meta.modified());
-        written.is_ok_and(|at| {
-            SystemTime::now()
-                .duration_since(at)
-                .is_ok_and(|old| old > age)
-        })
+    let now = SystemTime::now();
+    let stray = |entry: &std::fs::DirEntry| {
+        let name = entry.file_name();
+        !name.to_str().is_none_or(|name| kept.contains(name))
     };
-    entries
+    let mut strays: Vec<(SystemTime, u64, PathBuf)> = entries
         .flatten()
-        .filter(|entry| {
-            entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| !kept.contains(name))
+        .filter(stray)
+        .filter_map(|entry| {
+            let meta = entry.metadata().ok()?;
+            Some((meta.modified().ok()?, meta.len(), entry.path()))
         })
-        .filter(is_old)
-        .filter(|entry| std::fs::remove_file(entry.path()).is_ok())
-        .count()
+        .collect();
+    // The youngest first: what has room stays.
+    strays.sort_unstable_by(|one, other| other.cmp(one));
+    let mut bytes = 0_u64;
+    let goes = |(at, length, _): &(SystemTime, u64, PathBuf)| {
+        bytes = bytes.saturating_add(*length);
+        bytes > most_bytes || now.duration_since(*at).is_ok_and(|old| old > age)
+    };
+    let going: Vec<_> = strays.into_iter().filter(goes).collect();
+    let removed = going
+        .iter()
+        .filter(|(.., path)| std::fs::remove_file(path).is_ok());
+    removed.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_dying_daemons_left_is_bounded_in_bytes_and_the_youngest_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, hours) in [("old", 3), ("young", 1), ("kept", 9)] {
+            let file = std::fs::File::create(folder.path().join(name)).unwrap();
+            file.set_len(100).unwrap();
+            let at = SystemTime::now() - Duration::from_secs(hours * 3600);
+            file.set_modified(at).unwrap();
+        }
+        let kept = HashSet::from(["kept".to_owned()]);
+        let day = Duration::from_secs(86_400);
+        let swept = |age, most| strays(folder.path(), &kept, age, most);
+        assert_eq!(swept(day, 200), 0);
+        assert_eq!(swept(day, 150), 1);
+        assert!(folder.path().join("young").exists() && !folder.path().join("old").exists());
+        assert_eq!(swept(Duration::from_secs(60), 150), 1);
+        assert!(folder.path().join("kept").exists());
+    }
 }

@@ -172,7 +172,7 @@ async fn r39_a_writer_that_makes_no_headway_shows_it() {
     assert!(before > 0);
     let other = rusqlite::Connection::open(place.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let asked = tokio::spawn({
+    let asked = tokio_util::task::TaskTracker::new().spawn({
         let store = store.clone();
         async move { store.reserve(ask("s", 1, &[])).await.is_ok() }
     });

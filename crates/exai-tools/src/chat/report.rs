@@ -20,7 +20,7 @@ const SOURCES: usize = 20;
 const FILES: usize = 20;
 
 /// What became of the turn after its answer.
-pub(super) enum Kept {
+pub(crate) enum Kept {
     /// It is part of its conversation.
     As {
         /// The conversation.
@@ -35,15 +35,15 @@ pub(super) enum Kept {
 }
 
 /// What goes along with an answer.
-pub(super) struct Beside<'a> {
+pub(crate) struct Beside<'a> {
     /// What became of each file.
-    pub(super) files: &'a [Entry],
+    pub(crate) files: &'a [Entry],
     /// What to know of the earlier turns.
-    pub(super) notes: &'a [String],
+    pub(crate) notes: &'a [String],
     /// What became of the turn.
-    pub(super) kept: &'a Kept,
+    pub(crate) kept: &'a Kept,
     /// What became of the answer as a file.
-    pub(super) saved: Option<&'a str>,
+    pub(crate) saved: Option<&'a str>,
 }
 
 impl Default for Beside<'_> {
@@ -66,7 +66,7 @@ pub(crate) fn with_text(answer: Answer) -> Result<Answer, ToolError> {
     Ok(answer)
 }
 
-pub(super) fn output(answer: &Answer, beside: &Beside<'_>) -> Result<ToolOutput, ToolError> {
+pub(crate) fn output(answer: &Answer, beside: &Beside<'_>) -> Result<ToolOutput, ToolError> {
     let (words, facts) = (words(answer, beside), facts(answer, beside));
     let blocks = json!([
         { "type": "text", "text": answer.turn.text },

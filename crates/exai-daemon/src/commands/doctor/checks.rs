@@ -39,6 +39,7 @@ pub(super) async fn all(home: &Home, flags: &[(String, String)]) -> Vec<Check> {
     checks.push(log(home));
     checks.extend(database(home));
     checks.extend(super::models::checks(&context).await);
+    checks.extend(own_tools(home));
     checks.push(descriptors());
     checks
 }
@@ -46,6 +47,22 @@ pub(super) async fn all(home: &Home, flags: &[(String, String)]) -> Vec<Check> {
 /// What a repair needs to know: the settings as far as they can be used.
 pub(super) fn context(home: &Home, flags: &[(String, String)]) -> Context {
     settings(home, flags).1
+}
+
+/// What is wrong with the tools of this home, file by file.
+fn own_tools(home: &Home) -> Vec<Check> {
+    const NAME: &str = "own tools";
+    let found = exai_config::own_tools::read(home);
+    let fix = "correct the file; the daemon looks again by itself";
+    let faults = found.faults.iter();
+    let mut checks: Vec<Check> = faults
+        .map(|fault| Check::warn(NAME, fault.to_string(), fix))
+        .collect();
+    if checks.is_empty() && !found.tools.is_empty() {
+        let names: Vec<&str> = found.tools.iter().map(|tool| &*tool.name).collect();
+        checks.push(Check::ok(NAME, names.join(", ")));
+    }
+    checks
 }
 
 fn settings(home: &Home, flags: &[(String, String)]) -> (Vec<Check>, Context) {
