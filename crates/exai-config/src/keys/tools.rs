@@ -8,8 +8,8 @@ pub(super) const KEYS: &[Key] = &[key(
     &["EXAI_TOOL_PROFILE", "TOOL_PROFILE"],
     "",
     Both,
-    Kind::Text {
-        set: |s, v| s.tools.profile = v,
+    Kind::MaybeText {
+        set: |s, v| s.tools.profile = v.unwrap_or_default(),
     },
     "The profile of tools of config/profiles.toml: lean, standard, full or one of your own. In a \
      window's environment it is that window's; unset: what config/profiles.toml says.",

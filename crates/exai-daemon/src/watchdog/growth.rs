@@ -1,5 +1,5 @@
-//! Growth without end, told from a load that rises and stays: a window in three parts, and each
-//! part above the one before.
+//! Growth without end, told from a load that rises and stays: a window in parts, of which
+//! nearly each is above the one before.
 
 use std::{
     collections::VecDeque,
@@ -8,6 +8,9 @@ use std::{
 
 /// Samples in a window.
 pub(super) const SAMPLES: u32 = 30;
+
+/// Parts of a window that are compared.
+const PARTS: usize = 6;
 
 /// One quantity over the window.
 #[derive(Default)]
@@ -33,14 +36,19 @@ impl Growth {
         if self.samples.len() < SAMPLES as usize {
             return None;
         }
-        let third = self.samples.len() / 3;
-        let part = |n: usize| self.samples.iter().skip(n * third).take(third);
-        let mean = |n: usize| part(n).map(|(_, value)| *value).sum::<u64>() / third as u64;
-        let (first, middle, last) = (mean(0), mean(1), mean(2));
-        let grown = last.checked_sub(first)?;
-        let all_the_way = middle >= first + grown / 5 && last >= middle + grown / 5;
-        // From the middle of the first part to that of the last are two thirds of the window.
-        let over_window = grown + grown / 2;
+        let size = self.samples.len() / PARTS;
+        let part = |n: usize| self.samples.iter().skip(n * size).take(size);
+        let mean = |n: usize| part(n).map(|(_, value)| *value).sum::<u64>() / size as u64;
+        let means: Vec<u64> = (0..PARTS).map(mean).collect();
+        let grown = means.last()?.checked_sub(*means.first()?)?;
+        // A step that was made once lifts two parts at the most.
+        let noticeable = (grown / 20).max(1);
+        let rises = means
+            .windows(2)
+            .filter(|pair| pair[1] >= pair[0] + noticeable);
+        let all_the_way = rises.count() >= PARTS - 2;
+        // From the middle of the first part to that of the last is one part less than all.
+        let over_window = grown + grown / (PARTS as u64 - 1);
         let span = self
             .samples
             .back()?
