@@ -224,7 +224,12 @@ impl Calls {
         }
         entry.boot = session.boot_id().cloned();
         turn.out.push(outbound::attach(id, entry.scope.as_deref()));
-        self.place(id, Place::Attaching, self.times.reply, turn.now);
+        self.place(
+            id,
+            Place::Attaching,
+            self.times.answer_about_a_call(),
+            turn.now,
+        );
     }
 
     /// The answer to [`Calls::ask_about`].
@@ -256,7 +261,8 @@ impl Calls {
             }
             CallState::Finished => {
                 entry.known = Known::Started;
-                self.place(id, Place::OnWire, self.times.reply, turn.now);
+                let wait = self.times.answer_about_a_call();
+                self.place(id, Place::OnWire, wait, turn.now);
             }
             CallState::Expired => {
                 let message = "The call finished while the link was down, and its result is no \

@@ -64,6 +64,14 @@ pub struct Times {
     pub legacy_silence: Duration,
 }
 
+impl Times {
+    /// How long the answer to what became of a call may take: longer than a dead link takes to be
+    /// found out, as the call is safe with the daemon and another link may hear of it.
+    pub(crate) fn answer_about_a_call(&self) -> Duration {
+        self.ping_interval + self.pong_within + self.reply
+    }
+}
+
 impl Default for Times {
     fn default() -> Self {
         Self {
