@@ -10,8 +10,7 @@ use std::{
     time::Duration,
 };
 
-/// The log is written into the file at this size, and cut back to it. Ten times more often, as
-/// is SQLite's custom, cost ten times the syncs at 100 sessions.
+/// The log is cut back to this after it was written into the file.
 const LOG_BYTES: i64 = 16 << 20;
 /// Statements kept prepared.
 const STATEMENTS: usize = 64;
@@ -87,11 +86,8 @@ fn settings(db: &Connection, options: &Options) -> rusqlite::Result<()> {
     db.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     db.pragma_update(None, "cell_size_check", true)?;
     db.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
-    let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    db.pragma_update_and_check(None, "wal_autocheckpoint", LOG_BYTES / page.max(1), |_| {
-        Ok(())
-    })?;
     if let Some(most) = options.most_bytes {
+        let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = i64::try_from(most).unwrap_or(i64::MAX) / page.max(1);
         db.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(()))?;
     }

@@ -21,8 +21,6 @@ use tokio::sync::oneshot;
 
 /// Work of one transaction.
 const BATCH: usize = 256;
-/// A batch of so many says that more is coming.
-const CROWD: usize = 2;
 
 pub(crate) struct Writer {
     events: Receiver<Event>,
@@ -33,8 +31,6 @@ pub(crate) struct Writer {
     /// Up at the begin and up at the end of each turn: an odd number that stays is one that does
     /// not end.
     headway: Arc<AtomicU64>,
-    /// The last batch was a crowd.
-    crowded: bool,
 }
 
 /// What one turn of the loop is to do.
@@ -58,7 +54,6 @@ impl Writer {
             kept: Vec::new(),
             retry,
             headway,
-            crowded: false,
         }
     }
 
@@ -106,12 +101,6 @@ impl Writer {
         } else {
             turn.add(self.events.recv().ok()?);
         }
-        if self.crowded {
-            // Whoever has more for us and only needs a processor gets ours first: where there is
-            // none to spare, a transaction then holds many records and not one or two. A sleep
-            // made them larger still and every call slower.
-            std::thread::yield_now();
-        }
         // Once it is to close, all that was handed in before is taken.
         while turn.work.len() < BATCH || turn.close.is_some() {
             let Ok(next) = self.events.try_recv() else {
@@ -119,7 +108,6 @@ impl Writer {
             };
             turn.add(next);
         }
-        self.crowded = turn.work.len() >= CROWD;
         Some(turn)
     }
 
