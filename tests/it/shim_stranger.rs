@@ -191,6 +191,17 @@ async fn p14_a_daemon_of_another_protocol_is_explained_and_not_tried_again_and_a
 #[tokio::test]
 async fn r44_a_newer_daemon_of_the_same_protocol_is_served_and_mentioned_once() {
     fn newer(frame: &Value) -> Option<Vec<Value>> {
+        if frame["name"] == "broken" {
+            return None;
+        }
+        if frame["op"] == "attach" {
+            let id = &frame["request_id"];
+            return Some(vec![
+                json!({ "op": "attach_res", "request_id": id, "state": "finished" }),
+                json!({ "op": "call_tool_res", "request_id": id,
+                    "outputs": [{ "type": "text", "text": "kept" }] }),
+            ]);
+        }
         if frame["op"] != "hello" {
             return predecessor(frame);
         }
@@ -211,15 +222,15 @@ async fn r44_a_newer_daemon_of_the_same_protocol_is_served_and_mentioned_once() 
         log.matches("of another version").count()
     };
     eventually(SOON, "it to be mentioned", || mentions() == 1).await;
-    // The list is asked for again and again, because its hash never fits; once is enough.
-    let asked = || daemon.heard("list_tools").len() > 1;
-    eventually(Duration::from_secs(15), "another look", asked).await;
-    assert_eq!(mentions(), 1);
-    assert_eq!(
-        daemon.connections.load(Ordering::SeqCst),
-        1,
-        "it stays where it is"
-    );
+    let meetings = || daemon.connections.load(Ordering::SeqCst);
+    assert_eq!(meetings(), 1, "it stays where it is");
+    // It hangs up and is met again, and goes on as before; once was enough.
+    let result = shim.call_tool("broken", json!({})).await;
+    assert_eq!(ok_text(&result), "kept");
+    let asked = || daemon.heard("list_tools").len() == 2;
+    eventually(SOON, "another look at its list", asked).await;
+    ok_text(&shim.call_tool("chat", json!({})).await);
+    assert_eq!((mentions(), meetings()), (1, 2));
 }
 
 #[tokio::test]

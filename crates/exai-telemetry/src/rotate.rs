@@ -218,39 +218,33 @@ impl RotatingFile {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        let _lock = match self.limits.shared {
-            false => None,
-            true => match self.lock()? {
-                // Another process is at it; this line may still go into the file it moves away.
-                None => return Ok(()),
-                Some(lock) => {
-                    if !self.is_current()? {
-                        self.reopen()?;
-                    }
-                    if self.len <= self.limits.max_bytes / 2 {
-                        return Ok(());
-                    }
-                    Some(lock)
-                }
-            },
+        if !self.limits.shared {
+            self.shift()?;
+            return self.reopen();
+        }
+        let Some(file) = &self.file else {
+            return Ok(());
         };
-        self.shift()?;
+        // The file is its own lock: none has to lie beside it.
+        match file.try_lock() {
+            Ok(()) => {}
+            // Another process is at it; this line may still go into the file it moves away.
+            Err(TryLockError::WouldBlock) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let shifted = self.shift_under_lock();
+        if let Some(file) = &self.file {
+            file.unlock()?;
+        }
+        shifted?;
         self.reopen()
     }
 
-    fn lock(&self) -> io::Result<Option<File>> {
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(0o600);
-        }
-        let file = options.open(beside(&self.path, "lock"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+    /// Who had the lock before us may have moved this very file.
+    fn shift_under_lock(&mut self) -> io::Result<()> {
+        match self.is_current()? {
+            true => self.shift(),
+            false => Ok(()),
         }
     }
 

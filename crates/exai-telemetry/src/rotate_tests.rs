@@ -154,7 +154,7 @@ fn a_rotation_somebody_else_holds_the_lock_of_is_not_waited_for() {
             ..ALONE
         },
     );
-    let lock = File::create(beside(&path, "lock")).unwrap();
+    let lock = File::open(&path).unwrap();
     lock.lock().unwrap();
     log.append(&[b"x".repeat(90), b"\n".to_vec()].concat());
     log.append(b"goes into the same file\n");

@@ -124,8 +124,7 @@ async fn r14_a_handle_is_good_while_the_daemon_is_away_and_after() {
 /// `exai-daemon restart` while a window waits.
 #[tokio::test]
 async fn r14_a_call_is_continued_through_a_restart() {
-    let mut sandbox = home();
-    sandbox.set("EXAI_WS_DRAIN_SECS", "10");
+    let sandbox = home();
     let mut daemon = sandbox.daemon().await;
     let mut shim = window(&sandbox, "usual").await;
     let mut hasty = window(&sandbox, "hasty").await;
@@ -134,9 +133,15 @@ async fn r14_a_call_is_continued_through_a_restart() {
     let waiting = shim
         .call("exai_continue", json!({ "handle": handle }))
         .await;
-    let stopped = sandbox.cli(&["restart"]).await;
-    assert_eq!(stopped.code, Some(0), "{}", stopped.all());
-    daemon.kill().await;
+    let before = sandbox.daemon_pid();
+    let restart = sandbox.cli(&["restart"]).await;
+    assert_eq!(restart.code, Some(0), "{}", restart.all());
+    assert_ne!(sandbox.daemon_pid(), before);
+    // The daemon before lives on for the call, and a window that it never saw finds it.
+    let mut late = window(&sandbox, "usual").await;
+    let asked_late = late
+        .call("exai_continue", json!({ "handle": handle }))
+        .await;
     let answer: serde_json::Value = shim.answer_within(waiting, LIMIT).await;
     let end = match super::handle(&answer["result"]) {
         Some(handle) => {
@@ -152,5 +157,8 @@ async fn r14_a_call_is_continued_through_a_restart() {
         None => answer["result"].clone(),
     };
     assert_eq!(ok_text(&end), "counted", "{}", Shim::text_of(&end));
+    let told_late = late.answer_within(asked_late, LIMIT).await["result"].clone();
+    assert_eq!(ok_text(&told_late), "counted");
     assert_eq!(sandbox.counted("ran"), 1);
+    assert!(daemon.wait(LIMIT).await.success(), "it ends by itself");
 }

@@ -126,14 +126,23 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 }
 
 fn bind(path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
-    remove(path)?;
-    let socket = UnixSocket::new_stream()?;
-    socket.bind(path)?;
-    // The folder is ours alone, so nobody was faster.
-    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    let listener = socket.listen(BACKLOG)?;
+    let listener = open_for_owner(path)?;
     let put = identity(path).ok_or_else(|| io::Error::other("it was removed at once"))?;
     Ok((listener, put))
+}
+
+/// A socket that is its owner's alone from its first moment, in the place of one of ours.
+pub(crate) fn open_for_owner(path: &Path) -> io::Result<UnixListener> {
+    const MODE: u32 = 0o600;
+    remove(path)?;
+    let socket = UnixSocket::new_stream()?;
+    // What is bound gets the mode of the descriptor; other systems than Linux refuse that, and
+    // there the folder, which is ours alone, has to do for the moment until the next line but one.
+    #[cfg(target_os = "linux")]
+    rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(MODE))?;
+    socket.bind(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    socket.listen(BACKLOG)
 }
 
 fn is_ours(meta: &Metadata) -> bool {
@@ -154,6 +163,20 @@ mod tests {
         let (client, server) =
             tokio::join!(UnixStream::connect(socket.path.clone()), socket.accept());
         client.is_ok() && Socket::caller(&server.unwrap()).name.starts_with("pid ")
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn s07_a_bound_socket_is_never_open_to_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bound");
+        // As in `open_for_owner`, stopped before the mode is set at the path.
+        let socket = UnixSocket::new_stream().unwrap();
+        rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        socket.bind(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+        open_for_owner(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
     }
 
     #[tokio::test]

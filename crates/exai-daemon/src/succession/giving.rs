@@ -10,7 +10,7 @@ use super::{
 use crate::{
     compose,
     control::Daemon,
-    lifecycle::{alive, instance::Instance},
+    lifecycle::{alive, instance::Instance, socket},
 };
 use anyhow::{Context as _, Result, bail};
 use exai_config::Home;
@@ -198,12 +198,7 @@ pub(crate) struct Door {
 impl Door {
     fn open(home: &Home) -> io::Result<Self> {
         let path = door_of(home);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        // The directory is the owner's alone.
-        let listener = UnixListener::bind(&path)?;
+        let listener = socket::open_for_owner(&path)?;
         let number = path.metadata()?.ino();
         Ok(Self { listener, number })
     }

@@ -109,8 +109,13 @@ impl Engine {
             call.stop(Stop::Asked(reason.to_owned()));
             return known.state();
         }
-        if self.ledger().stop_elsewhere(&key, reason) {
-            return CallState::Running;
+        if let Ok(Some(Recalled::Elsewhere { runs, .. })) = self.ledger().recall(&key).await
+            && self.ledger().stop_elsewhere(&key, reason)
+        {
+            return match runs {
+                true => CallState::Running,
+                false => CallState::Queued,
+            };
         }
         match self.ledger().abandon(&key, reason).await {
             Ok(Some(true)) => CallState::Running,
