@@ -76,9 +76,12 @@ for (const era of ["legacy", "auto"]) {
 }
 
 await check("inspector: wrong arguments are the tool's error, in words", () => {
-  const run = inspect("--method", "tools/call", "--tool-name", "challenge");
-  assert.equal(run.code, 5, run.said);
-  assert.match(run.said, /'prompt' is missing/);
+  // One that the list names, and one that is found and called by name only.
+  for (const called of [["chat"], ["tool_invoke", "--tool-arg", "name=challenge"]]) {
+    const run = inspect("--method", "tools/call", "--tool-name", ...called);
+    assert.equal(run.code, 5, run.said);
+    assert.match(run.said, /'prompt' is missing/);
+  }
 });
 
 await check("inspector: an unknown tool is an error", () => {

@@ -356,6 +356,25 @@ async fn a_result_nobody_waited_for_is_the_same_clients_next_equal_calls_once() 
     assert_eq!(sandbox.counted("ran"), 3);
 }
 
+/// The result was on its way when its client let go: it heard nothing of it.
+#[tokio::test]
+async fn r14_a_result_that_crossed_with_letting_go_is_the_next_equal_calls() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.daemon().await;
+    let mut ws = peer(&sandbox).await;
+    let arguments = json!({ "file": sandbox.work().join("ran"), "ms": 1 });
+    ws.call_as("crossed", "test_count_once", arguments.clone())
+        .await;
+    ws.result("crossed").await;
+    ws.send(&json!({ "op": "cancel", "request_id": "crossed", "mode": "detach" }))
+        .await;
+    for (id, replayed, runs) in [("again", json!(true), 1), ("fresh", Value::Null, 2)] {
+        ws.call_as(id, "test_count_once", arguments.clone()).await;
+        assert_eq!(ws.result(id).await["replayed"], replayed, "{id}");
+        assert_eq!(sandbox.counted("ran"), runs, "{id}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn without_its_database_a_daemon_promises_nothing_it_cannot_keep() {

@@ -158,13 +158,6 @@ impl Calls {
         {
             table.shared.remove(share);
         }
-        if !table.left.is_empty() {
-            let same = |one: &mut Arc<Call>| std::ptr::eq(&raw const **one, call);
-            let (left, key) = (&mut table.left, call.left_key());
-            if left.get_mut(&key).is_some_and(same) {
-                left.remove(&key);
-            }
-        }
         if keep {
             table
                 .finished
@@ -182,12 +175,26 @@ impl Calls {
         )
     }
 
-    /// The client of a call at work waits no longer.
-    pub(crate) fn leave(&self, call: &Arc<Call>) {
+    /// The client of a call at work waits no longer; false if it has been retired meanwhile.
+    pub(crate) fn leave(&self, call: &Arc<Call>) -> bool {
         let mut table = self.lock();
-        // Between its end and here it may have been retired.
-        if table.live.contains_key(&call.key) {
+        let at_work = table.live.contains_key(&call.key);
+        if at_work {
             table.left.insert(call.left_key(), Arc::clone(call));
+        }
+        at_work
+    }
+
+    /// A retired call is not to be joined any more: the ledger knows that it was left.
+    pub(crate) fn forget_left(&self, call: &Call) {
+        let mut table = self.lock();
+        if table.left.is_empty() {
+            return;
+        }
+        let key = call.left_key();
+        let left = table.left.get(&key);
+        if left.is_some_and(|left| std::ptr::eq(&raw const **left, call)) {
+            table.left.remove(&key);
         }
     }
 

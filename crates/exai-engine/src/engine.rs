@@ -2,7 +2,7 @@
 
 use crate::{
     admission::{Admission, Limits},
-    calls::{Backlog, CallNow, Calls, Known, RetentionLimits, Stop, Watcher},
+    calls::{Backlog, Call, CallNow, Calls, Known, RetentionLimits, Stop, Watcher},
     events::{Bus, Happening},
     handing_over::Unwritten,
     ports::{ledger::Ledger, recorder::Recorder},
@@ -162,27 +162,32 @@ impl Engine {
         mode: CancelMode,
         reason: &str,
     ) -> CallState {
-        let known = self.calls.look_up(&self.key(&member.session, id.clone()));
+        let key = self.key(&member.session, id.clone());
+        let known = self.calls.look_up(&key);
         let state = known.state();
-        if let Known::Live(call) = known {
-            match mode {
-                CancelMode::Stop => {
-                    let reason = if reason.is_empty() {
-                        "cancelled by its client"
-                    } else {
-                        reason
-                    };
-                    call.stop(Stop::Asked(reason.to_owned()));
-                }
-                CancelMode::Detach => {
-                    call.leave(member.peer);
-                    if call.was_left() && self.remembers() {
-                        self.calls.leave(&call);
-                    }
-                }
+        match (mode, known) {
+            (CancelMode::Stop, Known::Live(call)) => {
+                let reason = if reason.is_empty() {
+                    "cancelled by its client"
+                } else {
+                    reason
+                };
+                call.stop(Stop::Asked(reason.to_owned()));
             }
+            (CancelMode::Detach, Known::Live(call)) => self.let_go(member.peer, &call),
+            // Its result is on its way to a client that reads it no more.
+            (CancelMode::Detach, Known::Finished(_)) => self.ledger().left(&key),
+            _ => {}
         }
         state
+    }
+
+    /// Of two equal calls of a client the second gets what the first was let go of before.
+    fn let_go(&self, peer: u64, call: &Arc<Call>) {
+        call.leave(peer);
+        if call.was_left() && self.remembers() && !self.calls.leave(call) {
+            self.ledger().left(&call.key);
+        }
     }
 
     /// A connection is gone: its calls go on, unwatched by it.

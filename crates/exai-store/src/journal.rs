@@ -231,6 +231,22 @@ impl Ledger for Journal {
             .submit(Task::asked_in_one_step(work, |_| {}), room);
     }
 
+    fn left(&self, key: &CallKey) {
+        let (key, at) = (key.clone(), money::sum_column(self.desk.now().0));
+        let work = move |db: &Connection| calls::left(db, &key, at);
+        let task = Task::asked_in_one_step(work, |_| {});
+        if let Some(room) = self.desk.ask_room_now() {
+            return self.desk.submit(task, room);
+        }
+        // Lost, an equal call would run a second time.
+        let desk = Arc::clone(&self.desk);
+        self.tasks.spawn(async move {
+            if let Ok(room) = desk.ask_room().await {
+                desk.submit(task, room);
+            }
+        });
+    }
+
     fn taken(&self, key: &CallKey) {
         let Some(room) = self.desk.ask_room_now() else {
             return;

@@ -46,7 +46,10 @@ pub(super) async fn left(engine: &Engine, call: &Call, left: &Arc<Call>) -> Opti
     left.attach(&(Arc::clone(&stand_in) as Arc<dyn Watcher>));
     let ended = end_of(left, engine, call, &mut engine.heartbeat()).await;
     match ended {
-        Ok(finished) => answer_in(&finished).map(End::Returned),
+        Ok(finished) => {
+            engine.ledger().taken(&left.key);
+            answer_in(&finished).map(End::Returned)
+        }
         Err(own_end) => {
             if let End::Stopped { reason, .. } = &own_end {
                 left.stop(Stop::Asked(reason.clone()));

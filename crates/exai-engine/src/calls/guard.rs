@@ -36,6 +36,8 @@ struct Armed {
     started_at: Option<Instant>,
     remembered: bool,
     entry: Option<Box<dyn Entry>>,
+    /// The ledger's last word of this call was that nobody waited for it.
+    told_left: bool,
 }
 
 impl Guard {
@@ -56,6 +58,7 @@ impl Guard {
                 started_at: None,
                 remembered,
                 entry: None,
+                told_left: false,
             }),
         }
     }
@@ -117,7 +120,7 @@ impl Armed {
     }
 
     async fn tell_ledger(
-        &self,
+        &mut self,
         entry: Box<dyn Entry>,
         end: &End,
         finished: &Arc<Finished>,
@@ -130,10 +133,11 @@ impl Armed {
             // Left open, so that whoever comes back has it run again by the next daemon.
             return;
         }
+        self.told_left = self.call.was_left();
         let ended = Ended {
             record: Arc::clone(record),
             result: Arc::clone(finished),
-            left: self.call.was_left(),
+            left: self.told_left,
         };
         let call = self.call.facts.number;
         match timeout(PATIENCE, entry.finish(ended)).await {
@@ -213,6 +217,7 @@ impl Armed {
             call,
             reserved,
             remembered,
+            told_left,
             ..
         } = self;
         engine.count(record.outcome);
@@ -223,6 +228,10 @@ impl Armed {
         call.session.call_ended(call.facts.args_bytes, engine.now());
         if remembered {
             engine.calls().retire(&call, finished, keep);
+            if call.was_left() && !told_left {
+                engine.ledger().left(&call.key);
+            }
+            engine.calls().forget_left(&call);
         }
         call.finish(finished);
     }

@@ -63,6 +63,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// A running call said something: evidence, should its daemon die. May be lost.
     fn said(&self, _: &CallKey, _: &ProgressRecord) {}
 
+    /// A call has ended, and its client had let go of it without hearing of that: as if
+    /// [`Ended::left`] had said so.
+    fn left(&self, _: &CallKey) {}
+
     /// The result of a call that its client had let go of was taken after all.
     fn taken(&self, _: &CallKey) {}
 }

@@ -36,13 +36,15 @@ struct Memory {
     says: Mutex<VecDeque<Says>>,
     recalls: Mutex<Option<Recalled>>,
     log: Arc<Mutex<Vec<String>>>,
-    never_finishes: bool,
+    finishes_in: Duration,
 }
 
 struct Noted {
     log: Arc<Mutex<Vec<String>>>,
-    never_finishes: bool,
+    finishes_in: Duration,
 }
+
+const NEVER: Duration = Duration::from_secs(1_000_000);
 
 fn kept(call: &Entering) -> Arc<Finished> {
     Arc::new(Finished::recalled(Kept {
@@ -66,7 +68,7 @@ impl Ledger for Memory {
     fn enter(&self, call: Entering) -> LedgerFuture<'_, Entered> {
         let entry = Box::new(Noted {
             log: Arc::clone(&self.log),
-            never_finishes: self.never_finishes,
+            finishes_in: self.finishes_in,
         });
         let says = self.says.lock().unwrap().pop_front();
         Box::pin(async move {
@@ -95,6 +97,11 @@ impl Ledger for Memory {
         Box::pin(async { Ok(recalled) })
     }
 
+    fn left(&self, key: &CallKey) {
+        let line = format!("left {}", key.request_id);
+        self.log.lock().unwrap().push(line);
+    }
+
     fn taken(&self, key: &CallKey) {
         let line = format!("taken {}", key.request_id);
         self.log.lock().unwrap().push(line);
@@ -112,9 +119,7 @@ impl Entry for Noted {
         let line = format!("finish {} left={}", code.unwrap_or("ok"), end.left);
         self.log.lock().unwrap().push(line);
         Box::pin(async move {
-            if self.never_finishes {
-                std::future::pending::<()>().await;
-            }
+            tokio::time::sleep(self.finishes_in).await;
             Ok(())
         })
     }
@@ -249,7 +254,7 @@ async fn i02_a_ledger_that_stands_still_is_waited_for_with_signs_of_life_and_not
     world.audit().await;
 
     let memory = Memory {
-        never_finishes: true,
+        finishes_in: NEVER,
         ..Memory::default()
     };
     let (world, _) = self::world(memory);
@@ -300,6 +305,46 @@ async fn r09_only_who_said_that_it_waits_no_longer_leaves_a_result() {
     assert_eq!(memory.log().last().unwrap(), "finish ok left=false");
     world.run(&member, "left", "act", call).await;
     assert_eq!(memory.log().last().unwrap(), "taken left");
+    world.audit().await;
+}
+
+/// The end of a call and its client's word that it waits no longer may cross on their way.
+#[tokio::test(start_paused = true)]
+async fn r09_who_lets_go_as_the_call_ends_leaves_its_result_too() {
+    let (world, memory) = world(Memory {
+        finishes_in: secs(1),
+        ..Memory::default()
+    });
+    let member = world.join("a");
+    let call = r#"{"ms":1000}"#;
+    for (id, after) in [("being written", 1_500), ("ended", 2_500)] {
+        world.call(&member, id, "act", call);
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        let before = ["finish ok left=false".to_owned()];
+        assert_eq!(memory.log().last_chunk(), Some(&before), "{id}");
+        world
+            .engine
+            .cancel(&member, &id.into(), CancelMode::Detach, "");
+        tokio::time::sleep(secs(1)).await;
+        assert_eq!(memory.log().last(), Some(&format!("left {id}")));
+    }
+
+    // Whoever asks while that is on its way joins it, and has then taken it.
+    world.call(&member, "third", "act", call);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    world
+        .engine
+        .cancel(&member, &"third".into(), CancelMode::Detach, "");
+    let runs = world.runs("act");
+    let again = world.call(&member, "fourth", "act", call);
+    assert!(again.end().await.outputs.is_some());
+    assert_eq!(world.runs("act"), runs, "one run for both");
+    let log = memory.log();
+    let of = |line: &str| log.iter().rposition(|one| one == line);
+    assert!(
+        of("left third") < of("taken third"),
+        "nobody else's any more: {log:?}"
+    );
     world.audit().await;
 }
 

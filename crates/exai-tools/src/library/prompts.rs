@@ -79,12 +79,16 @@ fn prompt(entry: &ToolEntry) -> Value {
             }
             argument
         });
-    json!({
+    let mut prompt = json!({
         "name": entry.name,
-        "title": entry.title,
         "description": first_sentence(&entry.description),
         "arguments": arguments.collect::<Vec<Value>>(),
-    })
+    });
+    // Absent, where there is none: null is against the protocol's schema.
+    if let Some(title) = &entry.title {
+        prompt["title"] = json!(title);
+    }
+    prompt
 }
 
 fn description(property: &Value) -> Option<String> {

@@ -77,12 +77,7 @@ pub(super) async fn read(
     let uri = text(params, "uri")?;
     let (place, wanted) = uri.split_once('?').unwrap_or((uri, ""));
     let (kind, whole) = if place == MODELS {
-        let listing = library.models.listing();
-        let text = serde_json::to_string_pretty(&*listing);
-        (
-            "application/json",
-            text.map_err(|error| invalid(error.to_string()))?,
-        )
+        ("application/json", models(library)?)
     } else if let Some(id) = place.strip_prefix(THREADS) {
         let thread = library.threads.load(reader.principal(), id).await;
         let thread = thread.map_err(|error| invalid(format!("{uri}: {error}")))?;
@@ -98,7 +93,9 @@ pub(super) async fn read(
             "there is no resource {uri}; there are {MODELS}, {THREADS}ID and {ANSWERS}ID"
         )));
     };
-    let page = Page::of(wanted, whole.len())?;
+    // A part of JSON is of no use to who reads it by a program: it comes whole, unless asked for.
+    let usual = if place == MODELS { MOST } else { PAGE };
+    let page = Page::of(wanted, whole.len(), usual)?;
     let (from, to) = page.cut(&whole);
     let mut contents = vec![json!({ "uri": uri, "mimeType": kind, "text": &whole[from..to] })];
     if to < whole.len() {
@@ -113,6 +110,11 @@ pub(super) async fn read(
     Ok(json!({ "contents": contents }))
 }
 
+fn models(library: &Library) -> Result<String, McpError> {
+    let text = serde_json::to_string(&*library.models.listing());
+    text.map_err(|error| invalid(error.to_string()))
+}
+
 /// Which part of a text.
 #[derive(Debug, PartialEq, Eq)]
 struct Page {
@@ -121,11 +123,8 @@ struct Page {
 }
 
 impl Page {
-    fn of(wanted: &str, whole: usize) -> Result<Self, McpError> {
-        let mut page = Self {
-            offset: 0,
-            limit: PAGE,
-        };
+    fn of(wanted: &str, whole: usize, limit: usize) -> Result<Self, McpError> {
+        let mut page = Self { offset: 0, limit };
         for pair in wanted.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let number = value.parse::<usize>().ok();
