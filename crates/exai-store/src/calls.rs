@@ -66,19 +66,6 @@ pub(crate) fn abandon(
     Ok(Some(open.started))
 }
 
-/// It ended well, and its client had let go of it: its result is the client's next equal call's.
-pub(crate) fn left(db: &Connection, key: &CallKey, at: i64) -> rusqlite::Result<()> {
-    let mut statement = db.prepare_cached(
-        "UPDATE calls SET left_at = ?4 \
-         WHERE principal = ?1 AND scope = ?2 AND request = ?3 \
-         AND state = 'finished' AND error IS NULL AND kept_bytes > 0",
-    )?;
-    let (principal, request) = (key.principal.as_str(), key.request_id.as_str());
-    statement
-        .execute(params![principal, &*key.scope, request, at])
-        .map(|_| ())
-}
-
 /// Its result was taken: it is nobody's next equal call's any more.
 pub(crate) fn taken(db: &Connection, key: &CallKey) -> rusqlite::Result<()> {
     let mut statement = db.prepare_cached(

@@ -233,16 +233,24 @@ impl Ledger for Journal {
 
     fn left(&self, key: &CallKey) {
         let (key, at) = (key.clone(), money::sum_column(self.desk.now().0));
-        let work = move |db: &Connection| calls::left(db, &key, at);
-        let task = Task::asked_in_one_step(work, |_| {});
-        if let Some(room) = self.desk.ask_room_now() {
+        let write = {
+            let key = key.clone();
+            move |db: &Connection| Stroke::left(&key, at).write(db).map(|_| ())
+        };
+        let task = Task::asked_in_one_step(write, |_| {});
+        if !self.kin.has_heir()
+            && let Some(room) = self.desk.ask_room_now()
+        {
             return self.desk.submit(task, room);
         }
         // Lost, an equal call would run a second time.
-        let desk = Arc::clone(&self.desk);
+        let journal = self.clone();
         self.tasks.spawn(async move {
-            if let Ok(room) = desk.ask_room().await {
-                desk.submit(task, room);
+            if journal.kin.written_by_heir(&Stroke::left(&key, at)).await {
+                return;
+            }
+            if let Ok(room) = journal.desk.ask_room().await {
+                journal.desk.submit(task, room);
             }
         });
     }

@@ -28,6 +28,12 @@ pub(crate) enum Stroke<'a> {
         row: Which<'a>,
     },
     End(End<'a>),
+    Left {
+        principal: Cow<'a, str>,
+        scope: Cow<'a, str>,
+        request: Cow<'a, str>,
+        at: i64,
+    },
 }
 
 /// A row, as its holder knows it; see [`Held`].
@@ -76,12 +82,27 @@ impl<'a> Stroke<'a> {
         }
     }
 
+    pub(crate) fn left(key: &'a CallKey, at: i64) -> Self {
+        Self::Left {
+            principal: Cow::Borrowed(key.principal.as_str()),
+            scope: Cow::Borrowed(&key.scope),
+            request: Cow::Borrowed(key.request_id.as_str()),
+            at,
+        }
+    }
+
     /// Writes it; whether there was anything to write it to.
     pub(crate) fn write(&self, db: &Connection) -> rusqlite::Result<bool> {
         let rows = match self {
             Self::Start { row, at } => start(db, row, *at),
             Self::Withdraw { row } => withdraw(db, row),
             Self::End(end) => end.write(db),
+            Self::Left {
+                principal,
+                scope,
+                request,
+                at,
+            } => return left(db, [principal, scope, request], *at).map(|_| true),
             Self::Said {
                 principal,
                 scope,
@@ -109,6 +130,20 @@ fn start(db: &Connection, row: &Which<'_>, at: i64) -> rusqlite::Result<usize> {
          WHERE id = ?1 AND boot = ?3 AND number = ?4",
     )?;
     statement.execute(params![row.id, at, row.boot, row.number])
+}
+
+/// It ended well, and its client had let go of it: its result is the client's next equal call's.
+fn left(
+    db: &Connection,
+    [principal, scope, request]: [&str; 3],
+    at: i64,
+) -> rusqlite::Result<usize> {
+    let mut statement = db.prepare_cached(
+        "UPDATE calls SET left_at = ?4 \
+         WHERE principal = ?1 AND scope = ?2 AND request = ?3 \
+         AND state = 'finished' AND error IS NULL AND kept_bytes > 0",
+    )?;
+    statement.execute(params![principal, scope, request, at])
 }
 
 /// It was turned away before anything happened.
