@@ -2,10 +2,12 @@
 //! sent, what outlives the daemon, and that nothing of one is ever in another.
 
 mod deaths;
+mod evidence;
 mod git;
 mod golden;
 mod interleaved;
 mod pairs;
+mod wishes;
 
 use crate::threads::{MODEL, stage, window};
 use exai_testkit::{
@@ -13,6 +15,7 @@ use exai_testkit::{
     provider::{Provider, Reply},
 };
 use serde_json::{Value, json};
+use std::{fs, io::Write as _};
 
 /// All of them, each with what it cannot do without.
 fn tools() -> Vec<(&'static str, Value)> {
@@ -67,6 +70,25 @@ fn envelope(result: &Value) -> Value {
 async fn run(ws: &mut Ws, tool: &str, arguments: Value) -> Value {
     let id = ws.call(tool, arguments).await;
     envelope(&ws.result(&id).await)
+}
+
+/// A call from a window that has the sandbox's working folder open; its whole result.
+async fn call(ws: &mut Ws, sandbox: &Sandbox, id: &str, tool: &str, arguments: Value) -> Value {
+    let root = format!("file://{}", sandbox.work().display());
+    ws.send(&json!({
+        "op": "call_tool", "request_id": id, "name": tool, "roots": [root],
+        "arguments": arguments,
+    }))
+    .await;
+    ws.result(id).await
+}
+
+/// A file in that folder.
+fn write(sandbox: &Sandbox, name: &str, text: &str) {
+    let path = sandbox.work().join(name);
+    fs::create_dir_all(path.parent().must("have a folder")).must("make a folder");
+    let mut file = fs::File::create(path).must("make a file");
+    file.write_all(text.as_bytes()).must("write a file");
 }
 
 /// What an answer proposes to do next.

@@ -19,6 +19,25 @@ impl Args {
         call.decode().map(|fields| Self { fields })
     }
 
+    /// Those of these fields that were sent, as they were sent; an empty text counts as not sent.
+    pub(crate) fn sent_of(&self, fields: &[&str]) -> Map<String, Value> {
+        let sent = fields.iter().filter_map(|field| {
+            let value = self.sent(field).filter(|value| **value != "")?;
+            Some(((*field).to_owned(), value.clone()))
+        });
+        sent.collect()
+    }
+
+    /// The same with what was not sent taken from here.
+    pub(crate) fn or(mut self, others: Map<String, Value>) -> Self {
+        for (field, value) in others {
+            if self.sent(&field).is_none_or(|sent| *sent == "") {
+                self.fields.insert(field, value);
+            }
+        }
+        self
+    }
+
     /// A text that must be there and not empty.
     pub(crate) fn required_text(&self, field: &str) -> Result<&str, ToolError> {
         match self.text(field)? {

@@ -1,11 +1,11 @@
 //! Reviews that read git themselves: in one call, step by step, and without letting a secret
 //! out.
 
-use super::{envelope, last_request, next, step};
+use super::{call, envelope, last_request, next, step, write};
 use crate::threads::{MODEL, stage, window};
-use exai_testkit::{Must as _, Sandbox, Ws, provider::Reply};
-use serde_json::{Value, json};
-use std::{fs, io::Write as _, process::Command};
+use exai_testkit::{Must as _, Sandbox, provider::Reply};
+use serde_json::json;
+use std::process::Command;
 
 #[expect(clippy::disallowed_methods, reason = "a person's own git")]
 fn git(sandbox: &Sandbox, arguments: &[&str]) {
@@ -20,11 +20,6 @@ fn git(sandbox: &Sandbox, arguments: &[&str]) {
     assert!(done.status.success(), "{arguments:?}: {done:?}");
 }
 
-fn write(sandbox: &Sandbox, name: &str, text: &str) {
-    let mut file = fs::File::create(sandbox.work().join(name)).must("make a file");
-    file.write_all(text.as_bytes()).must("write a file");
-}
-
 /// A repository with one commit.
 fn repository(sandbox: &Sandbox) {
     git(sandbox, &["init", "-q", "-b", "main"]);
@@ -36,16 +31,6 @@ fn repository(sandbox: &Sandbox) {
     write(sandbox, "b.rs", "fn main() {\n    old_name(1);\n}\n");
     git(sandbox, &["add", "-A"]);
     git(sandbox, &["commit", "-q", "-m", "first"]);
-}
-
-async fn call(ws: &mut Ws, sandbox: &Sandbox, id: &str, tool: &str, arguments: Value) -> Value {
-    let root = format!("file://{}", sandbox.work().display());
-    ws.send(&json!({
-        "op": "call_tool", "request_id": id, "name": tool, "roots": [root],
-        "arguments": arguments,
-    }))
-    .await;
-    ws.result(id).await
 }
 
 #[tokio::test]

@@ -152,7 +152,7 @@ pub(super) fn lines_of(asked: &str) -> Option<(&str, Lines)> {
 }
 
 /// A pattern's folder, which is a plain path, and the pattern below it.
-fn pattern(asked: &str) -> Option<(&str, &str)> {
+pub(super) fn pattern(asked: &str) -> Option<(&str, &str)> {
     let first = asked.find(['*', '?', '[', '{'])?;
     match asked[..first].rfind('/') {
         Some(0) => Some(("/", &asked[1..])),

@@ -47,6 +47,25 @@ impl Witness {
         }
     }
 
+    /// Nothing, if what somebody names is there: a file of any kind, lines of one, a folder, a
+    /// pattern below one; else what is wrong.
+    pub(crate) fn is_there(&self, named: &str) -> Result<(), String> {
+        let Err(why) = self.places.find(named) else {
+            return Ok(());
+        };
+        if let Some((path, _)) = asked::lines_of(named) {
+            return match self.places.find(path) {
+                Ok(_) => self.stands(named, None),
+                Err(why) => Err(why),
+            };
+        }
+        let folder = asked::pattern(named).map(|(base, _)| self.places.find(base));
+        match folder {
+            Some(Ok(found)) if found.is_folder() => Ok(()),
+            _ => Err(why),
+        }
+    }
+
     /// How many lines a file has, as they are numbered for a model.
     fn lines_of(&self, path: &str) -> Result<usize, String> {
         if let Some(known) = self.lines.borrow().get(path) {

@@ -3,7 +3,10 @@
 //! money once more in its `_meta`, for programs.
 
 use super::{aliases, evidence::Evidence, expert::Judgement, ladder::Why, run::Run, step::How};
-use crate::chat::report;
+use crate::{
+    chat::report,
+    files::{Entry, Packing},
+};
 use exai_engine::tool::{ToolError, ToolOutput};
 use serde_json::{Map, Value, json};
 
@@ -48,6 +51,8 @@ impl Told {
 /// The answer.
 pub(super) fn output(run: &Run, told: &Told, turn: Option<u32>) -> Result<ToolOutput, ToolError> {
     let envelope = envelope(run, told, turn);
+    let judgement = told.judgement.as_ref();
+    let entries = judgement.map_or(&[][..], |judgement| &judgement.prepared.entries);
     let facts = json!({
         "status": told.status,
         "tool": run.kind.name,
@@ -55,10 +60,11 @@ pub(super) fn output(run: &Run, told: &Told, turn: Option<u32>) -> Result<ToolOu
         "continuation_id": turn.map(|_| &*run.place.open.id),
         "turn": turn,
         "expert": envelope["expert"],
+        "files": entries.iter().map(Entry::facts).collect::<Vec<Value>>(),
+        "packing": Packing::of(entries).facts(),
     });
     let text = serde_json::to_string_pretty(&envelope).unwrap_or_default();
     let blocks = json!([{ "type": "text", "text": text, "_meta": { FACTS: facts } }]);
-    let judgement = told.judgement.as_ref();
     let usage = judgement.map(|judgement| report::raw(&judgement.answer.spent));
     Ok(ToolOutput {
         outputs: report::raw(&blocks)?,
@@ -128,12 +134,16 @@ fn envelope(run: &Run, told: &Told, turn: Option<u32>) -> Map<String, Value> {
             .iter()
             .map(ToString::to_string)
             .collect();
-        let sent = judgement.prepared.entries.iter();
-        let embedded = sent.filter(|entry| entry.sent()).count();
-        put(
-            "file_context",
-            json!({ "type": "fully_embedded", "files_embedded": embedded, "files": files }),
-        );
+        let packing = Packing::of(&judgement.prepared.entries);
+        let mut context = json!({
+            "type": "fully_embedded",
+            "files_embedded": packing.included + packing.cut,
+            "files": files,
+        });
+        if packing.asked > 0 {
+            context["packing"] = json!(packing.to_string());
+        }
+        put("file_context", context);
     }
     if !told.needed.is_empty() {
         put("files_needed", json!(told.needed));
@@ -194,6 +204,7 @@ fn expert(run: &Run, told: &Told) -> Value {
         "ran": true,
         "model": answer.model,
         "endpoint": answer.endpoint,
+        "chosen": answer.chosen,
         "status": match (told.status, report::cut(answer)) {
             ("done", None) => "answered",
             ("done", Some(_)) => "cut",

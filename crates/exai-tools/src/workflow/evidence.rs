@@ -25,17 +25,8 @@ pub(super) struct Evidence {
 
 impl Evidence {
     /// Of what the caller sent.
-    pub(super) fn of_step(step: &Step, roots: &[String]) -> Self {
-        let mut cited = citations(&step.findings);
-        let named = step.relevant_files.iter().chain(&step.files_checked);
-        cited.extend(named.map(|path| Citation {
-            path: path.clone(),
-            lines: None,
-        }));
-        for issue in &step.issues {
-            cited.extend(of_issue(issue));
-        }
-        Self::of(cited, roots)
+    pub(super) fn of_steps(steps: &[Step], roots: &[String]) -> Self {
+        Self::of(steps.iter().flat_map(of_step).collect(), roots)
     }
 
     /// Of what a model wrote.
@@ -107,6 +98,17 @@ impl Evidence {
     }
 }
 
+fn of_step(step: &Step) -> Vec<Citation> {
+    let mut cited = citations(&step.findings);
+    let named = step.relevant_files.iter().chain(&step.files_checked);
+    cited.extend(named.map(|path| Citation {
+        path: path.clone(),
+        lines: None,
+    }));
+    cited.extend(step.issues.iter().flat_map(of_issue));
+    cited
+}
+
 /// An issue that names its place in fields.
 fn of_issue(issue: &Value) -> Vec<Citation> {
     let text = |field: &str| issue.get(field).and_then(Value::as_str);
@@ -132,7 +134,7 @@ fn of_issue(issue: &Value) -> Vec<Citation> {
 impl Citation {
     fn stands(&self, witness: &Witness) -> Result<(), String> {
         let Some((from, to)) = self.lines else {
-            return witness.stands(&self.path, None);
+            return witness.is_there(&self.path);
         };
         for line in [from, to] {
             let line = usize::try_from(line).unwrap_or(usize::MAX);

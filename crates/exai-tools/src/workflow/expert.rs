@@ -1,7 +1,7 @@
 //! Asking one model to judge an investigation: the whole of it as text, the files it is about,
 //! what was said before in the conversation, and what the daemon itself has seen.
 
-use super::{evidence::Evidence, kind::Expert, kind::Kind, place::Place, verdict::Answered};
+use super::{evidence::Evidence, kind::Expert, kind::Kind, next, place::Place, verdict::Answered};
 use crate::{
     attempt::Attempt,
     change::Change,
@@ -124,9 +124,10 @@ fn told(matter: &Matter<'_>) -> String {
             let _ = write!(text, " (confidence: {confidence})");
         }
         text.push_str("\n\n");
+        let words = next::without_heading(&step.text);
         // The first one's words stand above.
-        if step.text != all.request() {
-            let _ = writeln!(text, "{}", step.text);
+        if !words.is_empty() && step.text != all.request() {
+            let _ = writeln!(text, "{words}");
         }
         if !step.findings.is_empty() {
             let _ = writeln!(text, "Findings:\n{}", step.findings);

@@ -103,6 +103,31 @@ pub(super) fn own(kind: &Kind, args: &Args) -> Result<Map<String, Value>, ToolEr
     Ok(own)
 }
 
+/// How a model is to be asked. It holds for the whole investigation, wherever it was said; a
+/// later step's word counts more.
+const WISHES: &[&str] = &[
+    "model",
+    "effort",
+    "temperature",
+    "max_output",
+    "use_websearch",
+    "use_assistant_model",
+];
+/// The predecessor's word for one of them.
+const EFFORT: (&str, &str) = ("effort", "thinking_mode");
+
+/// What this step says of that.
+pub(super) fn wishes(kind: &Kind, args: &Args) -> Map<String, Value> {
+    if kind.expert.is_none() {
+        return Map::new();
+    }
+    let mut wishes = args.sent_of(WISHES);
+    if let Some(effort) = args.sent_of(&[EFFORT.1]).remove(EFFORT.1) {
+        wishes.entry(EFFORT.0).or_insert(effort);
+    }
+    wishes
+}
+
 /// A text within the limit; an empty one counts as not sent.
 pub(super) fn text(args: &Args, name: &'static str) -> Result<Option<String>, ToolError> {
     let Some(text) = args.text(name)?.filter(|text| !text.trim().is_empty()) else {

@@ -138,6 +138,15 @@ impl Investigation {
         own
     }
 
+    /// How a model is to be asked, each wish as last said.
+    pub(super) fn wishes(&self) -> Map<String, Value> {
+        let mut wishes = Map::new();
+        for step in self.steps.values() {
+            wishes.extend(step.wishes.clone());
+        }
+        wishes
+    }
+
     /// One of them as a word.
     pub(super) fn word(&self, field: &str) -> Option<&str> {
         self.own_field(field).and_then(Value::as_str)

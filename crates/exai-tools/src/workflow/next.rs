@@ -18,6 +18,17 @@ pub(super) fn step(kind: &Kind, place: &Place, step: &Step) -> Value {
     call(kind, place, arguments)
 }
 
+/// A step's words without the heading that [`step`] puts there for the caller to go on from.
+pub(super) fn without_heading(words: &str) -> &str {
+    let heading = words.split_once(':').filter(|(heading, _)| {
+        let numbers = heading.strip_prefix("Step ");
+        let numbers = numbers.and_then(|numbers| numbers.split_once(" of "));
+        let is_number = |text: &str| text.parse::<u32>().is_ok();
+        numbers.is_some_and(|(number, total)| is_number(number) && is_number(total))
+    });
+    heading.map_or(words, |(_, words)| words).trim()
+}
+
 /// This step once more, with what was missing.
 pub(super) fn again(kind: &Kind, place: &Place, step: &Step, more: Map<String, Value>) -> Value {
     let mut arguments = base(place, step.number, step.total);
@@ -70,7 +81,7 @@ fn base(place: &Place, number: u32, total: u32) -> Map<String, Value> {
 }
 
 fn call(kind: &Kind, place: &Place, mut arguments: Map<String, Value>) -> Value {
-    for (field, value) in place.all.own() {
+    for (field, value) in place.all.own().into_iter().chain(place.all.wishes()) {
         arguments.entry(field).or_insert(value);
     }
     json!({ "tool": kind.name, "arguments": arguments })

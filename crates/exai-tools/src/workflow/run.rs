@@ -56,12 +56,16 @@ pub(super) async fn step(
     };
     let args = Args::of(call)?;
     let (mut step, order) = Step::of(kind, &args)?;
-    let wish = wish::of(&args, kind.name)?;
-    let wanted = args.flag("use_assistant_model", true)?;
+    // What cannot be wished for is refused before anything of the step is kept.
+    wish::of(&args, kind.name)?;
+    args.flag("use_assistant_model", true)?;
     let id = args.text("continuation_id")?.map(str::trim);
     let open = threads.open(call, id.filter(|id| !id.is_empty())).await?;
     let mut place = place::of(kind, threads, call, open, (&mut step, &order)).await?;
-    let evidence = looked_up(&step, call).await?;
+    let args = args.or(place.all.wishes());
+    let wish = wish::of(&args, kind.name)?;
+    let wanted = args.flag("use_assistant_model", true)?;
+    let evidence = looked_up(&step, &place, call).await?;
     let read = changes::read(kind, &ports, (&place, &step), &wish).await?;
     place.notes.extend(read.note.clone());
     let (any, change) = (read.any(), read.change);
@@ -84,9 +88,15 @@ pub(super) async fn step(
     }
 }
 
-async fn looked_up(step: &Step, call: &ToolCall) -> Result<Evidence, ToolError> {
-    let (step, roots) = (step.clone(), call.roots.to_vec());
-    on_a_thread(move || Ok(Evidence::of_step(&step, &roots))).await
+/// What this step cites; at the last, what all of them do: files change, and whoever judges has
+/// to know what of it stands now.
+async fn looked_up(step: &Step, place: &Place, call: &ToolCall) -> Result<Evidence, ToolError> {
+    let steps: Vec<Step> = match step.more {
+        true => vec![step.clone()],
+        false => place.all.steps.values().cloned().collect(),
+    };
+    let roots = call.roots.to_vec();
+    on_a_thread(move || Ok(Evidence::of_steps(&steps, &roots))).await
 }
 
 async fn paused(run: Run, ports: &Ports<'_>) -> Result<ToolOutput, ToolError> {

@@ -46,6 +46,9 @@ pub(super) struct Step {
     /// The tool's own fields.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub(super) own: Map<String, Value>,
+    /// How a model is to be asked.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(super) wishes: Map<String, Value>,
     /// How it goes on from what was there.
     pub(super) how: How,
     /// The branch it is on.
@@ -112,6 +115,7 @@ impl Step {
             confidence: confidence(kind, args)?,
             hypothesis: text(args, "hypothesis")?,
             own: fields::own(kind, args)?,
+            wishes: fields::wishes(kind, args),
             ..Self::default()
         };
         let order = Order {
