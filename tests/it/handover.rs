@@ -1,6 +1,9 @@
 //! A daemon gives its home to the next one while both run: calls at work go on, clients are
 //! sent over and see no error, and whoever of the two fails or dies, nothing runs twice.
 
+mod killed;
+mod replaced;
+
 use crate::editor::{answers, by_hand, failure, ok_text, window};
 use exai_testkit::{Frame, Must as _, Process, Sandbox, Shim, eventually, is_alive, kill_pid};
 use serde_json::{Value, json};
@@ -177,48 +180,6 @@ async fn goes_on(sandbox: &Sandbox, pid: u32) {
     let (mut ws, _) = sandbox.modern("another", RICH).await;
     let answer = ws.call_and_wait("test_sleep", json!({ "ms": 1 })).await;
     assert_eq!(answer["outputs"][0]["text"], "slept 1 ms");
-}
-
-#[tokio::test]
-async fn r44_a_program_that_cannot_be_the_next_daemon_changes_nothing() {
-    let sandbox = wide();
-    let (mut shim, id, pid) = at_work(&sandbox, 4000).await;
-    let script = |name: &str, text: &str| {
-        use std::os::unix::fs::PermissionsExt as _;
-        let path = sandbox.write(name, text);
-        let mode = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(&path, mode).must("make it executable");
-        path.display().to_string()
-    };
-    let plain = sandbox.write("plain", "no program").display().to_string();
-    let crashes = script(
-        "crashes",
-        "#!/bin/sh\necho the new one is broken >&2\nexit 7\n",
-    );
-    let garbage = script("garbage", "\u{7f}ELF this is none");
-    for (program, code, words) in [
-        ("/nowhere/exai-daemon", 2, "cannot be the new daemon"),
-        (plain.as_str(), 2, "not executable"),
-        (crashes.as_str(), 8, "the new one is broken"),
-        (garbage.as_str(), 8, "cannot run"),
-    ] {
-        let upgrade = sandbox.cli(&["upgrade", program]).await;
-        assert_eq!(upgrade.code, Some(code), "{program}: {}", upgrade.all());
-        assert!(
-            upgrade.stderr.contains(words) && upgrade.stderr.contains("goes on"),
-            "{}",
-            upgrade.all()
-        );
-        goes_on(&sandbox, pid).await;
-    }
-    let answer = shim.answer_within(id, LIMIT).await;
-    assert_eq!(ok_text(&answer["result"]), "counted");
-    // And one that can is put in its place.
-    let program = exai_testkit::binary("exai-daemon").display().to_string();
-    let upgrade = sandbox.cli(&["upgrade", &program]).await.ok();
-    assert!(upgrade.stdout.contains("started"), "{}", upgrade.all());
-    assert_ne!(sandbox.daemon_pid(), Some(pid));
-    all_is_accounted_for(&sandbox).await;
 }
 
 /// An heir that goes as far as it is told and then is gone, as if it had been killed there.

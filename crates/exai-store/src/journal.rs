@@ -297,6 +297,7 @@ impl Blank {
         let (standing, met) = match made {
             Made::New(id) => (Some(stand(id)), Met::New),
             Made::Interrupted(id, evidence) => (Some(stand(id)), Met::Interrupted(*evidence)),
+            Made::Again(id, begun) => (Some(stand(id).begun_before(begun)), Met::New),
             Made::Left(id, row) => (Some(stand(id)), Met::Left(row)),
             Made::Finished(row) => (None, Met::Finished(row)),
             Made::Expired => (None, Met::Expired),

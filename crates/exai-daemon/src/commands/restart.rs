@@ -36,7 +36,11 @@ pub(super) async fn replace(
         wait: 15.0,
     };
     let is_patient = !options.force && options.drain.is_none();
-    if is_patient && succession::is_offered(&context.home) {
+    // One that says nothing would give nothing: that is what `stop` knows how to end.
+    let is_given = is_patient
+        && succession::is_offered(&context.home)
+        && start::answering(context).await?.is_some();
+    if is_given {
         return start::succeed(context, &start, program, lock).await;
     }
     match stop::end(context, options).await? {

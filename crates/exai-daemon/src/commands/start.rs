@@ -104,12 +104,13 @@ pub(super) async fn run_alone(
 }
 
 /// Starts a daemon that takes the home over from the running one. If it fails, that one goes
-/// on, and the error says both.
+/// on, and the error says both. If that one dies meanwhile, there is nothing to take over any
+/// more, and a daemon is started as ever.
 pub(super) async fn succeed(
     context: &Context,
     options: &Start,
     program: Option<&Path>,
-    _lock: File,
+    lock: File,
 ) -> Result<Code> {
     let before = rendezvous::read(&context.home).ok().flatten();
     let which = Which {
@@ -119,6 +120,9 @@ pub(super) async fn succeed(
     let patience = Duration::from_secs_f64(options.wait);
     let up = match attempt(context, patience, &which).await {
         Ok(Some(up)) => up,
+        Ok(None) | Err(_) if !lock_is_held(&context.home) => {
+            return run_alone(context, options, program, lock).await;
+        }
         Ok(None) => return Err(goes_on("it found nothing to take over", before.as_ref())),
         Err(error) => return Err(goes_on(&exit::told(&error), before.as_ref())),
     };
@@ -194,7 +198,7 @@ fn heed_the_owner(context: &Context, options: &Start) -> Result<()> {
 }
 
 /// The daemon of this home, if it answers where it said it would be, or where it should be.
-async fn answering(context: &Context) -> Result<Option<Up>> {
+pub(super) async fn answering(context: &Context) -> Result<Option<Up>> {
     let places = Places::of(context);
     let (best, configured) = (places.best()?, places.configured()?);
     let elsewhere = configured.authority() != best.authority();
@@ -345,6 +349,11 @@ async fn attempt(context: &Context, patience: Duration, which: &Which<'_>) -> Re
             let code = taken.unwrap_or(exit::START_FAILED);
             return Err(died(context, &spawned, log_from, code, &status.to_string()));
         }
+        // One that is named has the home: ending it would leave nobody.
+        let patience = match is_named(context, pid) {
+            true => patience * 2,
+            false => patience,
+        };
         if began.elapsed() > patience {
             ticker.clear();
             let silent = format!(
@@ -370,6 +379,11 @@ async fn attempt(context: &Context, patience: Duration, which: &Which<'_>) -> Re
         }
         sleep(LOOK).await;
     }
+}
+
+fn is_named(context: &Context, pid: u32) -> bool {
+    let record = rendezvous::read(&context.home).ok().flatten();
+    record.is_some_and(|record| record.pid == pid)
 }
 
 /// The daemon we spawned, once its record names it and a handshake confirms the record.

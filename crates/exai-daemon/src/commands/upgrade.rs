@@ -1,11 +1,14 @@
-//! `upgrade`: `restart` with another program. The file is looked at first: what cannot be run is
-//! no reason to disturb the daemon that runs.
+//! `upgrade`: `restart` with another program. The file is looked at first, and asked what it is:
+//! what is no daemon is no reason to disturb the one that runs.
 
 use super::restart;
 use crate::{
     cli::Stop,
+    compose,
     context::Context,
     exit::{self, Code},
+    lifecycle::spawn,
+    output,
 };
 use anyhow::Result;
 use std::path::Path;
@@ -27,6 +30,11 @@ pub(super) async fn run(context: &Context, program: &Path) -> Result<Code> {
         }
         Ok(_) => {}
     }
+    let version = spawn::introduced(&program).await.map_err(refused)?;
+    output::hint(format!(
+        "upgrading from the {} of this program to {version}",
+        compose::VERSION
+    ));
     let patient = Stop {
         force: false,
         drain: None,

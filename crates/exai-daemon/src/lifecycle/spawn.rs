@@ -9,7 +9,9 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
+use tokio::io::AsyncReadExt as _;
 
 /// Says of a process that it runs inside an agent's command line.
 const INSIDE: &str = "EXAI_CLI_DEPTH";
@@ -48,6 +50,45 @@ pub(crate) fn quiet(program: &str, args: &[&str]) -> io::Result<std::process::Ex
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
+}
+
+/// Which version of the daemon a program says it is; an error says why it is none.
+pub(crate) async fn introduced(program: &Path) -> Result<String, String> {
+    const SOON: Duration = Duration::from_secs(10);
+    const MOST: u64 = 4096;
+    let mut ask = tokio::process::Command::from(command(program));
+    ask.arg("--version")
+        .env_remove(INSIDE)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let asking = async {
+        let mut child = ask.spawn()?;
+        let mut said = Vec::new();
+        if let Some(mouth) = child.stdout.take() {
+            mouth.take(MOST).read_to_end(&mut said).await?;
+        }
+        Ok((said, child.wait().await?))
+    };
+    let asked: io::Result<_> = match tokio::time::timeout(SOON, asking).await {
+        Ok(asked) => asked,
+        Err(_) => {
+            return Err(format!(
+                "asked for its --version it does not end in {SOON:?}"
+            ));
+        }
+    };
+    let (said, status) = asked.map_err(|error| format!("it cannot be run: {error}"))?;
+    let text = String::from_utf8_lossy(&said);
+    let line = text.lines().next().unwrap_or_default();
+    match line.strip_prefix("exai-daemon ") {
+        Some(version) if status.success() => Ok(version.chars().take(40).collect()),
+        _ => Err(format!(
+            "it is no exai-daemon: asked for its --version it said {:?} ({status})",
+            line.chars().take(80).collect::<String>()
+        )),
+    }
 }
 
 /// Starts the daemon of this home as a process of its own: nothing of ours is its input or

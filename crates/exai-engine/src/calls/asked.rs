@@ -53,7 +53,7 @@ pub(super) async fn enter(
     };
     let id = &call.key.request_id;
     let entered = match patiently(engine, call, engine.ledger().enter(entering)).await {
-        Err(End::Refused(error)) => return Err(refused(engine, call, error).await),
+        Err(End::Refused(error)) => return refused(engine, call, error).await,
         other => other?,
     };
     match entered {
@@ -87,17 +87,48 @@ pub(super) async fn enter(
 
 /// The ledger cannot take the call. It may still know it: what has run is never said not to
 /// have, and what has ended is told as it ended.
-async fn refused(engine: &Engine, call: &Call, error: WireError) -> End {
+async fn refused(engine: &Engine, call: &Call, error: WireError) -> Result<Way, End> {
     let known = patiently(engine, call, engine.ledger().recall(&call.key)).await;
-    match known {
+    Err(match known {
         Ok(Some(Recalled::Finished(kept))) if kept.asked == call.asked => End::Recalled(kept),
-        Ok(Some(Recalled::Open(open)))
-            if open.evidence.runs > 0 && open.args_hash == call.asked.arguments =>
-        {
+        // Who has it in hand sees to its end, and here it only has to be waited for.
+        Ok(Some(Recalled::Elsewhere { open, runs })) if is_asked(&open, call) => {
+            return Ok(Way::Elsewhere { runs });
+        }
+        Ok(Some(Recalled::Open(open))) if open.evidence.runs > 0 && is_asked(&open, call) => {
             ran_before(engine, call, &open, error)
         }
         _ => End::Refused(error),
+    })
+}
+
+fn is_asked(open: &Open, call: &Call) -> bool {
+    open.tool == call.asked.tool && open.args_hash == call.asked.arguments
+}
+
+/// The end of a call that comes while the daemon is going down: it begins nothing, but what has
+/// begun before is never said not to have. `None`: it goes on elsewhere, and is waited for.
+pub(super) async fn too_late(engine: &Engine, call: &Call) -> Option<End> {
+    let plain = End::Drained { started: false };
+    if !engine.remembers() {
+        return Some(plain);
     }
+    let known = patiently(engine, call, engine.ledger().recall(&call.key)).await;
+    Some(match known {
+        Ok(Some(Recalled::Finished(kept))) if kept.asked == call.asked => End::Recalled(kept),
+        Ok(Some(Recalled::Elsewhere { open, .. })) if is_asked(&open, call) => return None,
+        Ok(Some(Recalled::Open(open))) if open.evidence.runs > 0 && is_asked(&open, call) => {
+            match call.repeatable {
+                true => End::DrainedAgain,
+                false => End::Interrupted(interrupted::error(
+                    &call.facts.tool,
+                    &open.evidence,
+                    engine.now(),
+                )),
+            }
+        }
+        _ => plain,
+    })
 }
 
 /// A daemon that died had begun it, and nothing of what becomes of it now could be written.

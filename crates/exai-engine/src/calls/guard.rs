@@ -111,6 +111,11 @@ impl Drop for Guard {
 impl Armed {
     /// The way out of a call. Permits are already back.
     async fn conclude(mut self, end: End) {
+        let begun_before = self.entry.as_deref().is_some_and(Entry::begun_before);
+        let end = match end {
+            End::Drained { started: false } if begun_before => End::DrainedAgain,
+            end => end,
+        };
         let (finished, record) = self.settle(&end);
         if let Some(entry) = self.entry.take() {
             self.tell_ledger(entry, &end, &finished, &record).await;
@@ -126,12 +131,17 @@ impl Armed {
         finished: &Arc<Finished>,
         record: &Arc<FinishedRecord>,
     ) {
+        let is_left_open = match end {
+            End::Drained { started } => *started && self.call.repeatable,
+            End::DrainedAgain => true,
+            _ => false,
+        };
+        if is_left_open {
+            // So that whoever comes back has it run again by the next daemon.
+            return;
+        }
         if end.is_refusal() {
             return entry.withdraw();
-        }
-        if matches!(end, End::Drained { started: true }) && self.call.repeatable {
-            // Left open, so that whoever comes back has it run again by the next daemon.
-            return;
         }
         self.told_left = self.call.was_left();
         let ended = Ended {

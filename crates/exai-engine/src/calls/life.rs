@@ -3,7 +3,7 @@
 
 use super::{
     Update,
-    asked::{Question, Way, enter},
+    asked::{self, Question, Way, enter},
     backlog,
     call::{Call, Stop},
     door, elsewhere, follow,
@@ -97,8 +97,10 @@ async fn through(
     (question, on_its_way): (Question, OnItsWay),
     guard: &mut Guard,
 ) -> Result<(End, Option<Seat>), End> {
-    if engine.is_draining() {
-        return Err(End::Drained { started: false });
+    if engine.is_draining()
+        && let Some(end) = asked::too_late(engine, call).await
+    {
+        return Err(end);
     }
     let bytes = question.arguments.get().len();
     // What this life has forgotten must not run: the ledger says so, and no limit.

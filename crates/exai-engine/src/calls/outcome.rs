@@ -197,6 +197,8 @@ pub(crate) enum End {
     Drained {
         started: bool,
     },
+    /// The same, of one that an earlier life had begun and this one has not begun again.
+    DrainedAgain,
     /// The engine itself lost the call's task.
     Lost,
 }
@@ -211,7 +213,10 @@ impl End {
 
     /// Turned away before anything happened, for a reason that may pass.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Drained { started: false })
+        matches!(
+            self,
+            Self::Refused(_) | Self::Drained { started: false } | Self::DrainedAgain
+        )
     }
 
     /// The error a person or a model will read: what happened, whether it ran, what to do.
@@ -250,6 +255,12 @@ impl End {
             )
             .retry_after(1)
             .ran(Ran::No),
+            Self::DrainedAgain => WireError::new(
+                Code::ShuttingDown,
+                format!("the daemon is shutting down, and {tool} was not started again; it had begun before, under a daemon that died, and is safe to run again. Call again once the daemon is back"),
+            )
+            .retry_after(1)
+            .ran(Ran::Unknown),
             Self::Lost => WireError::new(
                 Code::Internal,
                 format!("the daemon lost track of {tool}; this is a bug in exai, reference call {number} in ws_daemon.log"),

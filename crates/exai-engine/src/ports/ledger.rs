@@ -124,6 +124,10 @@ pub trait Entry: Send + Sync {
     fn finish(self: Box<Self>, end: Ended) -> LedgerFuture<'static, ()>;
     /// It was turned away before anything happened, and may come again.
     fn withdraw(self: Box<Self>);
+    /// An earlier life of the daemon had begun it, and it may run again.
+    fn begun_before(&self) -> bool {
+        false
+    }
 }
 
 /// How a call ended.

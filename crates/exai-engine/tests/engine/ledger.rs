@@ -365,6 +365,47 @@ async fn r25_a_drain_leaves_open_what_may_run_again() {
     assert_eq!(memory.log(), ["finish SHUTTING_DOWN left=false"]);
 }
 
+/// What a dead life had begun is never said not to have begun by one that is about to end.
+#[tokio::test(start_paused = true)]
+async fn r25_a_call_begun_before_is_not_called_unbegun_by_a_daemon_that_ends() {
+    use sha2::{Digest as _, Sha256};
+    const ASKED: &str = r#"{"ms":1}"#;
+    let (world, memory) = world(Memory::default());
+    let again = Script::new("again", repeatable);
+    world
+        .engine
+        .replace_tools("more", vec![again as Arc<dyn Tool>]);
+    let member = world.join("a");
+    world.engine.drain(Instant::now()).await;
+    let open = |tool: &str, runs| Open {
+        tool: tool.into(),
+        args_hash: Sha256::digest(ASKED).into(),
+        arguments: Some(raw(ASKED)),
+        operator: false,
+        timeout: None,
+        evidence: Box::new(Interrupted {
+            runs,
+            ..Interrupted::default()
+        }),
+    };
+    for (tool, runs, code, ran) in [
+        ("again", 0, Code::ShuttingDown, Ran::No),
+        ("again", 1, Code::ShuttingDown, Ran::Unknown),
+        ("act", 0, Code::ShuttingDown, Ran::No),
+        ("act", 1, Code::OutcomeUnknown, Ran::Unknown),
+    ] {
+        *memory.recalls.lock().unwrap() = Some(Recalled::Open(open(tool, runs)));
+        let end = world.call(&member, &format!("{tool} {runs}"), tool, ASKED);
+        let end = end.end().await;
+        assert_eq!(
+            (end.code, end.ran),
+            (Some(code), Some(ran)),
+            "{tool} {runs}"
+        );
+    }
+    assert_eq!((world.runs("act"), memory.log().len()), (0, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn r09_who_asks_again_while_the_first_is_at_work_waits_for_it() {
     let (world, memory) = world(Memory::default());

@@ -19,6 +19,8 @@ const MOST_ARGUMENTS: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) enum Made {
     New(i64),
+    /// One of a life that is over; whether it had begun it.
+    Again(i64, bool),
     Finished(Box<Row>),
     Expired,
     Other(Arc<str>),
@@ -69,7 +71,7 @@ pub(crate) fn enter(
         }
         Found::Open(open) => {
             take_over(db, open.id, boot, call, at)?;
-            Made::New(open.id)
+            Made::Again(open.id, open.started)
         }
     })
 }

@@ -22,6 +22,7 @@ pub(super) struct Standing {
     journal: Journal,
     room: OwnedSemaphorePermit,
     held: Held,
+    begun_before: bool,
 }
 
 impl Standing {
@@ -30,6 +31,14 @@ impl Standing {
             journal: journal.clone(),
             room,
             held,
+            begun_before: false,
+        }
+    }
+
+    pub(super) fn begun_before(self, begun_before: bool) -> Self {
+        Self {
+            begun_before,
+            ..self
         }
     }
 
@@ -73,6 +82,7 @@ impl Standing {
             journal,
             room,
             held,
+            ..
         } = self;
         let (told, receipt) = Receipt::new();
         let finish = Finish {
@@ -135,6 +145,10 @@ impl Standing {
 }
 
 impl Entry for Standing {
+    fn begun_before(&self) -> bool {
+        self.begun_before
+    }
+
     fn start(&mut self) -> LedgerFuture<'_, ()> {
         Box::pin(async { self.started().await.map_err(|error| refused(&error)) })
     }
@@ -168,6 +182,7 @@ impl Entry for Standing {
             journal,
             room,
             held,
+            ..
         } = *self;
         // One that the next daemon does not get to hear of waits there for whoever asks.
         let row = Which::of(&held);

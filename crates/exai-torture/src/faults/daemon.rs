@@ -105,3 +105,22 @@ pub(super) async fn restart(arena: &Arena, probe: &Probe) {
     }
     back(arena, probe, Instant::now(), false, false).await;
 }
+
+/// The same, and one of the two is killed while the home changes hands; or neither, if that was
+/// over first.
+pub(super) async fn kill_in_hand_over(arena: &Arena, probe: &Probe, rng: &mut fastrand::Rng) {
+    arena.score.fault("kill in a hand-over");
+    let before = arena.daemons();
+    let (moment, heir) = (Duration::from_millis(rng.u64(..300)), rng.bool());
+    let striking = async {
+        sleep(moment).await;
+        let mut daemons = arena.daemons();
+        daemons.retain(|pid| before.contains(pid) != heir);
+        arena.will_end(&daemons);
+        arena.oracle.death();
+        daemons.into_iter().for_each(kill_pid);
+    };
+    // Its caller may well be told that the new one died; that is true.
+    let (_, ()) = tokio::join!(arena.cli(&["restart"], RESTART), striking);
+    back(arena, probe, Instant::now(), true, false).await;
+}
