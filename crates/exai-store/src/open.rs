@@ -79,7 +79,7 @@ fn settings(db: &Connection, options: &Options) -> rusqlite::Result<()> {
         "normal"
     };
     db.pragma_update(None, "synchronous", synchronous)?;
-    plan_once(db)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "trusted_schema", false)?;
     // What a call was given is gone once it has ended, not only out of sight.
@@ -92,14 +92,6 @@ fn settings(db: &Connection, options: &Options) -> rusqlite::Result<()> {
         db.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(()))?;
     }
     Ok(())
-}
-
-/// Keeps statements, and the plan of each whatever it is asked: SQLite would look at the values
-/// that are bound and plan anew when they differ, which costs more than most statements do.
-fn plan_once(db: &Connection) -> rusqlite::Result<()> {
-    db.set_prepared_statement_cache_capacity(STATEMENTS);
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
-        .map(|_| ())
 }
 
 /// A connection that only reads. Where not even the log's index can be made, a file that
@@ -139,7 +131,6 @@ fn read_only(path: &Path, busy: Duration, immutable: bool) -> Result<Connection,
     };
     let db = db.map_err(of)?;
     db.busy_timeout(busy).map_err(of)?;
-    plan_once(&db).map_err(of)?;
     db.pragma_update(None, "query_only", true).map_err(of)?;
     Ok(db)
 }
@@ -223,37 +214,5 @@ fn sync_directory(path: &Path) {
         && let Some(directory) = path.parent()
     {
         let _ = fs::File::open(directory).and_then(|directory| directory.sync_all());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use exai_protocol::{BootId, UnixMillis};
-    use rusqlite::{StatementStatus, params};
-    use std::sync::Arc;
-
-    #[test]
-    fn what_is_asked_of_a_statement_does_not_have_it_planned_anew() {
-        let dir = tempfile::tempdir().unwrap();
-        let clock = Arc::new(|| UnixMillis(1));
-        let options = Options::new(dir.path().join("db"), BootId::new("b"), clock);
-        let db = writer(&options, false).unwrap();
-        let read = reader(&options.path, options.busy).unwrap();
-        for db in [db, read] {
-            // Parts of indices, as in the journal, are what tempts the planner.
-            let mut statement = db
-                .prepare(
-                    "SELECT id FROM calls WHERE principal = ?1 AND args_hash = ?2 \
-                     AND left_at >= ?3 AND kept_bytes > ?4 AND state <> ?5 LIMIT ?6",
-                )
-                .unwrap();
-            for n in 0..5_i64 {
-                let bound = params![n.to_string(), [1_u8], n, n, n.to_string(), n];
-                let mut rows = statement.query(bound).unwrap();
-                while rows.next().unwrap().is_some() {}
-            }
-            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
-        }
     }
 }
