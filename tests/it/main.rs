@@ -6,6 +6,8 @@ mod always_up;
 mod cached_beginnings;
 mod calls;
 mod chat;
+#[cfg(unix)]
+mod clink;
 mod command_line;
 mod configuration;
 mod consensus;
@@ -42,6 +44,7 @@ mod ollama;
 mod own_tools;
 mod profiles;
 mod provider_files;
+mod provider_tools;
 mod restarts;
 mod scripts;
 mod searches_paid;

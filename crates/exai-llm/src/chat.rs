@@ -6,8 +6,8 @@ mod traits;
 
 pub use exai_engine::ports::models::{
     Applied, AssistantTurn, CacheHint, CallKind, Carry, Change, ChatRequest, Collector,
-    DEFAULT_MAX_OUTPUT, Done, DoneReason, Effort, Image, Message, Part, Recency, SearchReport,
-    Searched, Shape, Source, StreamItem, Timing, ToolCall, ToolChoice, ToolResult, ToolSpec,
-    UnknownEffort, Usage, WebSearch,
+    DEFAULT_MAX_OUTPUT, Done, DoneReason, Effort, Errand, Image, Message, Part, Recency,
+    SearchReport, Searched, Shape, Source, StreamItem, Timing, ToolCall, ToolChoice, ToolResult,
+    ToolSpec, UnknownEffort, Usage, WebSearch,
 };
 pub use traits::{ModelTraits, TemperatureRule, ThinkingStyle};

@@ -6,6 +6,7 @@
 //! What leaves the group by itself (`setsid`) is not followed; nothing portable can.
 
 mod environment;
+mod errand;
 mod failure;
 mod found;
 mod group;

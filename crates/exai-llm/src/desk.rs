@@ -4,6 +4,7 @@
 //! of them fails.
 
 mod asking;
+mod beside;
 mod ceiling;
 mod documents;
 mod estimates;
@@ -28,13 +29,14 @@ use asking::Asking;
 use estimates::Estimates;
 use exai_engine::{
     ports::{
-        models::{self, Answer, Listing, ModelFuture, Pin, Wish},
+        models::{self, Answer, Document, Listing, ModelFuture, Pin, Wish},
         purse::Purse,
     },
     tool::{ToolCall, ToolError},
 };
 use exai_protocol::{Code, WireError};
 use remembered::Remembered;
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
@@ -173,6 +175,19 @@ impl models::Models for Models {
         endpoint: Option<&'a str>,
     ) -> ModelFuture<'a, Result<Vec<String>, ToolError>> {
         Box::pin(self.refresh_lists(endpoint))
+    }
+
+    fn preview(&self, wish: Wish) -> Result<Value, ToolError> {
+        self.shown(wish)
+    }
+
+    fn extract<'a>(
+        &'a self,
+        call: &'a ToolCall,
+        endpoint: &'a str,
+        document: Document,
+    ) -> ModelFuture<'a, Result<String, ToolError>> {
+        Box::pin(self.read_document(call, endpoint, document))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     choice::{EndpointState, effective_context},
     dialect::{Quirks, efforts},
     price::Price,
-    provider::{KeyState, Standing},
+    provider::{Endpoint, KeyState, Standing},
 };
 use exai_engine::ports::models::{EndpointRow, Listing, ModelRow, PriceRow};
 use std::collections::BTreeSet;
@@ -43,11 +43,18 @@ fn endpoint_row(state: &EndpointState<'_>) -> EndpointRow {
         ready: state.ready(),
         lacks: state.lacks().map(str::to_owned),
         key_from: (resolved.key != KeyState::NotNeeded).then(|| resolved.key_from()),
+        agent: agent(&resolved.endpoint),
         breaker: state.breaker.as_str().to_owned(),
         breaker_cause: state.breaker.cause().map(str::to_owned),
         in_flight: state.in_flight,
         concurrency: state.concurrency,
     }
+}
+
+fn agent(endpoint: &Endpoint) -> Option<String> {
+    let command = endpoint.command.as_ref()?;
+    command.agent.as_ref()?;
+    Some(command.default_model().to_owned())
 }
 
 fn model_row(model: &Model, endpoints: &[EndpointState<'_>]) -> ModelRow {

@@ -12,7 +12,7 @@ mod resolve;
 mod tests;
 
 pub(crate) use check::is_near;
-pub use command::{CommandSpec, Sign};
+pub use command::{AgentSpec, CommandSpec, Manner, Sign};
 pub use endpoint::{Endpoint, Limits, Timeouts};
 pub use file::{Providers, ProvidersError, SHIPPED};
 pub use file_door::FileDoor;

@@ -71,7 +71,7 @@ pub(crate) fn once(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
     })
 }
 
-async fn answer(
+pub(crate) async fn answer(
     models: &dyn Models,
     threads: &dyn Threads,
     call: &ToolCall,
@@ -120,6 +120,7 @@ async fn answer(
         notes: &prepared.notes,
         kept: &kept,
         saved: saved.as_deref(),
+        ..Beside::default()
     };
     report::output(&answer, &beside)
 }

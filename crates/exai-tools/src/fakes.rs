@@ -118,6 +118,7 @@ fn endpoint(name: &str, lacks: Option<&str>) -> EndpointRow {
         ready: lacks.is_none(),
         lacks: lacks.map(str::to_owned),
         key_from: Some(format!("{}_API_KEY", name.to_uppercase())),
+        agent: None,
         breaker: "closed".to_owned(),
         breaker_cause: None,
         in_flight: 0,

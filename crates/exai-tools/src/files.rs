@@ -8,6 +8,7 @@ mod base64;
 mod documents;
 mod evidence;
 mod fence;
+mod folder;
 mod ignored;
 mod manifest;
 mod notebook;
@@ -25,6 +26,7 @@ mod tests;
 pub(crate) use again::{Known, again};
 pub(crate) use evidence::Witness;
 pub(crate) use fence::Fence;
+pub(crate) use folder::folder;
 pub(crate) use manifest::{Entry, Fate, Packing};
 pub(crate) use written::{may_write, write_new};
 

@@ -2,9 +2,10 @@
 //! owner's own words for that language) behind the standing instructions of each request.
 
 use exai_engine::{
-    ports::models::{Answer, Listing, Message, ModelFuture, Models, Wish},
+    ports::models::{Answer, Document, Listing, Message, ModelFuture, Models, Wish},
     tool::{ToolCall, ToolError},
 };
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Models that are told which language to answer in.
@@ -26,12 +27,8 @@ pub fn speaking(models: Arc<dyn Models>, locale: &str, words: Option<String>) ->
     Arc::new(Speaking { models, words })
 }
 
-impl Models for Speaking {
-    fn ask<'a>(
-        &'a self,
-        call: &'a ToolCall,
-        mut wish: Wish,
-    ) -> ModelFuture<'a, Result<Answer, ToolError>> {
+impl Speaking {
+    fn told(&self, mut wish: Wish) -> Wish {
         match wish.chat.messages.first_mut() {
             Some(Message::System(text)) => {
                 text.push_str("\n\n");
@@ -43,7 +40,17 @@ impl Models for Speaking {
                 wish.chat.cache.stable_messages += 1;
             }
         }
-        self.models.ask(call, wish)
+        wish
+    }
+}
+
+impl Models for Speaking {
+    fn ask<'a>(
+        &'a self,
+        call: &'a ToolCall,
+        wish: Wish,
+    ) -> ModelFuture<'a, Result<Answer, ToolError>> {
+        self.models.ask(call, self.told(wish))
     }
 
     fn listing(&self) -> Arc<Listing> {
@@ -55,5 +62,18 @@ impl Models for Speaking {
         endpoint: Option<&'a str>,
     ) -> ModelFuture<'a, Result<Vec<String>, ToolError>> {
         self.models.refresh(endpoint)
+    }
+
+    fn preview(&self, wish: Wish) -> Result<Value, ToolError> {
+        self.models.preview(self.told(wish))
+    }
+
+    fn extract<'a>(
+        &'a self,
+        call: &'a ToolCall,
+        endpoint: &'a str,
+        document: Document,
+    ) -> ModelFuture<'a, Result<String, ToolError>> {
+        self.models.extract(call, endpoint, document)
     }
 }

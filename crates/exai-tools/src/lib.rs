@@ -3,11 +3,13 @@
 //! the exception that proves it: they exist to be seen from outside.
 
 mod activity;
+mod apilookup;
 mod args;
 mod attempt;
 mod challenge;
 mod change;
 mod chat;
+mod clink;
 mod consensus;
 mod files;
 mod files_preview;
@@ -23,6 +25,7 @@ pub mod moment;
 mod ollama;
 pub mod own;
 mod provider_capabilities;
+mod provider_tools;
 mod request;
 mod self_check;
 mod spec;
@@ -70,9 +73,11 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
     let models = &ports.models;
     let mut tools = vec![
         activity::tool(ports),
+        apilookup::tool(ports),
         challenge::tool(),
         chat::tool(models, &ports.threads),
         chat::once(models),
+        clink::tool(ports),
         consensus::tool(models, &ports.threads),
         files_preview::tool(),
         health::tool(ports),
@@ -89,6 +94,7 @@ pub fn builtin(ports: &Ports) -> Vec<Arc<dyn Tool>> {
         toolcall_log_tail::tool(ports),
         version::tool(ports),
     ];
+    tools.extend(provider_tools::tools(ports));
     tools.extend(workflow::tools(models, &ports.threads));
     if let Some(servers) = &ports.ollama {
         tools.extend(ollama::tools(servers));
@@ -109,8 +115,10 @@ pub fn test_tools() -> Vec<Arc<dyn Tool>> {
 pub fn entries() -> Vec<ToolEntry> {
     let mut specs = vec![
         activity::spec(),
+        apilookup::spec(),
         challenge::spec(),
         chat::spec(),
+        clink::spec(),
         consensus::spec(),
         health::spec(),
         listmodels::spec(),
@@ -123,6 +131,7 @@ pub fn entries() -> Vec<ToolEntry> {
         tools_search::spec(),
         version::spec(),
     ];
+    specs.extend(provider_tools::specs());
     specs.extend(workflow::specs());
     specs.sort_by(|a, b| a.name().cmp(b.name()));
     specs.into_iter().map(|spec| spec.entry).collect()

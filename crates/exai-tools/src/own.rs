@@ -217,7 +217,7 @@ async fn ask(
         files: &prepared.entries,
         notes: &prepared.notes,
         kept: &kept,
-        saved: None,
+        ..Beside::default()
     };
     report::output(&answer, &beside)
 }

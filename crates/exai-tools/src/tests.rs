@@ -32,7 +32,7 @@ fn the_static_list_is_the_live_list() {
         .map(|entry| entry.name)
         .collect();
     assert!(names.is_sorted(), "{names:?}");
-    assert_eq!(names.len(), 25);
+    assert_eq!(names.len(), 33);
 }
 
 #[test]
@@ -88,9 +88,15 @@ fn hints_are_true() {
         // Those cost money or change something, so nobody may send them twice unasked.
         let once = [
             "chat",
+            "clink",
             "consensus",
+            "glm_web_search",
+            "kimi_chat_with_tools",
+            "kimi_multi_file_chat",
+            "kimi_upload_and_extract",
             "models_refresh",
             "models_test",
+            "smart_file_query",
             "threads_import",
             "tool_invoke",
         ]
@@ -139,8 +145,16 @@ async fn every_tool_ignores_unknown_arguments() {
     let ports = ports(FakeLogs::default());
     // Those have a `model` of their own, and nobody to ask here.
     let asks = |name: &str| {
-        let others = ["chat", "consensus", "tool_invoke"].contains(&name);
-        others || crate::workflow::names().any(|one| one == name)
+        let others = [
+            "chat",
+            "clink",
+            "consensus",
+            "smart_file_query",
+            "tool_invoke",
+        ];
+        let providers = ["glm_", "kimi_"];
+        let named = providers.iter().any(|provider| name.starts_with(provider));
+        named || others.contains(&name) || crate::workflow::names().any(|one| one == name)
     };
     let others = crate::entries().into_iter();
     for entry in others.filter(|entry| !asks(&entry.name)) {
@@ -381,7 +395,7 @@ async fn provider_capabilities_grow_on_request() {
             .await
             .unwrap(),
     );
-    assert_eq!(long["tools"].as_array().unwrap().len(), 25);
+    assert_eq!(long["tools"].as_array().unwrap().len(), 33);
     assert_eq!(long["providers"]["kimi"]["max_inflight"], 6);
     assert_eq!(long["providers"]["kimi"]["key_from"], "KIMI_API_KEY");
 }
@@ -406,7 +420,7 @@ async fn status_tells_load_warnings_test_tools_and_the_log() {
         "inflight=1/24",
         "test tools: registered",
         "warning: the token is empty",
-        "tools: activity, analyze, challenge",
+        "tools: activity, analyze, apilookup",
         "probe: `exai-daemon models test NAME`",
         "doctor: 1 found\n- logs/ is not writable",
         "log:\nline 10\n",

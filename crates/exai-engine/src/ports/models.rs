@@ -4,6 +4,7 @@
 
 mod answer;
 mod applied;
+mod errand;
 mod listing;
 mod message;
 mod request;
@@ -13,6 +14,7 @@ mod wish;
 
 pub use answer::{Answer, Attempt, Pin, Price, Spent};
 pub use applied::{Applied, Change};
+pub use errand::Errand;
 pub use listing::{EndpointRow, Listing, ModelRow, PriceRow};
 pub use message::{AssistantTurn, CallKind, Carry, Image, Message, Part, ToolCall, ToolResult};
 pub use request::{
@@ -24,6 +26,8 @@ pub use stream::{Collector, Done, DoneReason, Searched, Source, StreamItem, Timi
 pub use wish::{Category, Document, Watch, Wish};
 
 use crate::tool::{self, ToolError};
+use exai_protocol::Code;
+use serde_json::Value;
 use std::{future::Future, pin::Pin as Pinned, sync::Arc};
 
 /// What a model port returns.
@@ -52,4 +56,30 @@ pub trait Models: Send + Sync + 'static {
         &'a self,
         endpoint: Option<&'a str>,
     ) -> ModelFuture<'a, Result<Vec<String>, ToolError>>;
+
+    /// The request that a wish would become, and where it would go. Nothing is sent.
+    ///
+    /// # Errors
+    /// Why it would be refused.
+    fn preview(&self, _wish: Wish) -> Result<Value, ToolError> {
+        Err(nobody("shows its requests"))
+    }
+
+    /// A document's text, as the provider behind an endpoint reads it.
+    ///
+    /// # Errors
+    /// What went wrong there.
+    fn extract<'a>(
+        &'a self,
+        _call: &'a tool::ToolCall,
+        _endpoint: &'a str,
+        _document: Document,
+    ) -> ModelFuture<'a, Result<String, ToolError>> {
+        Box::pin(std::future::ready(Err(nobody("reads documents"))))
+    }
+}
+
+/// For models of which there is only an answer to be had.
+fn nobody(does: &str) -> ToolError {
+    ToolError::new(Code::Unavailable, format!("nobody here {does}"))
 }

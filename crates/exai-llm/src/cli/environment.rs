@@ -2,7 +2,7 @@
 //! named here or by the endpoint stays with us, our keys before all.
 
 use crate::provider::CommandSpec;
-use std::{ffi::OsString, sync::Arc};
+use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 
 /// How deep command lines are inside each other: set for what we run, refused where we find it.
 pub(super) const DEPTH: &str = "EXAI_CLI_DEPTH";
@@ -82,19 +82,23 @@ impl Environment {
         self.get(DEPTH).is_some_and(|depth| depth != "0")
     }
 
-    /// What this command line gets.
-    pub(super) fn handed_on(&self, spec: &CommandSpec) -> Vec<(OsString, OsString)> {
+    /// What this command line gets; of the values given, later ones count.
+    pub(super) fn handed_on(
+        &self,
+        spec: &CommandSpec,
+        more: &BTreeMap<String, String>,
+    ) -> Vec<(OsString, OsString)> {
         let listed = spec.inherit.iter().map(String::as_str);
         let patterns: Vec<&str> = ALWAYS.into_iter().chain(listed).collect();
-        let given = |name: &OsString| spec.env.keys().any(|given| is(name, given));
+        let all: BTreeMap<_, _> = spec.env.iter().chain(more).collect();
+        let given = |name: &OsString| all.keys().any(|given| is(name, given));
         let kept = |name: &OsString| patterns.iter().any(|pattern| fits(name, pattern));
         let inherited = self
             .0
             .iter()
             .filter(|(name, _)| kept(name) && !given(name))
             .cloned();
-        let set = spec
-            .env
+        let set = all
             .iter()
             .map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let depth = (OsString::from(DEPTH), OsString::from("1"));
@@ -108,7 +112,7 @@ impl Environment {
             let name = name.to_string_lossy().to_uppercase();
             WORDS.iter().any(|word| name.contains(word))
         };
-        self.handed_on(spec)
+        self.handed_on(spec, &BTreeMap::new())
             .into_iter()
             .filter(|(name, _)| secret(name))
             .filter_map(|(_, value)| value.into_string().ok())
@@ -163,7 +167,7 @@ mod tests {
         };
         spec.inherit.pop();
         spec.env.insert("AGENT_MODE".into(), "quiet".into());
-        let mut given = all.handed_on(&spec);
+        let mut given = all.handed_on(&spec, &BTreeMap::new());
         given.sort();
         let names: Vec<_> = given
             .iter()
@@ -189,7 +193,7 @@ mod tests {
         // Not even "everything" is ours.
         spec.inherit = vec!["*".into()];
         let ours = |(name, _): &(OsString, OsString)| name == "EXAI_WS_TOKEN";
-        assert!(!all.handed_on(&spec).iter().any(ours));
+        assert!(!all.handed_on(&spec, &BTreeMap::new()).iter().any(ours));
     }
 
     #[test]

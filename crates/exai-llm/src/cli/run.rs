@@ -2,7 +2,9 @@
 //! on the way is a fault with the program's own words.
 
 use super::{
-    Environment, failure,
+    Environment,
+    errand::Order,
+    failure,
     found::look,
     group::Group,
     place::{Place, Places},
@@ -10,7 +12,7 @@ use super::{
 };
 use crate::{
     attempt::{Clocks, Ended, Limit},
-    chat::{Collector, Done, DoneReason, StreamItem},
+    chat::{Collector, Done, DoneReason, Errand, StreamItem},
     decode::MAX_EVENT_BYTES,
     dialect::{AnswerFormat, CommandReader},
     fault::{Fault, FaultClass},
@@ -65,6 +67,8 @@ pub(crate) struct Job<'a> {
     pub(crate) body: &'a Value,
     /// How long it may take.
     pub(crate) clocks: Clocks,
+    /// Work in a folder, where it is not only an answer.
+    pub(crate) errand: Option<&'a Errand>,
 }
 
 type Failure = (Fault, Option<Limit>);
@@ -93,6 +97,7 @@ impl Runner {
             Err(fault) => (false, Some((fault, None))),
             Ok((running, pipes, input)) => (true, run.talk(running, pipes, input).await.err()),
         };
+        run.said.session = run.reader.session().map(str::to_owned);
         Ended {
             said: run.said,
             headers: Headers::new(),
@@ -129,17 +134,15 @@ impl Runner {
             let what = format!("the command line answers with its own model; ask for '{only}'");
             return Err(Fault::unsupported(what));
         }
+        let order = Order::of(spec, model, job.errand)?;
         let program = look(spec, &self.environment).ok_or_else(|| failure::not_installed(spec))?;
-        let place = self.places.take(job.endpoint).map_err(|error| {
-            let what = format!("no empty directory to run {} in: {error}", spec.program);
-            Fault::new(FaultClass::Unreachable, what)
-        })?;
+        let (directory, place) = self.directory(job)?;
         let mut command = Command::new(program);
         command
-            .args(spec.arguments(model))
-            .current_dir(place.path())
+            .args(order.arguments)
+            .current_dir(directory)
             .env_clear()
-            .envs(self.environment.handed_on(spec))
+            .envs(self.environment.handed_on(spec, &order.env))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -163,6 +166,19 @@ impl Runner {
         };
         Ok((running, pipes, input))
     }
+
+    /// Where it runs: the errand's folder, else one of our own, which holds nothing.
+    fn directory(&self, job: &Job<'_>) -> Result<(PathBuf, Option<Place>), Fault> {
+        if let Some(errand) = job.errand {
+            return Ok((errand.directory.clone(), None));
+        }
+        let place = self.places.take(job.endpoint).map_err(|error| {
+            let program = &job.spec.program;
+            let what = format!("no empty directory to run {program} in: {error}");
+            Fault::new(FaultClass::Unreachable, what)
+        })?;
+        Ok((place.path().to_owned(), Some(place)))
+    }
 }
 
 struct Pipes {
@@ -174,7 +190,7 @@ struct Pipes {
 
 /// A program that is not left alone: whoever drops this sends it away.
 struct Running {
-    held: Option<(Group, Place)>,
+    held: Option<(Group, Option<Place>)>,
     /// How long it may take to end by itself, once it is let go of.
     farewell: Duration,
     tracker: TaskTracker,

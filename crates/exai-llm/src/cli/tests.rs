@@ -80,6 +80,7 @@ impl World {
             answer,
             body: &wire.body,
             clocks: Clocks::start(times.0, times.1),
+            errand: None,
         };
         let (mut texts, mut lives) = (Vec::new(), 0);
         let mut sink = |item: &StreamItem| {
@@ -563,7 +564,8 @@ async fn an_endpoint_answers_through_its_command_line() {
         let place = live.place(1, by, &mut |_| ()).await.unwrap();
         let mut request = ask("x");
         request.model = model.to_owned();
-        live.send(&place, &traits, &request, by, &mut |_| ()).await
+        live.send(&place, &traits, &request, None, by, &mut |_| ())
+            .await
     };
     let refused = send("in").await.unwrap_err();
     assert_eq!(refused.fault.class, FaultClass::Unsupported);

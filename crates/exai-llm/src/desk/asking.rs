@@ -169,6 +169,7 @@ impl<'a> Asking<'a> {
             request,
         } = answered;
         let search = SearchReport::of(&request, &applied, &said);
+        let session = said.session.filter(|_| self.wish.errand.is_some());
         let chosen = failures
             .iter()
             .fold(candidate.reason.clone(), |mut why, failed| {
@@ -182,6 +183,7 @@ impl<'a> Asking<'a> {
             model: candidate.model.id.clone(),
             chosen,
             reason: said.reason.unwrap_or(DoneReason::Stop),
+            session,
             turn: said.turn,
             applied,
             search,
@@ -198,6 +200,7 @@ fn gather(whole: &mut Collector, round: Collector, more_follows: bool) {
     if !more_follows {
         whole.turn.tool_calls = round.turn.tool_calls;
     }
+    whole.session = round.session;
     if let Some(usage) = round.usage {
         whole.usage.get_or_insert_default().add(&usage);
     }

@@ -39,7 +39,11 @@ impl Asking<'_> {
         candidate: &Candidate,
         request: &ChatRequest,
     ) -> Result<Sent, Stop> {
-        let retries = live.resolved().endpoint.limits.retries;
+        // Work in a folder may have begun: it is done once, whatever became of it.
+        let retries = match self.wish.errand {
+            Some(_) => 0,
+            None => live.resolved().endpoint.limits.retries,
+        };
         let mut attempt = 1;
         loop {
             let failed = match self.once(live, candidate, request).await? {
@@ -98,6 +102,7 @@ impl Asking<'_> {
                 &place,
                 &candidate.model.traits,
                 request,
+                self.wish.errand.as_ref(),
                 self.deadline,
                 &mut sink,
             )

@@ -35,7 +35,7 @@ pub struct StreamReader(Kind);
 
 enum Kind {
     Provider(Provider),
-    Command(CommandReader),
+    Command(Box<CommandReader>),
 }
 
 struct Provider {
@@ -62,7 +62,7 @@ impl StreamReader {
             Dialect::Ollama => Box::new(ollama::stream::Reader::new(target, request)),
             Dialect::Cli => {
                 let reader = CommandReader::new(&target.quirks.answer, cap);
-                return Self(Kind::Command(reader));
+                return Self(Kind::Command(Box::new(reader)));
             }
         };
         let decoder = match target.dialect.framing() {

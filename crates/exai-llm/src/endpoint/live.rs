@@ -3,7 +3,7 @@
 use super::{EndpointHealth, Place};
 use crate::{
     attempt::{self, Clocks, Ended, Limit, Sending},
-    chat::{Applied, ChatRequest, Collector, ModelTraits, StreamItem},
+    chat::{Applied, ChatRequest, Collector, Errand, ModelTraits, StreamItem},
     cli::{Job, Runner},
     dialect::{self, Dialect, StreamReader, Target},
     fault::{Fault, FaultClass},
@@ -171,6 +171,7 @@ impl Live {
         place: &Place,
         traits: &ModelTraits,
         request: &ChatRequest,
+        errand: Option<&Errand>,
         deadline: Instant,
         sink: &mut (dyn FnMut(&StreamItem) + Send),
     ) -> Result<Sent, Box<Failed>> {
@@ -186,8 +187,12 @@ impl Live {
         let applied = wire.applied;
         let clocks = Clocks::start(self.resolved.endpoint.timeouts, deadline);
         if target.dialect == Dialect::Cli {
-            let ended = self.run(place, &wire.body, clocks, sink).await;
+            let ended = self.run(place, (&wire.body, errand), clocks, sink).await;
             return finished(ended, applied);
+        }
+        if errand.is_some() {
+            let fault = Fault::unsupported("a model there only answers; it works in no folder");
+            return Err(unsent(fault, Some(applied)));
         }
         let key = match clocks.within(self.keys.read(&self.resolved.key)).await {
             Ok(Ok(key)) => key,
@@ -222,7 +227,7 @@ impl Live {
     async fn run(
         &self,
         place: &Place,
-        body: &serde_json::Value,
+        (body, errand): (&serde_json::Value, Option<&Errand>),
         clocks: Clocks,
         sink: &mut (dyn FnMut(&StreamItem) + Send),
     ) -> Ended {
@@ -236,6 +241,7 @@ impl Live {
             answer: &endpoint.quirks.answer,
             body,
             clocks,
+            errand,
         };
         place.begin();
         let mut on_life = || place.judge(&Verdict::Lives);

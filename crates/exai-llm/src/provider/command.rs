@@ -28,6 +28,34 @@ pub struct CommandSpec {
     pub login: String,
     /// How it is installed, in words.
     pub install: String,
+    /// How it is run to work in a folder by itself; absent where it only answers.
+    pub agent: Option<AgentSpec>,
+}
+
+/// How an agent is run for work in a folder. The whole of the arguments is the manner's, those
+/// of a model, `resume` and `last`, in this order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AgentSpec {
+    /// So that it changes nothing.
+    pub read: Manner,
+    /// So that it may change files there; absent where it cannot be let.
+    pub write: Option<Manner>,
+    /// Added to go on with a session of its own: `{session}` stands for it. Empty where it
+    /// cannot, or where its answers name none.
+    pub resume: Vec<String>,
+    /// What comes last.
+    pub last: Vec<String>,
+}
+
+/// One manner of running it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Manner {
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Variables it is given, over those of `command.env`.
+    pub env: BTreeMap<String, String>,
 }
 
 /// A file that shows that somebody has logged in.
@@ -55,10 +83,18 @@ impl CommandSpec {
     /// The arguments for a model.
     #[must_use]
     pub fn arguments(&self, model: &str) -> Vec<String> {
+        self.args
+            .iter()
+            .cloned()
+            .chain(self.naming(model))
+            .collect()
+    }
+
+    /// The arguments that name a model; none for the one it is set to.
+    pub(crate) fn naming(&self, model: &str) -> impl Iterator<Item = String> {
         let named = !model.is_empty() && model != self.default_model();
-        let models = self.model_args.iter().filter(|_| named);
-        let models = models.map(|arg| arg.replace("{model}", model));
-        self.args.iter().cloned().chain(models).collect()
+        let models = self.model_args.iter().filter(move |_| named);
+        models.map(move |arg| arg.replace("{model}", model))
     }
 
     /// The name that means "whichever it is set to".
@@ -82,17 +118,26 @@ impl CommandSpec {
         {
             faults.push("command.model_args nowhere says {model}");
         }
+        let agent = self.agent.iter();
+        let manners = agent.flat_map(|agent| std::iter::once(&agent.read).chain(&agent.write));
+        let given: Vec<&str> = std::iter::once(&self.env)
+            .chain(manners.map(|manner| &manner.env))
+            .flat_map(|env| env.keys().map(String::as_str))
+            .collect();
         let names = self.inherit.iter().map(|name| name.trim_end_matches('*'));
-        if !names
-            .chain(self.env.keys().map(String::as_str))
-            .all(is_variable)
-        {
+        if !names.chain(given.iter().copied()).all(is_variable) {
             faults.push("command.inherit or command.env names something that is no variable");
         }
-        if self.env.keys().any(|name| name.starts_with("EXAI_"))
+        if given.iter().any(|name| name.starts_with("EXAI_"))
             || self.inherit.iter().any(|name| name.starts_with("EXAI_"))
         {
             faults.push("command.inherit and command.env may not name variables of exai");
+        }
+        if let Some(agent) = &self.agent
+            && !agent.resume.is_empty()
+            && !agent.resume.iter().any(|arg| arg.contains("{session}"))
+        {
+            faults.push("command.agent.resume nowhere says {session}");
         }
         faults
     }

@@ -164,7 +164,7 @@ async fn what_the_provider_tells_of_its_limits_is_kept() {
     let traits = ModelTraits::default();
     let sent = rig
         .live
-        .send(&place, &traits, &request(), deadline, &mut |_| {})
+        .send(&place, &traits, &request(), None, deadline, &mut |_| {})
         .await;
     assert!(sent.is_ok());
 }

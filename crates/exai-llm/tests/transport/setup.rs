@@ -122,7 +122,8 @@ pub(crate) async fn ask(
     let deadline = Instant::now() + within;
     let place = live.place(10, deadline, &mut |_| {}).await.unwrap();
     let traits = ModelTraits::default();
-    live.send(&place, &traits, &request(), deadline, sink).await
+    live.send(&place, &traits, &request(), None, deadline, sink)
+        .await
 }
 
 /// Whether anything a person may see of a fault holds the key.

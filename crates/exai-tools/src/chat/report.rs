@@ -44,6 +44,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) kept: &'a Kept,
     /// What became of the answer as a file.
     pub(crate) saved: Option<&'a str>,
+    /// How an agent worked, in words and for a program.
+    pub(crate) errand: Option<(&'a str, &'a Value)>,
 }
 
 impl Default for Beside<'_> {
@@ -53,6 +55,7 @@ impl Default for Beside<'_> {
             notes: &[],
             kept: &Kept::Nowhere,
             saved: None,
+            errand: None,
         }
     }
 }
@@ -140,6 +143,9 @@ fn words(answer: &Answer, beside: &Beside<'_>) -> String {
     files(beside.files, &mut words);
     for note in beside.notes {
         let _ = write!(words, "\nEarlier turns: {note}");
+    }
+    if let Some((worked, _)) = beside.errand {
+        let _ = write!(words, "\n{worked}");
     }
     if let Some(saved) = beside.saved {
         let _ = write!(words, "\n{saved}");
@@ -253,7 +259,7 @@ fn facts(answer: &Answer, beside: &Beside<'_>) -> Value {
         Kept::Not(why) => (None, None, Some(why)),
         Kept::Nowhere => (None, None, None),
     };
-    json!({
+    let mut facts = json!({
         "continuation_id": id,
         "turn": turn,
         "not_kept": not_kept,
@@ -268,7 +274,11 @@ fn facts(answer: &Answer, beside: &Beside<'_>) -> Value {
         "files": files,
         "packing": Packing::of(beside.files).facts(),
         "warnings": answer.warnings,
-    })
+    });
+    if let Some((_, errand)) = beside.errand {
+        facts["errand"] = errand.clone();
+    }
+    facts
 }
 
 pub(crate) fn raw(value: &impl serde::Serialize) -> Result<Arc<RawValue>, ToolError> {

@@ -89,6 +89,7 @@ fn answer(text: &str) -> Answer {
             ..AssistantTurn::default()
         },
         reason: DoneReason::Stop,
+        session: None,
         applied: Applied {
             max_output: 8192,
             ..Applied::default()

@@ -105,6 +105,7 @@ fn answer(text: &str) -> Answer {
             ..AssistantTurn::default()
         },
         reason: DoneReason::Stop,
+        session: None,
         applied: Applied::default(),
         search: SearchReport::default(),
         spent: Spent {

@@ -29,6 +29,8 @@ pub struct Answer {
     pub applied: Applied,
     /// Whether a search ran, and what it found.
     pub search: SearchReport,
+    /// The agent's own session, where it was an errand that can be gone on with.
+    pub session: Option<String>,
     /// What it used and cost; also in the record.
     pub spent: Spent,
     /// Budgets that are nearly used up, a sentence each.

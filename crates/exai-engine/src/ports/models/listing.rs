@@ -36,6 +36,9 @@ pub struct EndpointRow {
     pub breaker: String,
     /// Why the breaker is not closed.
     pub breaker_cause: Option<String>,
+    /// The model's name under which it works in a folder by itself; absent where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
     /// Requests under way, and how many there may be.
     pub in_flight: u32,
     /// How many there may be.

@@ -140,6 +140,8 @@ pub struct Collector {
     pub usage: Option<Usage>,
     /// Everything searched; `None` when no search ran.
     pub searched: Option<Searched>,
+    /// The session it can be gone on with, where an agent named one.
+    pub session: Option<String>,
     /// How it ended; `None` while it has not.
     pub reason: Option<DoneReason>,
 }

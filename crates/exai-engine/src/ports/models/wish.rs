@@ -1,6 +1,6 @@
 //! What a tool wants of a model, beyond the words it sends.
 
-use super::{Answer, ChatRequest, Pin};
+use super::{Answer, ChatRequest, Errand, Pin};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ pub struct Wish {
     pub documents: Vec<Document>,
     /// What of the answer is shown while it grows.
     pub watch: Watch,
+    /// Work to be done in a folder, by an agent.
+    pub errand: Option<Errand>,
     /// The caller has seen the price and wants it all the same.
     pub confirmed: bool,
 }

@@ -41,6 +41,8 @@ pub struct AnswerRule {
     pub whole: Option<String>,
     /// Path of more of the thoughts.
     pub reasoning: Option<String>,
+    /// Path of the session's name, to go on with it later.
+    pub session: Option<String>,
     /// Path of the reason why it stopped.
     pub reason: Option<String>,
     /// Paths of the counts.

@@ -24,6 +24,7 @@ pub(crate) struct Reader {
     usage: Option<Usage>,
     reason: DoneReason,
     complaint: Option<String>,
+    session: Option<String>,
     done: bool,
 }
 
@@ -38,6 +39,7 @@ impl Reader {
             usage: None,
             reason: DoneReason::Stop,
             complaint: None,
+            session: None,
             done: false,
         }
     }
@@ -104,6 +106,11 @@ impl Reader {
         self.complaint.as_deref()
     }
 
+    /// The session it named last, if any.
+    pub(crate) fn session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
     fn cut_off(&self) -> Fault {
         match &self.complaint {
             Some(complaint) => Fault::new(FaultClass::Server, complaint),
@@ -168,6 +175,9 @@ impl Reader {
         let words = |path: &Option<String>| path.as_deref().and_then(|path| words(event, path));
         if self.done {
             return Ok(());
+        }
+        if let Some(session) = words(&rule.session) {
+            self.session = Some(session);
         }
         if let Some(what) = words(&rule.error) {
             return Err(fault(&what));

@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::symlink,
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 /// Hears of every file and folder that is opened there.
@@ -48,7 +49,10 @@ fn raced(asked: &[&str], swap: impl Fn(&Path, &Path) + Sync) {
                 swap(&root, &outside);
             }
         });
-        for _ in 0..400 {
+        // On a machine that is busy the reader wins late, and one that never does proves nothing.
+        let end = Instant::now() + Duration::from_secs(30);
+        let mut rounds = 0..400;
+        while rounds.next().is_some() || (mine == 0 && Instant::now() < end) {
             let gathered = folder.gather(asked, asked, 1000);
             assert!(!gathered.text.contains("canary"), "{}", gathered.text);
             assert!(gathered.images.is_empty());
