@@ -1,7 +1,8 @@
 //! Several models asked in one call: at the same time, blind to each other, each answer once.
 
+use crate::windows::{Caller, editor};
 use exai_testkit::{
-    Must as _, Sandbox, Ws,
+    Must as _, Sandbox, Shim, Ws,
     provider::{At, Dialect, Provider, Reply, Request},
 };
 use serde_json::{Value, json};
@@ -21,9 +22,8 @@ async fn window(sandbox: &Sandbox, name: &str) -> Ws {
     sandbox.modern(name, &features).await.0
 }
 
-async fn ask(ws: &mut Ws, arguments: Value) -> Value {
-    let id = ws.call("consensus", arguments).await;
-    ws.result(&id).await
+async fn ask(window: &mut impl Caller, arguments: Value) -> Value {
+    window.result_of("consensus", arguments).await
 }
 
 fn text(result: &Value) -> &str {
@@ -59,7 +59,7 @@ async fn p17_all_are_asked_once_at_the_same_time_and_each_answer_is_told_once() 
         );
     }
     let _daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox, "asker").await;
+    let mut ws = editor(&sandbox).await;
     let begun = Instant::now();
     let result = ask(&mut ws, json!({ "prompt": "Shall we?", "models": three() })).await;
     let took = begun.elapsed();
@@ -375,15 +375,15 @@ async fn p11_two_at_once_never_mix() {
     }
     let _daemon = sandbox.daemon().await;
     let mut windows = Vec::new();
-    for (at, word) in ["APPLES", "PEARS", "PLUMS", "FIGS"].into_iter().enumerate() {
-        let mut ws = window(&sandbox, &format!("window-{at}")).await;
+    for word in ["APPLES", "PEARS", "PLUMS", "FIGS"] {
+        let mut ws = editor(&sandbox).await;
         let arguments = json!({ "prompt": word, "models": three() });
         let id = ws.call("consensus", arguments).await;
         windows.push((ws, id, word));
     }
     for (ws, id, word) in &mut windows {
-        let result = ws.result(id).await;
-        let words = text(&result);
+        let answer = ws.answer(*id).await;
+        let words = Shim::text_of(&answer["result"]);
         assert_eq!(words.matches(&format!("only {word}")).count(), 3, "{words}");
         let others = ["APPLES", "PEARS", "PLUMS", "FIGS"].into_iter();
         let strangers = others.filter(|other| *other != *word && words.contains(other));

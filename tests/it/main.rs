@@ -73,6 +73,7 @@ mod tokens;
 mod told;
 mod twins;
 mod watchdog;
+mod windows;
 mod wire_v1;
 mod without_responses;
 mod workflow;
