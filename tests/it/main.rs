@@ -20,6 +20,7 @@ mod daemon_single;
 mod daemon_start;
 mod daemon_stop;
 mod doctor;
+mod doctor_daemon;
 mod documents_passed_on;
 mod editor;
 mod errors;
