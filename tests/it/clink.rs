@@ -362,3 +362,25 @@ async fn agents_of_one_kind_wait_for_each_other_and_the_rest_does_not() {
     assert_eq!(runs(&sandbox), 3);
     assert!(begun.elapsed() < Duration::from_secs(30), "{begun:?}");
 }
+
+#[tokio::test]
+async fn a_window_that_does_not_list_it_finds_it_and_works_where_it_was_started() {
+    let sandbox = stage();
+    let _daemon = sandbox.daemon().await;
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-06-18").await;
+    let listed = shim.ask("tools/list", json!({})).await.to_string();
+    assert!(!listed.contains("clink"), "{listed}");
+    let query = json!({ "query": "another coding agent" });
+    let found = shim.call_tool("tools_search", query).await;
+    assert!(found.to_string().contains("clink"), "{found}");
+    let arguments = json!({ "name": "clink", "arguments": { "prompt": "Look around." } });
+    let result = shim.call_tool("tool_invoke", arguments).await;
+    assert!(result.to_string().contains("VERDICT-AGENT."), "{result}");
+    let work = fs::canonicalize(sandbox.work()).must("find the project");
+    let told = notes(&sandbox);
+    assert!(
+        told.contains(&format!("CWD {}\n", work.display())),
+        "{told}"
+    );
+}
