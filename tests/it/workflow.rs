@@ -6,6 +6,7 @@ mod evidence;
 mod git;
 mod golden;
 mod interleaved;
+mod ladder;
 #[cfg(unix)]
 mod pairs;
 mod wishes;

@@ -34,6 +34,11 @@ async fn p24_every_tool_says_which_files_and_lines_are_not_there() {
         let cited = ["src/a.rs:9", "gone.rs:1-3", "lost.rs"];
         assert_eq!(wrong(&begun["evidence"]), cited, "{tool}: {begun}");
         assert_eq!(begun["evidence"]["checked"], 8, "{tool}: {begun}");
+        let actions = begun["required_actions"].to_string();
+        assert!(
+            actions.contains("'evidence' lists as wrong"),
+            "{tool}: {actions}"
+        );
         let mut last = next(&begun);
         last["findings"] = json!("nothing more");
         last["relevant_files"] = json!(["src/a.rs"]);
@@ -42,6 +47,8 @@ async fn p24_every_tool_says_which_files_and_lines_are_not_there() {
         assert_eq!(wrong(&ended["evidence"]), cited, "{tool}: of all steps");
         if asks(tool) {
             assert_eq!(wrong(&ended["expert_evidence"]), ["src/a.rs:44"], "{tool}");
+            let next = ended["next_steps"].to_string();
+            assert!(next.contains("'expert_evidence'"), "{tool}: {next}");
             let told = last_request(&provider);
             let (_, list) = told
                 .split_once("Citations that were looked up and are wrong")
