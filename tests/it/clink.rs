@@ -26,7 +26,8 @@ case "$asked" in
 *DO-RECURSE*) printf '%s\n%s\n' \
  '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"claude-code","version":"2"}}}' \
  '{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"clink","arguments":{"prompt":"again"}}}' \
- | EXAI_HOME=@HOME@ EXAI_WS_PORT=@PORT@ @SHIM@ > "$HOME/inner" 2>/dev/null ;;
+ | EXAI_HOME=@HOME@ EXAI_WS_PORT=@PORT@ @SHIM@ > "$HOME/inner" 2>/dev/null
+ EXAI_HOME=@HOME@ EXAI_WS_PORT=@PORT@ @DAEMON@ call clink --arg prompt=again >> "$HOME/inner" 2>&1 ;;
 esac
 case "$*" in *"--resume session-42"*) say "went on" ;; *) say "VERDICT-AGENT." ;; esac
 echo '{"type":"result","subtype":"success","is_error":false,"result":"x","session_id":"session-42","usage":{"input_tokens":11,"output_tokens":7}}'
@@ -49,6 +50,7 @@ pub(crate) fn install(sandbox: &mut Sandbox) {
     let script = CLAUDE
         .replace("@HOME@", &sandbox.home().to_string_lossy())
         .replace("@PORT@", &sandbox.port().to_string())
+        .replace("@DAEMON@", &binary("exai-daemon").to_string_lossy())
         .replace("@SHIM@", &binary("exai-shim").to_string_lossy());
     program(sandbox, "claude", &script);
     sandbox.set("PATH", format!("{}:/usr/bin:/bin", bin.display()));
@@ -197,8 +199,11 @@ async fn what_goes_wrong_is_told_and_the_task_is_done_once() {
     let mut ws = window(&sandbox, "w").await;
     for (n, (word, expected)) in [
         ("DO-FAIL", "exit code 3: it broke: [key]"),
-        ("DO-GARBAGE", "claude"),
-        ("DO-FLOOD", "claude"),
+        (
+            "DO-GARBAGE",
+            "claude ended without an error, and this is no answer",
+        ),
+        ("DO-FLOOD", "claude printed more than"),
         ("DO-HANG", "claude was ended"),
     ]
     .into_iter()
@@ -209,6 +214,9 @@ async fn what_goes_wrong_is_told_and_the_task_is_done_once() {
         assert!(words.contains(expected), "{word}: {words}");
         assert_eq!(runs(&sandbox), n + 1, "{word} ran once: {words}");
     }
+    let written = json!({ "prompt": "DO-FAIL", "write": true });
+    let result = hand(&mut ws, written).await;
+    assert!(failed(&result).contains("see what it changed"), "{result}");
     let chatter = json!({ "prompt": "DO-CHATTER", "max_output": 100 });
     let result = hand(&mut ws, chatter).await;
     let told = result["outputs"][1]["text"].as_str().unwrap_or_default();
@@ -293,7 +301,11 @@ async fn inside_an_agent_exai_starts_no_other() {
     let result = hand(&mut ws, json!({ "prompt": "DO-RECURSE" })).await;
     assert_eq!(result["outputs"][0]["text"], "VERDICT-AGENT.", "{result}");
     let inner = fs::read_to_string(sandbox.user().join("inner")).must("have spoken to the shim");
-    assert!(inner.contains("switched off"), "{inner}");
+    assert!(
+        inner.contains("switched off"),
+        "by its editor's door: {inner}"
+    );
+    assert!(inner.contains("Nothing was run"), "by its shell: {inner}");
     assert_eq!(runs(&sandbox), 1);
 }
 
@@ -349,4 +361,26 @@ async fn agents_of_one_kind_wait_for_each_other_and_the_rest_does_not() {
     }
     assert_eq!(runs(&sandbox), 3);
     assert!(begun.elapsed() < Duration::from_secs(30), "{begun:?}");
+}
+
+#[tokio::test]
+async fn a_window_that_does_not_list_it_finds_it_and_works_where_it_was_started() {
+    let sandbox = stage();
+    let _daemon = sandbox.daemon().await;
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-06-18").await;
+    let listed = shim.ask("tools/list", json!({})).await.to_string();
+    assert!(!listed.contains("clink"), "{listed}");
+    let query = json!({ "query": "another coding agent" });
+    let found = shim.call_tool("tools_search", query).await;
+    assert!(found.to_string().contains("clink"), "{found}");
+    let arguments = json!({ "name": "clink", "arguments": { "prompt": "Look around." } });
+    let result = shim.call_tool("tool_invoke", arguments).await;
+    assert!(result.to_string().contains("VERDICT-AGENT."), "{result}");
+    let work = fs::canonicalize(sandbox.work()).must("find the project");
+    let told = notes(&sandbox);
+    assert!(
+        told.contains(&format!("CWD {}\n", work.display())),
+        "{told}"
+    );
 }

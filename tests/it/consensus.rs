@@ -1,7 +1,8 @@
 //! Several models asked in one call: at the same time, blind to each other, each answer once.
 
+use crate::windows::{Caller, editor};
 use exai_testkit::{
-    Must as _, Sandbox, Ws,
+    Must as _, Sandbox, Shim, Ws,
     provider::{At, Dialect, Provider, Reply, Request},
 };
 use serde_json::{Value, json};
@@ -21,9 +22,8 @@ async fn window(sandbox: &Sandbox, name: &str) -> Ws {
     sandbox.modern(name, &features).await.0
 }
 
-async fn ask(ws: &mut Ws, arguments: Value) -> Value {
-    let id = ws.call("consensus", arguments).await;
-    ws.result(&id).await
+async fn ask(window: &mut impl Caller, arguments: Value) -> Value {
+    window.result_of("consensus", arguments).await
 }
 
 fn text(result: &Value) -> &str {
@@ -59,7 +59,7 @@ async fn p17_all_are_asked_once_at_the_same_time_and_each_answer_is_told_once() 
         );
     }
     let _daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox, "asker").await;
+    let mut ws = editor(&sandbox).await;
     let begun = Instant::now();
     let result = ask(&mut ws, json!({ "prompt": "Shall we?", "models": three() })).await;
     let took = begun.elapsed();
@@ -240,6 +240,129 @@ async fn rounds_are_unnamed_ballots_are_counted_and_the_judge_decides() {
 }
 
 #[tokio::test]
+async fn in_a_second_round_each_criticises_the_others_and_nothing_is_told_twice() {
+    let (sandbox, provider) = stage().await;
+    for (model, word) in [
+        ("one", "CRITIC-1"),
+        ("two", "CRITIC-2"),
+        ("three", "CRITIC-3"),
+    ] {
+        let again = move |request: &Request| {
+            request.model() == Some(model) && request.text().contains("Criticise them")
+        };
+        let reply = if model == "three" {
+            Reply::status(400)
+        } else {
+            Reply::text(word)
+        };
+        provider.always(again, reply);
+    }
+    for (model, word) in [("one", "FIRST"), ("two", "SECOND"), ("three", "THIRD")] {
+        provider.always(of(model), Reply::text(word));
+    }
+    let _daemon = sandbox.daemon().await;
+    let mut ws = window(&sandbox, "asker").await;
+    let arguments = json!({ "prompt": "Shall we?", "models": three(), "second_round": "critique" });
+    let result = ask(&mut ws, arguments).await;
+    let words = text(&result);
+    for once in [
+        "FIRST",
+        "SECOND",
+        "THIRD",
+        "CRITIC-1",
+        "CRITIC-2",
+        "A on the others",
+        "B on the others",
+    ] {
+        assert_eq!(words.matches(once).count(), 1, "{once}: {words}");
+    }
+    assert!(words.contains("Its second round failed"), "{words}");
+    assert!(words.contains("3 of 3 models answered"), "{words}");
+    let asked = provider.chats();
+    assert_eq!(asked.len(), 6, "each twice");
+    for request in &asked[3..] {
+        let (sent, own) = (request.text(), request.model().must("be named").to_owned());
+        for (model, word) in [("one", "FIRST"), ("two", "SECOND"), ("three", "THIRD")] {
+            // Its own as what it said itself, the others' as theirs.
+            assert_eq!(sent.matches(word).count(), 1, "{own}, {word}: {sent}");
+            let named = format!("{model}@custom");
+            assert!(!sent.contains(&named), "{own} is told a name: {sent}");
+        }
+        assert_eq!(sent.matches("### Answer").count(), 2, "{own}: {sent}");
+    }
+}
+
+#[tokio::test]
+async fn each_model_has_its_own_room_for_files_and_its_own_ceiling_for_words() {
+    let (sandbox, provider) = stage().await;
+    sandbox.write(
+        "config/models.toml",
+        "[[models]]\nid = \"small\"\nendpoint = \"custom\"\ncontext = 12000\n\
+         [[models]]\nid = \"large\"\nendpoint = \"custom\"\ncontext = 400000\n",
+    );
+    provider.otherwise(Reply::text("read"));
+    let _daemon = sandbox.daemon().await;
+    let mut file = std::fs::File::create(sandbox.work().join("long.txt")).must("make a file");
+    let lines = "a line of some words\n".repeat(4_000);
+    std::io::Write::write_all(&mut file, lines.as_bytes()).must("write a file");
+    let mut ws = window(&sandbox, "asker").await;
+    let root = format!("file://{}", sandbox.work().display());
+    ws.send(&json!({
+        "op": "call_tool", "request_id": "f", "name": "consensus", "roots": [root],
+        "arguments": {
+            "prompt": "p", "files": ["long.txt"],
+            "models": [{ "model": "large@custom", "max_output": 777 }, "small@custom"],
+        },
+    }))
+    .await;
+    let result = ws.result("f").await;
+    let words = result["outputs"][1]["text"].as_str().must("be told");
+    assert!(words.contains("File long.txt: whole"), "{words}");
+    assert!(
+        words.contains("For small@custom: file long.txt: CUT"),
+        "{words}"
+    );
+    assert_eq!(facts(&result)["files"][0]["fate"], "included");
+    assert_eq!(
+        facts(&result)["files_otherwise"]["small@custom"][0]["fate"],
+        "cut"
+    );
+    let sent = |model: &str| {
+        let all = provider.chats();
+        let one = all.into_iter().find(|chat| chat.model() == Some(model));
+        one.must("be asked").text()
+    };
+    assert!(sent("large").len() > 2 * sent("small").len());
+    assert!(sent("large").contains("777") && !sent("small").contains("777"));
+}
+
+#[tokio::test]
+async fn what_one_call_may_spend_holds_for_all_its_models_together() {
+    let (mut sandbox, provider) = stage().await;
+    sandbox.set("EXAI_BUDGET_CALL", "0.25");
+    let model = |id| {
+        format!(
+            "[[models]]\nid = \"{id}\"\nendpoint = \"custom\"\n\
+             price = {{ in = 1.0, out = 100.0, date = \"2026-11-21\" }}\n"
+        )
+    };
+    let models = ["one", "two", "three"].map(model).concat();
+    sandbox.write("config/models.toml", &models);
+    provider.otherwise(Reply::text("dear").tokens(20, 900));
+    let _daemon = sandbox.daemon().await;
+    let mut ws = window(&sandbox, "asker").await;
+    // A thousand words of each cost ten cents: there is money for two of the three.
+    let arguments = json!({ "prompt": "p", "models": three(), "max_output": 1000 });
+    let result = ask(&mut ws, arguments).await;
+    let words = text(&result);
+    assert!(words.contains("2 of 3 models answered"), "{words}");
+    assert!(words.contains("$0.25"), "it says which limit: {words}");
+    assert_eq!(provider.chats().len(), 2, "the third was never sent");
+    let failed = facts(&result)["models"].to_string();
+    assert_eq!(failed.matches("OVER_BUDGET").count(), 1, "{failed}");
+}
+
+#[tokio::test]
 async fn p11_two_at_once_never_mix() {
     let (sandbox, provider) = stage().await;
     let about = |word: &'static str| move |request: &Request| request.text().contains(word);
@@ -252,15 +375,15 @@ async fn p11_two_at_once_never_mix() {
     }
     let _daemon = sandbox.daemon().await;
     let mut windows = Vec::new();
-    for (at, word) in ["APPLES", "PEARS", "PLUMS", "FIGS"].into_iter().enumerate() {
-        let mut ws = window(&sandbox, &format!("window-{at}")).await;
+    for word in ["APPLES", "PEARS", "PLUMS", "FIGS"] {
+        let mut ws = editor(&sandbox).await;
         let arguments = json!({ "prompt": word, "models": three() });
         let id = ws.call("consensus", arguments).await;
         windows.push((ws, id, word));
     }
     for (ws, id, word) in &mut windows {
-        let result = ws.result(id).await;
-        let words = text(&result);
+        let answer = ws.answer(*id).await;
+        let words = Shim::text_of(&answer["result"]);
         assert_eq!(words.matches(&format!("only {word}")).count(), 3, "{words}");
         let others = ["APPLES", "PEARS", "PLUMS", "FIGS"].into_iter();
         let strangers = others.filter(|other| *other != *word && words.contains(other));

@@ -96,10 +96,10 @@ async fn r42_a_home_that_cannot_be_is_refused_with_its_path_and_a_way_out() {
 
 /// A mount that is gone when the test is; `None`, with the reason printed, where the system
 /// lets nobody mount.
-struct Mount(PathBuf);
+pub(crate) struct Mount(pub(crate) PathBuf);
 
 impl Mount {
-    async fn tmpfs(at: PathBuf, options: &str) -> Option<Self> {
+    pub(crate) async fn tmpfs(at: PathBuf, options: &str) -> Option<Self> {
         fs::create_dir_all(&at).must("make a mount point");
         let mounted = tool(
             "mount",
@@ -113,7 +113,7 @@ impl Mount {
         None
     }
 
-    async fn remount(&self, options: &str) -> bool {
+    pub(crate) async fn remount(&self, options: &str) -> bool {
         tool("mount", &["-o", options, &self.0.to_string_lossy()]).await
     }
 }

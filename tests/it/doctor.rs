@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{fs, path::Path, time::Duration};
 
 /// The faults that are found, of one kind.
-async fn found(sandbox: &Sandbox, name: &str) -> Vec<Value> {
+pub(crate) async fn found(sandbox: &Sandbox, name: &str) -> Vec<Value> {
     let report = sandbox.cli(&["doctor", "--json"]).await.json();
     faults(&report, name)
 }
@@ -25,7 +25,7 @@ async fn fixed(sandbox: &Sandbox, name: &str) -> (Vec<Value>, Vec<Value>) {
     (done.cloned().collect(), faults(&report, name))
 }
 
-fn says(check: &Value, words: &[&str]) {
+pub(crate) fn says(check: &Value, words: &[&str]) {
     let text = check.to_string();
     for word in words {
         assert!(text.contains(word), "{word:?} in {text}");

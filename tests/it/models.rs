@@ -8,6 +8,7 @@ mod cancelling;
 mod choosing;
 mod crowds;
 mod deaths;
+mod efforts;
 mod ends_well;
 mod faults;
 mod kills;

@@ -38,7 +38,7 @@ fn has(names: &[String], tool: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_default_list_is_8_kb_and_the_lean_one_4() {
+async fn t08_the_default_list_is_8_kb_and_the_lean_one_4() {
     let mut sandbox = plain();
     let _daemon = sandbox.daemon().await;
     let mut shim = sandbox.shim();

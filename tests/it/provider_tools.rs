@@ -169,7 +169,7 @@ async fn p21_a_search_that_ran_names_its_sources_and_one_that_did_not_is_no_succ
     let mut ws = stage.caller().await;
     let arguments = json!({
         "search_query": "rust", "count": 3, "search_recency_filter": "oneWeek",
-        "search_domain_filter": "rust.example",
+        "search_domain_filter": "rust.example", "search_engine": "search-prime",
     });
     let result = call(&stage, &mut ws, "a", "glm_web_search", arguments.clone()).await;
     let told = told(&result);
@@ -177,6 +177,7 @@ async fn p21_a_search_that_ran_names_its_sources_and_one_that_did_not_is_no_succ
         told["sources"][0]["url"], "https://rust.example/1.95",
         "{told}"
     );
+    assert!(told["note"].to_string().contains("search_engine"), "{told}");
     let asked = last(&stage);
     let search = asked.json("/tools/0/web_search").must("offer the search");
     assert_eq!(

@@ -1,6 +1,7 @@
 //! Conversations through the daemon's doors: what the next model sees, what outlives the daemon,
 //! what is full, what has expired, and what a death leaves behind.
 
+use crate::windows::{Caller, editor};
 use exai_testkit::{
     Must as _, PATIENCE, Sandbox, Ws, eventually,
     provider::{At, Dialect, Gate, Provider, Reply, Usage},
@@ -42,9 +43,8 @@ fn arguments(prompt: &str, thread: Option<&str>) -> Value {
 }
 
 /// One turn; its whole result.
-async fn turn(ws: &mut Ws, prompt: &str, thread: Option<&str>) -> Value {
-    let id = ws.call("chat", arguments(prompt, thread)).await;
-    ws.result(&id).await
+async fn turn(window: &mut impl Caller, prompt: &str, thread: Option<&str>) -> Value {
+    window.result_of("chat", arguments(prompt, thread)).await
 }
 
 fn facts(result: &Value) -> &Value {
@@ -76,7 +76,7 @@ async fn p19_a_conversation_outlives_the_daemon_and_each_turn_is_sent_once() {
     let (sandbox, provider) = stage().await;
     provider.script(["It leaks.", "In parse().", "Close it."].map(Reply::text));
     let mut daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     let first = turn(&mut ws, "What is wrong?", None).await;
     let id = thread_of(&first);
     let words = first["outputs"][1]["text"].as_str().must("read words");
@@ -95,7 +95,7 @@ async fn p19_a_conversation_outlives_the_daemon_and_each_turn_is_sent_once() {
             sandbox.cli(&["stop"]).await.ok();
         }
         daemon = sandbox.daemon().await;
-        ws = window(&sandbox).await;
+        ws = editor(&sandbox).await;
         let next = turn(&mut ws, prompt, Some(&id)).await;
         assert_eq!(next["outputs"][0]["text"], answers);
         assert_eq!(facts(&next)["turn"], at + 2);
@@ -125,7 +125,7 @@ async fn p16_thirty_turns_grow_linearly() {
     let (sandbox, provider) = stage().await;
     provider.otherwise(Reply::text(&"answer ".repeat(300)));
     let _daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     let mut id: Option<String> = None;
     for _ in 0..30 {
         let result = turn(&mut ws, &"question ".repeat(57), id.as_deref()).await;
@@ -203,7 +203,7 @@ async fn p19_full_expired_and_unknown_are_said_and_nothing_is_sent() {
     sandbox.set("EXAI_THREADS_MAX_TURNS", "2");
     sandbox.set("EXAI_THREADS_KEEP_SECS", "4");
     let _daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     let id = thread_of(&turn(&mut ws, "one", None).await);
     turn(&mut ws, "two", Some(&id)).await;
     let full = turn(&mut ws, "three", Some(&id)).await;

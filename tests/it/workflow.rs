@@ -6,11 +6,15 @@ mod evidence;
 mod git;
 mod golden;
 mod interleaved;
+mod ladder;
 #[cfg(unix)]
 mod pairs;
 mod wishes;
 
-use crate::threads::{MODEL, stage, window};
+use crate::{
+    threads::{MODEL, stage},
+    windows::{Caller, editor},
+};
 use exai_testkit::{
     Must as _, Sandbox, Ws,
     provider::{Provider, Reply},
@@ -68,9 +72,8 @@ fn envelope(result: &Value) -> Value {
     serde_json::from_str(text).must("be an envelope")
 }
 
-async fn run(ws: &mut Ws, tool: &str, arguments: Value) -> Value {
-    let id = ws.call(tool, arguments).await;
-    envelope(&ws.result(&id).await)
+async fn run(window: &mut impl Caller, tool: &str, arguments: Value) -> Value {
+    envelope(&window.result_of(tool, arguments).await)
 }
 
 /// A call from a window that has the sandbox's working folder open; its whole result.
@@ -182,7 +185,7 @@ async fn p20_use_assistant_model_false_is_obeyed_by_every_tool() {
     let (sandbox, provider) = stage().await;
     provider.otherwise(Reply::text("paid"));
     let _daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     for (tool, own) in tools() {
         let mut arguments = step(&own, 1, 1, "All");
         arguments["use_assistant_model"] = json!(false);
@@ -199,13 +202,12 @@ async fn p13_an_expert_that_fails_is_an_error_and_the_step_can_be_sent_again() {
     let (sandbox, provider) = stage().await;
     provider.otherwise(Reply::text("It holds."));
     let _daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     for (tool, own) in tools().into_iter().filter(|(tool, _)| asks(tool)) {
         provider.script([Reply::status(400)]);
         let mut last = step(&own, 1, 1, "All");
         last["issues_found"] = json!([{"severity": "high", "description": "bad"}]);
-        let id = ws.call(tool, last).await;
-        let failed = ws.result(&id).await;
+        let failed = ws.result_of(tool, last).await;
         assert!(failed["error"].is_object(), "{tool}: {failed}");
         let told = &failed["error"]["metadata"]["workflow"];
         assert_eq!(told["status"], "failed", "{tool}: {failed}");
@@ -220,10 +222,38 @@ async fn p13_an_expert_that_fails_is_an_error_and_the_step_can_be_sent_again() {
 }
 
 #[tokio::test]
+async fn p17_no_step_is_taken_and_no_model_is_asked_that_nobody_called_for() {
+    let (sandbox, provider) = stage().await;
+    provider.otherwise(Reply::text("Judged."));
+    let _daemon = sandbox.daemon().await;
+    let mut ws = editor(&sandbox).await;
+    for (tool, own) in tools() {
+        let before = provider.chats().len();
+        let mut arguments = step(&own, 1, 4, "Slowly");
+        for number in 1..=4 {
+            arguments["issues_found"] = json!(["one"]);
+            // So sure that others would have ended it here.
+            arguments["confidence"] = json!("high");
+            if tool == "refactor" {
+                arguments["confidence"] = json!("partial");
+            }
+            let answer = run(&mut ws, tool, arguments).await;
+            assert_eq!(answer["step"], number, "{tool}: {answer}");
+            assert_eq!(answer["turn"], number, "{tool}: one step a call");
+            let asked = provider.chats().len() - before;
+            let due = usize::from(number == 4 && asks(tool));
+            assert_eq!(asked, due, "{tool}, step {number}: {answer}");
+            arguments = answer["next_call"]["arguments"].clone();
+        }
+        assert!(arguments.is_null(), "{tool}: it is over");
+    }
+}
+
+#[tokio::test]
 async fn tools_that_ask_no_model_work_without_any_key() {
     let sandbox = Sandbox::new();
     let _daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     for (tool, own) in tools().into_iter().filter(|(tool, _)| !asks(tool)) {
         let mut arguments = step(&own, 1, 2, "Free");
         arguments
@@ -242,7 +272,7 @@ async fn p11_unrelated_investigations_never_leak() {
     let (sandbox, provider) = stage().await;
     provider.otherwise(Reply::text("Judged."));
     let _daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     for (tool, own) in tools().into_iter().filter(|(tool, _)| asks(tool)) {
         for secret in ["canary-alpha", "canary-beta"] {
             let begun = run(&mut ws, tool, step(&own, 1, 2, secret)).await;

@@ -24,6 +24,7 @@ use exai_engine::{
     },
     tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
 };
+use exai_protocol::Code;
 use folder::Looked;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -90,7 +91,7 @@ async fn answer(
         Ok(answer) => answer,
         Err(error) => {
             attempt.failed(&error);
-            return Err(may_be_gone(error, resumed));
+            return Err(what_to_look_at(error, &asked, resumed));
         }
     };
     attempt.answered();
@@ -116,7 +117,14 @@ fn session(open: &Open, asked: &Asked, looked: &Looked) -> Option<(String, u32)>
     })
 }
 
-fn may_be_gone(mut error: ToolError, resumed: bool) -> ToolError {
+/// What only an agent may have left behind, or may have lost.
+fn what_to_look_at(mut error: ToolError, asked: &Asked, resumed: bool) -> ToolError {
+    if asked.write && error.code != Code::InvalidArgument {
+        error.message.push_str(
+            " It was let change files: see what it changed before you ask again, nothing is taken \
+             back.",
+        );
+    }
     if resumed {
         error.message.push_str(
             " It was to go on with a session of its own; if that is gone, ask again with \

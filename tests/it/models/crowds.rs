@@ -1,24 +1,36 @@
 //! Calls beside each other: they take as long as one, and nobody else notices them.
 
-use super::{Stage, ask, at, ms, said};
-use exai_testkit::provider::{At, Reply, Stall};
+use super::{Stage, ask, at, ms};
+use crate::{editor::answers, windows::editor};
+use exai_testkit::{
+    PATIENCE, Shim,
+    provider::{At, Reply, Stall},
+};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
-async fn three_calls_of_a_second_take_about_a_second() {
+async fn t06_three_calls_of_a_second_take_about_a_second() {
     let stage = Stage::new().await;
     stage
         .provider
         .otherwise(Reply::text("done").after(ms(1000)));
     let _daemon = stage.daemon().await;
-    let mut ws = stage.caller().await;
+    let mut shim = editor(&stage.sandbox).await;
     let began = Instant::now();
-    for id in ["a", "b", "c"] {
-        ask(&mut ws, id, "parrot@custom").await;
+    let mut ids = Vec::new();
+    for prompt in ["a", "b", "c"] {
+        let asked = json!({ "prompt": prompt, "model": "parrot@custom" });
+        ids.push(shim.call("chat", asked).await);
     }
-    for id in ["a", "b", "c"] {
-        assert_eq!(said(&ws.result(id).await), "done");
+    // Meanwhile the window is served.
+    let pong = shim.ask("ping", json!({})).await;
+    assert!(
+        pong["result"].is_object() && began.elapsed() < ms(900),
+        "{pong}"
+    );
+    for answer in answers(&mut shim, &ids, PATIENCE).await.values() {
+        assert_eq!(Shim::text_of(&answer["result"]), "done");
     }
     let took = began.elapsed();
     assert!((ms(1000)..ms(2000)).contains(&took), "{took:?}");

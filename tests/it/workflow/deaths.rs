@@ -2,19 +2,23 @@
 //! be sent again.
 
 use super::{envelope, last_request, next, run, step};
-use crate::threads::{MODEL, stage, window};
+use crate::{
+    editor::failure,
+    models::chats,
+    threads::{MODEL, stage, window},
+    windows::editor,
+};
 use exai_testkit::provider::{At, Gate, Reply};
 use serde_json::json;
 
 #[tokio::test]
-async fn a_workflow_goes_on_after_its_daemon_was_killed() {
+async fn p19_a_workflow_goes_on_after_its_daemon_was_killed() {
     let (sandbox, provider) = stage().await;
     let mut daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     let begun = run(&mut ws, "debug", step(&json!({}), 1, 3, "It leaks")).await;
     daemon.kill().await;
     let mut daemon = sandbox.daemon().await;
-    ws = window(&sandbox).await;
     let mut second = next(&begun);
     second["findings"] = json!("the second finding");
     let second = run(&mut ws, "debug", second).await;
@@ -24,11 +28,19 @@ async fn a_workflow_goes_on_after_its_daemon_was_killed() {
     last["model"] = json!(MODEL);
     // It dies while the expert thinks: that step is not there, the two before it are.
     provider.script([Reply::text("Lost.").stall(At::FirstEvent, &Gate::new())]);
-    ws.call("debug", last.clone()).await;
-    provider.until_asked(1).await;
+    let asked = ws.call("debug", last.clone()).await;
+    chats(&provider, 1).await;
     daemon.kill().await;
     let _daemon = sandbox.daemon().await;
-    ws = window(&sandbox).await;
+    // The window is told that nobody knows what became of it, and decides.
+    let lost = ws.answer(asked).await;
+    let (code, words) = failure(&lost["result"]);
+    assert_eq!(code, "OUTCOME_UNKNOWN", "{words}");
+    assert_eq!(
+        provider.chats().len(),
+        1,
+        "nothing is paid for twice unasked"
+    );
     provider.script([Reply::text("Kept.")]);
     let ended = run(&mut ws, "debug", last).await;
     assert_eq!(ended["status"], "done", "{ended}");

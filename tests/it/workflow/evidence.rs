@@ -1,8 +1,11 @@
 //! What an investigation cites is looked up, and every file that was to be sent is accounted
 //! for: in words for whoever reads the answer, in facts for a program.
 
-use super::{asks, call, envelope, last_request, next, step, tools, write};
-use crate::threads::{stage, window};
+use super::{asks, envelope, last_request, next, run, step, tools, write};
+use crate::{
+    threads::{stage, window},
+    windows::{Caller as _, editor},
+};
 use exai_testkit::{Must as _, provider::Reply};
 use serde_json::{Value, json};
 
@@ -22,25 +25,30 @@ async fn p24_every_tool_says_which_files_and_lines_are_not_there() {
     let _daemon = sandbox.daemon().await;
     write(&sandbox, "src/a.rs", "fn one() {}\nfn two() {}\n");
     write(&sandbox, "logo.png", "\u{0}\u{1}\u{2}");
-    let mut ws = window(&sandbox).await;
-    for (at, (tool, own)) in tools().into_iter().enumerate() {
+    let mut ws = editor(&sandbox).await;
+    for (tool, own) in tools() {
         let mut first = step(&own, 1, 2, "Look");
         first["findings"] = json!("src/a.rs:2 is sound, src/a.rs:9 is not, nor gone.rs:1-3");
         first["files_checked"] = json!(["src", "src/*.rs", "logo.png", "src/a.rs:1-2", "lost.rs"]);
-        let begun = call(&mut ws, &sandbox, &format!("{at}-1"), tool, first).await;
-        let begun = envelope(&begun);
+        let begun = run(&mut ws, tool, first).await;
         let cited = ["src/a.rs:9", "gone.rs:1-3", "lost.rs"];
         assert_eq!(wrong(&begun["evidence"]), cited, "{tool}: {begun}");
         assert_eq!(begun["evidence"]["checked"], 8, "{tool}: {begun}");
+        let actions = begun["required_actions"].to_string();
+        assert!(
+            actions.contains("'evidence' lists as wrong"),
+            "{tool}: {actions}"
+        );
         let mut last = next(&begun);
         last["findings"] = json!("nothing more");
         last["relevant_files"] = json!(["src/a.rs"]);
-        let ended = call(&mut ws, &sandbox, &format!("{at}-2"), tool, last).await;
-        let ended = envelope(&ended);
+        let ended = run(&mut ws, tool, last).await;
         assert_eq!(ended["status"], "done", "{tool}: {ended}");
         assert_eq!(wrong(&ended["evidence"]), cited, "{tool}: of all steps");
         if asks(tool) {
             assert_eq!(wrong(&ended["expert_evidence"]), ["src/a.rs:44"], "{tool}");
+            let next = ended["next_steps"].to_string();
+            assert!(next.contains("'expert_evidence'"), "{tool}: {next}");
             let told = last_request(&provider);
             let (_, list) = told
                 .split_once("Citations that were looked up and are wrong")
@@ -57,7 +65,7 @@ async fn without_a_folder_nothing_is_looked_up_and_that_is_said() {
     let mut ws = window(&sandbox).await;
     let mut first = step(&json!({}), 1, 2, "Look");
     first["findings"] = json!("src/a.rs:2 is wrong");
-    let begun = super::run(&mut ws, "debug", first).await;
+    let begun = run(&mut ws, "debug", first).await;
     let why = begun["evidence"]["not_checked"].as_str().must("be said");
     assert!(why.contains("no folder"), "{begun}");
     assert_eq!(begun["evidence"]["checked"], 0);
@@ -70,11 +78,11 @@ async fn p24_every_judgement_has_the_account_of_its_files() {
     let _daemon = sandbox.daemon().await;
     write(&sandbox, "a.rs", "fn canary_sent() {}\n");
     write(&sandbox, ".env", "TOKEN=canary-secret\n");
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     for (tool, own) in tools().into_iter().filter(|(tool, _)| asks(tool)) {
         let mut last = step(&own, 1, 1, "All");
         last["relevant_files"] = json!(["a.rs", ".env", "gone.rs"]);
-        let result = call(&mut ws, &sandbox, tool, tool, last).await;
+        let result = ws.result_of(tool, last).await;
         let ended = envelope(&result);
         let told = &ended["file_context"];
         assert_eq!(told["files_embedded"], 1, "{tool}: {ended}");
@@ -114,15 +122,14 @@ async fn p16_an_investigation_grows_by_its_findings_and_files_go_once() {
     provider.otherwise(Reply::text("Judged."));
     let _daemon = sandbox.daemon().await;
     write(&sandbox, "a.rs", &"fn canary_file() {}\n".repeat(50));
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     let mut sizes = Vec::new();
-    for (round, steps) in [4_u32, 8, 12].into_iter().enumerate() {
+    for steps in [4_u32, 8, 12] {
         let mut arguments = step(&json!({}), 1, steps, "Grow");
-        for at in 1..=steps {
+        for _ in 0..steps {
             arguments["findings"] = json!("finding ".repeat(100));
             arguments["relevant_files"] = json!(["a.rs"]);
-            let id = format!("{round}-{at}");
-            let answer = envelope(&call(&mut ws, &sandbox, &id, "debug", arguments).await);
+            let answer = run(&mut ws, "debug", arguments).await;
             arguments = answer["next_call"]["arguments"].clone();
         }
         let sent = last_request(&provider);

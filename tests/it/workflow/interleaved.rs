@@ -1,7 +1,10 @@
 //! Many investigations at once are answered, byte for byte, as one after the other.
 
 use super::{next, run, step, tools};
-use crate::threads::{MODEL, stage, window};
+use crate::{
+    threads::{MODEL, stage},
+    windows::editor,
+};
 use exai_testkit::{
     Must as _, Sandbox,
     provider::{Provider, Reply},
@@ -15,7 +18,7 @@ const STEPS: u32 = 3;
 /// Everything one of them is told, its conversation's id put aside.
 async fn session(sandbox: &Sandbox, at: usize) -> Vec<String> {
     let (tool, own) = tools().swap_remove(at % tools().len());
-    let mut ws = window(sandbox).await;
+    let mut ws = editor(sandbox).await;
     let mut told = Vec::new();
     let mut arguments = step(&own, 1, STEPS, &format!("session {at};"));
     loop {

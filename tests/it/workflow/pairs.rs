@@ -119,7 +119,7 @@ fn leaves(tool: &str, words: &'static str, verdict: &'static str) -> Vec<&'stati
 }
 
 #[tokio::test]
-async fn every_ordered_pair_of_tools_hands_over_exactly_once() {
+async fn p19_every_ordered_pair_of_tools_hands_over_exactly_once() {
     let (mut sandbox, provider) = stage().await;
     clink::install(&mut sandbox);
     let mut file =

@@ -4,7 +4,8 @@
 use super::{asks, next, run, step, tools};
 use crate::{
     models::{Stage, at},
-    threads::{MODEL, stage, window},
+    threads::{MODEL, stage},
+    windows::{Caller as _, editor},
 };
 use exai_testkit::{Must as _, provider::Reply};
 use serde_json::json;
@@ -14,7 +15,7 @@ async fn p18_the_model_named_at_the_first_step_judges_at_the_last() {
     let (sandbox, provider) = stage().await;
     provider.otherwise(Reply::text("Judged."));
     let _daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     for (tool, own) in tools().into_iter().filter(|(tool, _)| asks(tool)) {
         let mut first = step(&own, 1, 2, "Wish");
         first["model"] = json!("rare-bird@custom");
@@ -61,13 +62,12 @@ async fn p18_a_model_that_cannot_be_had_is_never_another_one() {
     let stage = Stage::new().await;
     stage.provider.otherwise(Reply::text("Judged."));
     let _daemon = stage.daemon().await;
-    let mut ws = window(&stage.sandbox).await;
+    let mut ws = editor(&stage.sandbox).await;
     for (tool, own) in tools().into_iter().filter(|(tool, _)| asks(tool)) {
         let mut last = step(&own, 1, 1, "Wish");
         last["model"] = json!("deepseek-v4-flash@deepseek");
         last["issues_found"] = json!(["one"]);
-        let id = ws.call(tool, last).await;
-        let failed = ws.result(&id).await;
+        let failed = ws.result_of(tool, last).await;
         let why = failed["error"]["message"].as_str().must("fail");
         assert!(why.contains("DEEPSEEK_API_KEY"), "{tool}: {why}");
         assert!(why.contains("The step itself is kept"), "{tool}: {why}");
@@ -88,7 +88,7 @@ async fn p18_another_model_answers_only_by_a_declared_chain_and_is_named() {
         .provider
         .always(at("anthropic"), Reply::text("Judged."));
     let _daemon = stage.daemon().await;
-    let mut ws = window(&stage.sandbox).await;
+    let mut ws = editor(&stage.sandbox).await;
     for (tool, own) in tools().into_iter().filter(|(tool, _)| asks(tool)) {
         let mut last = step(&own, 1, 1, "Chain");
         last["model"] = json!("parrot");
@@ -105,7 +105,7 @@ async fn p20_no_model_stays_no_model_to_the_end() {
     let (sandbox, provider) = stage().await;
     provider.otherwise(Reply::text("paid"));
     let _daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     for (tool, own) in tools() {
         let mut first = step(&own, 1, 2, "Free");
         first["use_assistant_model"] = json!(false);
@@ -124,7 +124,7 @@ async fn p20_no_model_stays_no_model_to_the_end() {
 async fn p20_a_wish_that_cannot_be_is_refused_at_once_and_nothing_is_kept() {
     let (sandbox, provider) = stage().await;
     let _daemon = sandbox.daemon().await;
-    let mut ws = window(&sandbox).await;
+    let mut ws = editor(&sandbox).await;
     for (field, bad) in [
         ("temperature", json!(9)),
         ("effort", json!("heroic")),
@@ -132,8 +132,7 @@ async fn p20_a_wish_that_cannot_be_is_refused_at_once_and_nothing_is_kept() {
     ] {
         let mut first = step(&json!({}), 1, 2, "Wish");
         first[field] = bad;
-        let id = ws.call("debug", first).await;
-        let refused = ws.result(&id).await;
+        let refused = ws.result_of("debug", first).await;
         let why = refused["error"]["message"].as_str().must("fail");
         assert!(why.contains(field), "{why}");
     }

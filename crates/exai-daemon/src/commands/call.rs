@@ -12,6 +12,7 @@ use crate::{
     context::Context,
     dial::Connection,
     exit::{self, Code},
+    lifecycle::spawn,
     output,
 };
 use anyhow::Result;
@@ -22,6 +23,11 @@ use live::Live;
 use show::Progress;
 
 pub(super) async fn run(context: &Context, options: &Call) -> Result<Code> {
+    anyhow::ensure!(
+        !spawn::is_inside(),
+        "exai runs this agent (EXAI_CLI_DEPTH is set), so it calls none of exai's tools: it could \
+         be handed its own task again without end. Nothing was run; work without them."
+    );
     let given = arguments::given(options)?;
     let connection = Connection::named(context, "exai-daemon-call").await?;
     // The whole result as JSON is no reading matter until it is whole.

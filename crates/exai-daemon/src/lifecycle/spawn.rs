@@ -3,6 +3,7 @@
 
 use crate::context::Context;
 use anyhow::{Context as _, Result};
+use exai_config::{ProcessEnv, Strings as _};
 use std::{
     ffi::OsStr,
     fs::{File, OpenOptions},
@@ -15,6 +16,12 @@ use tokio::io::AsyncReadExt as _;
 
 /// Says of a process that it runs inside an agent's command line.
 const INSIDE: &str = "EXAI_CLI_DEPTH";
+
+/// Whether this process does.
+pub(crate) fn is_inside() -> bool {
+    let depth = ProcessEnv.get(INSIDE);
+    depth.is_some_and(|depth| !depth.is_empty() && depth != "0")
+}
 
 /// A daemon on its way up.
 pub(crate) struct Spawned {

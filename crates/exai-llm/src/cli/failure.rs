@@ -48,6 +48,16 @@ pub(super) fn failed(spec: &CommandSpec, status: Option<ExitStatus>, said: &str)
     Fault::new(class, what)
 }
 
+/// It ended as if all were well, and what it printed is no answer.
+pub(super) fn no_answer(spec: &CommandSpec, mut fault: Fault, printed: &str) -> Fault {
+    let program = &spec.program;
+    fault.detail = match printed {
+        "" => format!("{program} ended without an error and without an answer"),
+        printed => format!("{program} ended without an error, and this is no answer: {printed}"),
+    };
+    fault
+}
+
 fn ended(status: ExitStatus) -> String {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

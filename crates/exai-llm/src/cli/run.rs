@@ -432,7 +432,9 @@ impl<'a> Run<'a> {
             Err(fault) if !is_guess(&fault) => Err(self.told(&fault)),
             Err(fault) if good && complaint.is_none() => {
                 Err(match self.tail.words(&self.secrets).as_str() {
-                    "" => fault,
+                    "" => {
+                        failure::no_answer(self.job.spec, fault, &self.output.words(&self.secrets))
+                    }
                     words => failure::failed(self.job.spec, status, words),
                 })
             }

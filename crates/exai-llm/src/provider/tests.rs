@@ -234,3 +234,47 @@ fn model_lists_bar_and_let_through() {
     assert!(!endpoint.allows("z-ai/big") && !endpoint.allows("ab"));
     assert_eq!(endpoint.dialect, Dialect::OpenaiChat);
 }
+
+#[test]
+fn shipped_agents_read_unless_they_are_let_write_and_are_never_let_do_everything() {
+    let providers = Providers::shipped().unwrap();
+    let commands = providers.endpoints.iter();
+    let commands = commands.filter_map(|(name, endpoint)| Some((name, endpoint.command.as_ref()?)));
+    let mut seen = Vec::new();
+    for (name, command) in commands {
+        let agent = command.agent.as_ref().unwrap();
+        let write = agent.write.as_ref().unwrap();
+        assert_ne!(&agent.read, write, "{name}");
+        for manner in [&agent.read, write] {
+            let all = format!("{manner:?}").to_lowercase();
+            for never in ["danger", "bypass", "yolo", "skip-permissions", "full-auto"] {
+                assert!(!all.contains(never), "{name}: {all}");
+            }
+        }
+        let answer = &providers.endpoints[name].quirks.answer;
+        let named = answer.events.iter().any(|rule| rule.session.is_some());
+        assert!(named && !agent.resume.is_empty(), "{name} goes on");
+        seen.push(name.as_str());
+    }
+    assert_eq!(
+        seen,
+        ["claude-cli", "codex-cli", "gemini-cli", "opencode-cli"]
+    );
+}
+
+#[test]
+fn an_agent_is_told_what_is_wrong_with_its_settings() {
+    for (agent, expected) in [
+        ("resume = ['--resume']", "nowhere says {session}"),
+        ("read = { env = { EXAI_HOME = '/' } }", "variables of exai"),
+        ("write = { env = { 'A B' = '1' } }", "no variable"),
+        ("wirte = {}", "wirte"),
+    ] {
+        let text = format!(
+            "[providers.a]\ntitle = 'A'\ndialect = 'cli'\n\
+             command = {{ program = 'a', agent = {{ {agent} }} }}\n"
+        );
+        let fault = Providers::with("mine", &text).unwrap_err().to_string();
+        assert!(fault.contains(expected), "{agent}: {fault}");
+    }
+}

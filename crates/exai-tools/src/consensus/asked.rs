@@ -37,6 +37,8 @@ pub(super) struct Seat {
     pub(super) stance: Stance,
     /// Instead of the stance's own words.
     pub(super) stance_prompt: Option<String>,
+    /// Most tokens this one writes at a time; else what holds for all.
+    pub(super) max_output: Option<u64>,
 }
 
 /// What each does with the others' answers.
@@ -147,6 +149,16 @@ fn seat(at: usize, value: &Value) -> Result<Seat, ToolError> {
         Some(Value::String(text)) => Ok(text.trim()),
         Some(_) => Err(wrong(&format!("has a '{name}' that is no string"))),
     };
+    let max_output = match value.get("max_output") {
+        None | Some(Value::Null) => None,
+        Some(most) => Some(
+            most.as_u64()
+                .filter(|most| (1..=10_000_000).contains(most))
+                .ok_or_else(|| {
+                    wrong("has a 'max_output' that is no whole number from 1 to 10000000")
+                })?,
+        ),
+    };
     let (model, stance, own) = match value {
         Value::String(model) => (model.trim(), "", ""),
         Value::Object(_) => (field("model")?, field("stance")?, field("stance_prompt")?),
@@ -169,6 +181,7 @@ fn seat(at: usize, value: &Value) -> Result<Seat, ToolError> {
         model: model.to_owned(),
         stance,
         stance_prompt: Some(own.to_owned()).filter(|own| !own.is_empty()),
+        max_output,
     })
 }
 
@@ -193,6 +206,7 @@ fn chosen(listing: &Listing) -> Vec<Seat> {
         model,
         stance: Stance::Neutral,
         stance_prompt: None,
+        max_output: None,
     };
     names.into_iter().map(seat).collect()
 }

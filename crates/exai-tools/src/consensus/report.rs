@@ -134,6 +134,14 @@ pub(super) fn output(
     for entry in &council.entries {
         let _ = write!(words, "\nFile {entry}");
     }
+    for (model, entries) in &council.otherwise {
+        for entry in entries
+            .iter()
+            .filter(|entry| !council.entries.contains(entry))
+        {
+            let _ = write!(words, "\nFor {model}: file {entry}");
+        }
+    }
     for note in &council.notes {
         let _ = write!(words, "\nEarlier turns: {note}");
     }
@@ -161,6 +169,11 @@ pub(super) fn output(
         .iter()
         .map(crate::files::Entry::facts)
         .collect();
+    let otherwise = council.otherwise.iter().map(|(model, entries)| {
+        let facts = entries.iter().map(crate::files::Entry::facts);
+        (model.clone(), facts.collect::<Value>())
+    });
+    facts["files_otherwise"] = Value::Object(otherwise.collect());
     let blocks = json!([
         { "type": "text", "text": text },
         { "type": "text", "text": words, "_meta": { FACTS: facts } },

@@ -66,8 +66,10 @@ impl Voice {
 /// Everybody.
 pub(super) struct Council {
     pub(super) voices: Vec<Voice>,
-    /// What became of the files; of those with the least room, where that differs.
+    /// What became of the files.
     pub(super) entries: Vec<Entry>,
+    /// The same for models with another room for them, by the names they were asked under.
+    pub(super) otherwise: Vec<(String, Vec<Entry>)>,
     pub(super) notes: Vec<String>,
     /// The turn so far.
     pub(super) said: Said,
@@ -88,6 +90,7 @@ impl Council {
         let mut council = Self {
             voices: Vec::new(),
             entries: Vec::new(),
+            otherwise: Vec::new(),
             notes: Vec::new(),
             said: Said::default(),
             ballots: Vec::new(),
@@ -98,7 +101,10 @@ impl Council {
         for seat in &asked.seats {
             let system = words::system(seat);
             let wish = council.wish(asked, args, call, with, (&seat.model, Some(&system)));
-            let wish = wish.await?;
+            let mut wish = wish.await?;
+            if let Some(most) = seat.max_output {
+                wish.chat.max_output = most;
+            }
             council.voices.push(Voice {
                 wish,
                 seat: seat.clone(),
@@ -137,15 +143,19 @@ impl Council {
         let prepared = prepare(request, call, (models, open), &mut wish).await?;
         // Each is asked by name, whatever model the conversation has.
         wish.pin = None;
-        let sent = |entries: &[Entry]| entries.iter().filter(|entry| entry.sent()).count();
-        let fewer = sent(&prepared.entries) < sent(&self.entries);
-        if self.voices.is_empty() || fewer {
+        if self.voices.is_empty() {
             self.entries = prepared.entries;
             self.notes = prepared.notes;
-        }
-        if self.voices.is_empty() {
             self.said = prepared.said;
+            return Ok(wish);
         }
+        if prepared.entries != self.entries {
+            self.otherwise.push((model.to_owned(), prepared.entries));
+        }
+        let new = prepared.notes.into_iter();
+        let new: Vec<String> = new.filter(|note| !self.notes.contains(note)).collect();
+        self.notes
+            .extend(new.into_iter().map(|note| format!("for {model}: {note}")));
         Ok(wish)
     }
 

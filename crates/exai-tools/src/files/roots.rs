@@ -186,11 +186,12 @@ impl Root {
 impl<'p> Found<'p> {
     /// Where it is, without links.
     pub(super) fn path(&self) -> String {
-        self.root
-            .path
-            .join(&self.below)
-            .to_string_lossy()
-            .into_owned()
+        // The root itself has nothing below it, and a path joined with nothing ends in a slash.
+        let whole = match self.below.as_os_str().is_empty() {
+            true => self.root.path.clone(),
+            false => self.root.path.join(&self.below),
+        };
+        whole.to_string_lossy().into_owned()
     }
 
     /// Below its root.

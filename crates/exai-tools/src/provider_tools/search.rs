@@ -52,6 +52,11 @@ async fn answer(models: &dyn Models, call: &ToolCall) -> Result<ToolOutput, Tool
         "Search the web and say in a few lines what you found, each with its address: {query}"
     ))];
     wish.model = Some(model_at(models, "glm", args.text("model")?)?);
+    let engine = args.has("search_engine");
+    let note = engine.then_some(
+        "search_engine was not sent: it is the provider's setting, quirks.search_engine in \
+         config/providers.toml",
+    );
     let answer = models.ask(call, wish).await?;
     if !answer.search.ran {
         return Err(from_memory(&answer)?);
@@ -62,6 +67,7 @@ async fn answer(models: &dyn Models, call: &ToolCall) -> Result<ToolOutput, Tool
         "sources": answer.search.sources,
         "found": answer.turn.text,
         "model": answer.model,
+        "note": note,
     }))?;
     output.usage = Some(report::raw(&answer.spent)?);
     Ok(output)

@@ -13,10 +13,14 @@ pub(super) fn working(kind: &Kind, place: &Place, step: &Step, out: &mut Map<Str
     put(out, "continuation_available", json!(true));
     put(out, "next_step_number", json!(step.number + 1));
     put(out, names.status, counts(kind, place));
+    let note = match kind.expert {
+        Some(_) => "files are read at the last step, for the model that judges",
+        None => "files are not read: this tool asks no model",
+    };
     put(
         out,
         "file_context",
-        json!({ "type": "reference_only", "note": "files are read at the last step" }),
+        json!({ "type": "reference_only", "note": note }),
     );
 }
 

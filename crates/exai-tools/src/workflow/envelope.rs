@@ -9,6 +9,7 @@ use crate::{
 };
 use exai_engine::tool::{ToolError, ToolOutput};
 use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
 
 /// Where the facts are.
 const FACTS: &str = "exai/workflow";
@@ -244,15 +245,34 @@ fn notes(run: &Run, told: &Told) -> Vec<String> {
     notes
 }
 
-/// After a step that another is to follow.
-pub(super) fn pause_words(run: &Run) -> String {
+/// What is to be done where places are cited that are not there.
+pub(super) const MEND: &str = "Look up again what 'evidence' lists as wrong, and send the right \
+     places; what is not there supports nothing.";
+/// The same of a verdict.
+pub(super) const UNFOUNDED: &str = " Places it cites that are not there are listed in \
+     'expert_evidence': what rests on them alone is unfounded.";
+
+/// After a step that another is to follow, which may be the last.
+pub(super) fn pause_words(run: &Run, last: bool) -> String {
     let (number, total) = (run.step.number, run.step.total);
     let mut words = format!(
         "Step {number} of {total} is kept. Do what 'required_actions' says first, yourself and \
          with your own tools; then send 'next_call' with what you did in 'step' and what you \
          found in 'findings'. Nothing goes on without you."
     );
-    if run.kind.expert.is_some() && number + 1 >= total {
+    if let Some(top) = run.kind.ladder.last().filter(|_| number == 1) {
+        let ladder = run.kind.ladder.join(", ");
+        let _ = write!(words, " Say in 'confidence' how sure you are: {ladder}.");
+        if run
+            .kind
+            .expert
+            .as_ref()
+            .is_some_and(|expert| expert.may_be_skipped)
+        {
+            let _ = write!(words, " With '{top}' no other model is asked.");
+        }
+    }
+    if run.kind.expert.is_some() && (last || number + 1 >= total) {
         words.push_str(
             " At the last step another model judges the whole, unless you send \
              \"use_assistant_model\": false.",
@@ -261,7 +281,15 @@ pub(super) fn pause_words(run: &Run) -> String {
     words
 }
 
-pub(super) fn done_words(why: Why) -> String {
+pub(super) fn done_words(why: Why, evidence: &Evidence) -> String {
+    let mut words = ended_words(why);
+    if !evidence.wrong.is_empty() {
+        words.push_str(" Correct first what 'evidence' lists as wrong.");
+    }
+    words
+}
+
+fn ended_words(why: Why) -> String {
     match why {
         Why::NoExpert => "All steps are kept. Give the person the result.".to_owned(),
         _ => format!(

@@ -22,22 +22,36 @@ pub(super) struct Phases {
     pub(super) closing: &'static [&'static str],
 }
 
+/// What is asked for, and whether the next step is to be the last however many were planned.
+#[derive(Default)]
+pub(super) struct Guidance {
+    pub(super) actions: Vec<String>,
+    pub(super) last: bool,
+}
+
 impl Phases {
-    pub(super) fn actions(&self, view: &View<'_>) -> Vec<String> {
-        let words = if view.step.number == 1 {
-            self.first
-        } else {
-            match view.all.confidence() {
-                Some("medium" | "high" | "very_high" | "partial") => self.testing,
-                Some("almost_certain" | "certain" | "complete") => self.closing,
-                _ => self.searching,
+    pub(super) fn actions(&self, view: &View<'_>) -> Guidance {
+        let confidence = view.all.confidence();
+        let words = match confidence {
+            _ if view.step.number == 1 => self.first,
+            Some("medium" | "high" | "very_high" | "partial") => self.testing,
+            Some("almost_certain" | "certain" | "complete") => {
+                let closing = owned(self.closing);
+                return Guidance {
+                    last: true,
+                    ..closing
+                };
             }
+            _ => self.searching,
         };
         owned(words)
     }
 }
 
 /// Words as they are sent.
-pub(super) fn owned(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
+pub(super) fn owned(words: &[&str]) -> Guidance {
+    Guidance {
+        actions: words.iter().map(|word| (*word).to_owned()).collect(),
+        last: false,
+    }
 }

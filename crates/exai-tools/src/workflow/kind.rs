@@ -1,7 +1,11 @@
 //! What one tool is: its words, its own fields, how sure a caller may say to be, who judges at
 //! the end, and what it asks for at each step. Nothing in it changes while the daemon runs.
 
-use super::{fields::Field, guidance::View, investigation::Investigation};
+use super::{
+    fields::Field,
+    guidance::{Guidance, View},
+    investigation::Investigation,
+};
 use crate::change::Wanted;
 use exai_engine::ports::models::Category;
 
@@ -23,7 +27,7 @@ pub(super) struct Kind {
     /// Who judges at the end.
     pub(super) expert: Option<Expert>,
     /// What it asks of the caller before the next step.
-    pub(super) actions: fn(&View<'_>) -> Vec<String>,
+    pub(super) actions: fn(&View<'_>) -> Guidance,
     /// What keeps a last step from being the last.
     pub(super) holds: fn(&View<'_>) -> Option<Hold>,
     /// What the predecessor called things.

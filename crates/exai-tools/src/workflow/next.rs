@@ -4,10 +4,10 @@
 use super::{kind::Kind, place::Place, step::Step};
 use serde_json::{Map, Value, json};
 
-/// The step after this one.
-pub(super) fn step(kind: &Kind, place: &Place, step: &Step) -> Value {
+/// The step after this one, which may be the last.
+pub(super) fn step(kind: &Kind, place: &Place, step: &Step, last: bool) -> Value {
     let number = step.number.max(place.all.last_number()) + 1;
-    let total = step.total.max(number);
+    let total = if last { number } else { step.total.max(number) };
     let mut arguments = base(place, number, total);
     arguments.insert(
         "step".to_owned(),

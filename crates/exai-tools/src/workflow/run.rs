@@ -7,7 +7,7 @@ use super::{
     envelope::{self, Told},
     evidence::Evidence,
     expert::{self, Judgement, Matter},
-    guidance::View,
+    guidance::{Guidance, View},
     kind::{Expert, Hold, Kind},
     ladder::{self, Verdict, Why},
     next,
@@ -104,10 +104,14 @@ async fn paused(run: Run, ports: &Ports<'_>) -> Result<ToolOutput, ToolError> {
         step: &run.step,
         all: &run.place.all,
     };
+    let Guidance { mut actions, last } = (run.kind.actions)(&view);
+    if !run.evidence.wrong.is_empty() {
+        actions.push(envelope::MEND.to_owned());
+    }
     let told = Told {
-        actions: (run.kind.actions)(&view),
-        next_steps: envelope::pause_words(&run),
-        next_call: next::step(run.kind, &run.place, &run.step),
+        actions,
+        next_steps: envelope::pause_words(&run, last),
+        next_call: next::step(run.kind, &run.place, &run.step, last),
         ..Told::new("working")
     };
     kept(run, ports, told).await
@@ -124,7 +128,7 @@ async fn held(run: Run, ports: &Ports<'_>, hold: Hold) -> Result<ToolOutput, Too
         },
         false => Told {
             next_steps: "The work is not complete yet; go on, then send the next step.".to_owned(),
-            next_call: next::step(run.kind, &run.place, &run.step),
+            next_call: next::step(run.kind, &run.place, &run.step, false),
             ..Told::new("working")
         },
     };
@@ -138,7 +142,7 @@ async fn held(run: Run, ports: &Ports<'_>, hold: Hold) -> Result<ToolOutput, Too
 
 async fn done(run: Run, ports: &Ports<'_>, why: Why) -> Result<ToolOutput, ToolError> {
     let told = Told {
-        next_steps: envelope::done_words(why),
+        next_steps: envelope::done_words(why, &run.evidence),
         why: Some(why),
         ..Told::new("done")
     };
@@ -177,6 +181,9 @@ async fn judged(
     let roots = ports.call.roots.to_vec();
     let look = move || Ok(Evidence::of_text(&text, &roots));
     told.expert_evidence = on_a_thread(look).await?;
+    if !told.expert_evidence.wrong.is_empty() && told.status == "done" {
+        told.next_steps.push_str(envelope::UNFOUNDED);
+    }
     let sent = std::mem::take(&mut judgement.prepared.said);
     let said = Said {
         expert: Some(judgement.answer.turn.text.clone()),

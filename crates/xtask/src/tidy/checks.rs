@@ -38,7 +38,7 @@ fn compare(list: &str, table: &str, sources: &[Source], faults: &mut Vec<Fault>)
                 LIST,
                 at + 1,
                 format!("'{row}' is no row"),
-                "write r05, s10 or i03",
+                "write r05, s10, i03, p16 or t09",
             ));
             continue;
         }
@@ -93,7 +93,7 @@ fn is_test(before: &str) -> bool {
 
 fn is_row(word: &str) -> bool {
     let mut letters = word.chars();
-    letters.next().is_some_and(|kind| "rsi".contains(kind))
+    letters.next().is_some_and(|kind| "rsipt".contains(kind))
         && word.len() == 3
         && letters.all(|letter| letter.is_ascii_digit())
 }

@@ -184,6 +184,9 @@ async fn daemon(context: &Context) -> Vec<Check> {
     checks
 }
 
+/// Why a port that somebody else has is a fault.
+const NO_DAEMON: &str = "no daemon of this home can start there, so its windows have no tools";
+
 fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) -> Check {
     let at = format!("ws://{}", target.authority());
     let port = target.port;
@@ -197,7 +200,8 @@ fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) 
                 compose::VERSION
             ),
             "exai-daemon restart",
-        ),
+        )
+        .because("both work together, but what is new in the newer one is not there"),
         Answer::Ours(server) => Check::ok(
             name,
             format!("{at} version {} boot {}", server.version, server.boot_id),
@@ -209,12 +213,14 @@ fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) 
                 "use it with EXAI_HOME={}, or set EXAI_WS_PORT to a free port",
                 server.home
             ),
-        ),
+        )
+        .because(NO_DAEMON),
         Answer::Refused(why) => Check::fail(
             name,
             format!("{at} refuses us: {why}"),
             "give both sides the same EXAI_WS_TOKEN (or none), then `exai-daemon restart`",
-        ),
+        )
+        .because("windows with this token are refused too"),
         Answer::Foreign(how) => {
             let owner = exai_config::port_owner::owner(port);
             let owner = owner.map_or_else(|| "a program".to_owned(), |owner| owner.to_string());
@@ -223,18 +229,22 @@ fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) 
                 format!("{at} is held by {owner} that is no exai: {how}"),
                 other_port,
             )
+            .because(NO_DAEMON)
         }
         Answer::Silent => Check::fail(
             name,
             format!("{at} accepts connections and does not answer"),
             "exai-daemon stop --force, then exai-daemon start",
-        ),
+        )
+        .because("calls of every window wait for it"),
         Answer::Nobody(_) if lock_held => Check::warn(
             name,
             "the home's lock is held and nobody answers: it is starting, draining or stuck",
             "wait a moment; if it stays so: exai-daemon stop --force, then exai-daemon start",
-        ),
-        Answer::Nobody(why) => Check::warn(name, format!("nobody answers at {at}: {why}"), START),
+        )
+        .because("calls of every window wait for it"),
+        Answer::Nobody(why) => Check::warn(name, format!("nobody answers at {at}: {why}"), START)
+            .because("the first call of a window starts one; until then there is none"),
     }
 }
 

@@ -73,6 +73,6 @@ const PHASES: Phases = Phases {
     ],
     closing: &[
         "Order what you found by what it costs to leave it.",
-        "Send the last step with \"next_step_required\": false and have it judged.",
+        "Then send 'next_call', which is the last step, and have it judged.",
     ],
 };

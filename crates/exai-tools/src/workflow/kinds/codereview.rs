@@ -93,6 +93,6 @@ const PHASES: Phases = Phases {
     ],
     closing: &[
         "Order the findings by harm, each with the smallest fix.",
-        "Send the last step with \"next_step_required\": false and have it judged.",
+        "Then send 'next_call', which is the last step, and have it judged.",
     ],
 };

@@ -62,7 +62,6 @@ const PHASES: Phases = Phases {
     closing: &[
         "Complete the chain from cause to symptom; every link needs file:line.",
         "Name the smallest fix, what it could break, and the test that fails without it.",
-        "If nothing is open, send the last step with \"next_step_required\": false and have it \
-         judged.",
+        "If nothing is open, send 'next_call', which is the last step, and have it judged.",
     ],
 };

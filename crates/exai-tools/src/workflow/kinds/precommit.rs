@@ -81,6 +81,6 @@ const PHASES: Phases = Phases {
     ],
     closing: &[
         "Say whether it may be committed, and what has to happen first.",
-        "Send the last step with \"next_step_required\": false and have it judged.",
+        "Then send 'next_call', which is the last step, and have it judged.",
     ],
 };

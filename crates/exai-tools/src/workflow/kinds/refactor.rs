@@ -62,6 +62,6 @@ const PHASES: Phases = Phases {
     ],
     closing: &[
         "Order the opportunities by gain and risk, and name the first.",
-        "Send the last step with \"next_step_required\": false and have it judged.",
+        "Then send 'next_call', which is the last step, and have it judged.",
     ],
 };

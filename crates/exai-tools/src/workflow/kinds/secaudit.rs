@@ -90,7 +90,7 @@ fn words(view: &View<'_>) -> &'static [&'static str] {
         ],
         _ => &[
             "Try to refute each finding; a finding nobody could use is none.",
-            "Send the last step with \"next_step_required\": false and have it judged.",
+            "When nothing is open, send \"next_step_required\": false and have it judged.",
         ],
     }
 }

@@ -55,5 +55,5 @@ const PHASES: Phases = Phases {
          code would make it fail.",
         "Drop tests that could not fail.",
     ],
-    closing: &["Send the last step with \"next_step_required\": false and have the tests written."],
+    closing: &["Send 'next_call', which is the last step, and have the tests written."],
 };

@@ -62,6 +62,6 @@ const PHASES: Phases = Phases {
     closing: &[
         "State the answer, why it wins, what it costs and what stays uncertain.",
         "Name the first step and how to notice early that it is wrong.",
-        "Send the last step with \"next_step_required\": false and have it judged.",
+        "Then send 'next_call', which is the last step, and have it judged.",
     ],
 };
