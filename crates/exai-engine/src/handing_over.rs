@@ -64,6 +64,16 @@ impl Engine {
         self.unwritten().none().await;
     }
 
+    /// Has the ledger know whose clients have stopped waiting: an equal call of theirs comes to
+    /// the next daemon, and is to find this one.
+    pub fn tell_who_is_left(&self) {
+        for call in self.calls().live() {
+            if call.was_left() {
+                self.ledger().left(&call.key);
+            }
+        }
+    }
+
     /// Waits until every call has ended by itself.
     pub async fn all_ended(&self) {
         self.tasks().close();

@@ -25,7 +25,7 @@ use exai_engine::{
     calls::{CallKey, Finished},
     ports::ledger::{Entered, Entering, Ledger, LedgerError, LedgerFuture, News, Recalled},
 };
-use exai_protocol::{UnixMillis, record::ProgressRecord};
+use exai_protocol::{RequestId, UnixMillis, record::ProgressRecord};
 use kin::Kin;
 pub use kin::{Elder, Heir};
 use rusqlite::Connection;
@@ -286,6 +286,14 @@ impl Blank {
             room,
             entering,
         } = self;
+        let other = {
+            let (principal, scope) = (entering.key.principal.clone(), entering.key.scope.clone());
+            |request: String| CallKey {
+                principal,
+                scope,
+                request_id: RequestId::from(request.as_str()),
+            }
+        };
         let stand = |id| {
             let held = Held {
                 id,
@@ -302,6 +310,7 @@ impl Blank {
             Made::Finished(row) => (None, Met::Finished(row)),
             Made::Expired => (None, Met::Expired),
             Made::Elsewhere(runs) => (None, Met::Elsewhere(runs)),
+            Made::Behind(request) => (None, Met::Behind(other(request))),
             Made::Other(tool) => (None, Met::Other(tool)),
         };
         Unseen {
@@ -316,6 +325,7 @@ enum Met {
     Finished(Box<recall::Row>),
     Expired,
     Elsewhere(bool),
+    Behind(CallKey),
     Other(Arc<str>),
     Interrupted(exai_engine::ports::ledger::Interrupted),
     Left(Box<recall::Row>),
@@ -350,6 +360,7 @@ impl Unseen {
                 None => Entered::Expired,
             },
             (Some(Met::Other(tool)), _) => Entered::Other(tool),
+            (Some(Met::Behind(key)), _) => Entered::Behind(key),
             (Some(Met::Elsewhere(runs)), _) => Entered::Elsewhere { runs },
             (Some(Met::Expired), _) => Entered::Expired,
             _ => return Err(StoreError::closed()),

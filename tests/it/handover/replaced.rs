@@ -123,3 +123,28 @@ async fn r44_a_daemon_that_stands_still_is_replaced_by_force_only() {
     let answer = ws.call_and_wait("test_sleep", json!({ "ms": 1 })).await;
     assert_eq!(answer["outputs"][0]["text"], "slept 1 ms");
 }
+
+/// Who gave up waiting and asks the same again gets the work that goes on, in whichever daemon.
+#[tokio::test]
+async fn r09_a_call_that_was_left_before_a_restart_is_joined_after_it_and_not_run_again() {
+    let sandbox = wide();
+    sandbox.cli(&["start"]).await.ok();
+    let call = json!({ "file": sandbox.work().join("ran"), "ms": 4000 });
+    let (mut ws, _) = sandbox.modern("window", RICH).await;
+    ws.call_as("left", "test_count_once", call.clone()).await;
+    eventually(LIMIT, "it runs", || sandbox.counted("ran") == 1).await;
+    ws.send(&json!({ "op": "cancel", "request_id": "left", "mode": "detach" }))
+        .await;
+    ws.recv_op("cancel_res").await;
+    restarted(&sandbox).await;
+    let (mut ws, _) = sandbox.modern("window", RICH).await;
+    ws.call_as("same", "test_count_once", call.clone()).await;
+    let same = ws.result("same").await;
+    assert_eq!(same["outputs"][0]["text"], "counted", "{same}");
+    assert_eq!(sandbox.counted("ran"), 1, "it was joined");
+    // It was taken, once.
+    ws.call_as("third", "test_count_once", call).await;
+    eventually(LIMIT, "a new call to run", || sandbox.counted("ran") == 2).await;
+    assert_eq!(ws.result("third").await["outputs"][0]["text"], "counted");
+    all_is_accounted_for(&sandbox).await;
+}

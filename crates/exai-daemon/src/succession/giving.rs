@@ -141,7 +141,12 @@ impl Estate {
     ) -> Result<Arc<ToHeir>> {
         self.engine.hold_back();
         self.gate.send_replace(false);
-        if timeout(WRITTEN, self.engine.all_written()).await.is_err() {
+        let all_written = async {
+            self.engine.all_written().await;
+            self.engine.tell_who_is_left();
+            self.journal.caught_up().await;
+        };
+        if timeout(WRITTEN, all_written).await.is_err() {
             let why = "the journal does not keep up; try again".to_owned();
             let _ = say(&mut mouth, &FromElder::No { why }).await;
             bail!("the journal does not keep up");

@@ -1,6 +1,7 @@
 //! A call meets the ledger: it is entered, or what the ledger knows of it is its end.
 
 use super::{
+    CallKey,
     call::Call,
     guard::Guard,
     interrupted,
@@ -29,7 +30,11 @@ pub(super) struct Question {
 /// Where a call goes on that was entered.
 pub(super) enum Way {
     Here,
-    Elsewhere { runs: bool },
+    Elsewhere {
+        runs: bool,
+    },
+    /// After another one, which goes on elsewhere.
+    Behind(CallKey),
 }
 
 /// Enters the call, which may end it.
@@ -66,6 +71,7 @@ pub(super) async fn enter(
             Ok(Way::Here)
         }
         Entered::Elsewhere { runs } => Ok(Way::Elsewhere { runs }),
+        Entered::Behind(key) => Ok(Way::Behind(key)),
         Entered::Finished(kept) => Err(End::Recalled(kept)),
         Entered::Left(kept, entry) => {
             guard.entered(entry);

@@ -2,7 +2,7 @@
 //! home away: whoever asks for it here hears of it as if it ran here, and it runs nowhere twice.
 
 use super::{
-    Update,
+    CallKey, Update,
     call::{Call, Stop},
     life::{beat, pass_on, record, wish_of},
     outcome::{End, Finished},
@@ -30,8 +30,9 @@ enum Now {
     Orphaned,
 }
 
-/// Waits for the end. `None`: its daemon died first.
-pub(super) async fn end_of(engine: &Engine, call: &Call, runs: bool) -> Option<End> {
+/// Waits for the end of the call under `key`: the one asked for, or one before it. `None`: its
+/// daemon died first, or it was the one before, so that the call is to be entered again.
+pub(super) async fn end_of(engine: &Engine, call: &Call, key: &CallKey, runs: bool) -> Option<End> {
     if runs {
         call.now_running();
         call.tell(&Update::Acknowledged {
@@ -39,7 +40,7 @@ pub(super) async fn end_of(engine: &Engine, call: &Call, runs: bool) -> Option<E
             at_once: false,
         });
     }
-    let mut news = engine.ledger().follow(&call.key);
+    let mut news = engine.ledger().follow(key);
     let mut heartbeat = engine.heartbeat();
     heartbeat.reset();
     let mut look = looks();
@@ -48,7 +49,7 @@ pub(super) async fn end_of(engine: &Engine, call: &Call, runs: bool) -> Option<E
         let due = tokio::select! {
             biased;
             () = call.wake.notified() => {
-                if let Some(end) = heed(engine, call, &mut passed_on) {
+                if let Some(end) = heed(engine, call, key, &mut passed_on) {
                     return Some(end);
                 }
                 false
@@ -64,7 +65,12 @@ pub(super) async fn end_of(engine: &Engine, call: &Call, runs: bool) -> Option<E
         if !due {
             continue;
         }
-        match state(engine, call).await {
+        match state(engine, key).await {
+            Now::Ended(_) if *key != call.key => {
+                // What it left is this one's.
+                engine.ledger().left(key);
+                return None;
+            }
             Now::Ended(end) => return Some(end),
             Now::Orphaned => return None,
             Now::Goes => {}
@@ -80,7 +86,7 @@ fn looks() -> Interval {
 
 /// Passes a wish on, once: its end comes from where the call is. Ours alone is the wish of a
 /// daemon that ends, or one that reaches nobody.
-fn heed(engine: &Engine, call: &Call, passed_on: &mut bool) -> Option<End> {
+fn heed(engine: &Engine, call: &Call, key: &CallKey, passed_on: &mut bool) -> Option<End> {
     let end = wish_of(engine, call, true)?;
     if *passed_on {
         return None;
@@ -90,7 +96,7 @@ fn heed(engine: &Engine, call: &Call, passed_on: &mut bool) -> Option<End> {
         (_, Some(Stop::Asked(reason))) => reason,
         _ => "nobody waits for it".to_owned(),
     };
-    *passed_on = engine.ledger().stop_elsewhere(&call.key, &reason);
+    *passed_on = engine.ledger().stop_elsewhere(key, &reason);
     (!*passed_on).then_some(end)
 }
 
@@ -130,8 +136,8 @@ fn tell(engine: &Engine, call: &Call, heard: News) -> bool {
     false
 }
 
-async fn state(engine: &Engine, call: &Call) -> Now {
-    match engine.ledger().recall(&call.key).await {
+async fn state(engine: &Engine, key: &CallKey) -> Now {
+    match engine.ledger().recall(key).await {
         Ok(Some(Recalled::Finished(kept))) => {
             Now::Ended(End::Recalled(Arc::new(Finished::here(&kept))))
         }
@@ -139,7 +145,7 @@ async fn state(engine: &Engine, call: &Call) -> Now {
         Ok(Some(Recalled::Elsewhere { .. })) => Now::Goes,
         Ok(Some(Recalled::Open(_)) | None) => Now::Orphaned,
         Err(error) => {
-            tracing::warn!(id = %call.key.request_id, %error, "a call elsewhere cannot be looked up");
+            tracing::warn!(id = %key.request_id, %error, "a call elsewhere cannot be looked up");
             Now::Goes
         }
     }

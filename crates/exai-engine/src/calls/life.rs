@@ -120,12 +120,17 @@ async fn through(
     let mut entered = enter(engine, call, &question, starts, guard).await?;
     drop(on_its_way);
     call.tell(&Update::Accepted);
-    while let Way::Elsewhere { runs } = entered {
-        // It needs no place here, unless its daemon dies.
-        (place, starts) = (None, false);
-        if let Some(end) = elsewhere::end_of(engine, call, runs).await {
+    loop {
+        let end = match &entered {
+            Way::Here => break,
+            Way::Elsewhere { runs } => elsewhere::end_of(engine, call, &call.key, *runs).await,
+            Way::Behind(other) => elsewhere::end_of(engine, call, other, false).await,
+        };
+        if let Some(end) = end {
             return Err(end);
         }
+        // It needed no place here, unless its daemon died.
+        (place, starts) = (None, false);
         entered = enter(engine, call, &question, starts, guard).await?;
     }
     if let Some(left) = left

@@ -63,7 +63,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// A running call said something: evidence, should its daemon die. May be lost.
     fn said(&self, _: &CallKey, _: &ProgressRecord) {}
 
-    /// A call has ended, and its client had let go of it without hearing of that: as if
+    /// A call has ended, or is about to go on elsewhere, and its client had let go of it without hearing of that: as if
     /// [`Ended::left`] had said so.
     fn left(&self, _: &CallKey) {}
 
@@ -110,6 +110,9 @@ pub enum Entered {
         /// Or waits to.
         runs: bool,
     },
+    /// An equal call that the same client has stopped waiting for is at work in such a daemon; once
+    /// that has ended, this one is to be entered again.
+    Behind(CallKey),
     /// An equal call of the same client ended after the client had stopped waiting, and nobody
     /// has taken its result: it is this call's.
     Left(Arc<Finished>, Box<dyn Entry>),

@@ -9,7 +9,7 @@ use super::{
 use crate::{money, options::Lives};
 use exai_engine::ports::ledger::{Entering, Interrupted};
 use exai_protocol::UnixMillis;
-use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+use rusqlite::{Connection, named_params, params};
 use std::sync::Arc;
 
 /// Longest arguments that are kept for a run after a restart. Who sends more sends them again.
@@ -27,6 +27,8 @@ pub(crate) enum Made {
     Interrupted(i64, Box<Interrupted>),
     /// Another life of the daemon has it; whether it runs there.
     Elsewhere(bool),
+    /// An equal call, by its id, is still at work there.
+    Behind(String),
     Left(i64, Box<Row>),
 }
 
@@ -39,14 +41,20 @@ pub(crate) fn enter(
     left_since: i64,
     lives: &Lives,
 ) -> rusqlite::Result<Made> {
-    let left = left(db, call, left_since)?;
+    let left = match left(db, boot, call, left_since, lives)? {
+        Some(Left::AtWork(request)) if recall::find(db, &call.key)?.is_none() => {
+            return Ok(Made::Behind(request));
+        }
+        Some(Left::Result(row)) => Some(row),
+        _ => None,
+    };
     if let Some(id) = insert(db, boot, call, at, left.is_some())? {
         let Some(row) = left else {
             return Ok(Made::New(id));
         };
         db.prepare_cached("UPDATE calls SET left_at = NULL WHERE id = ?1")?
             .execute([row.id])?;
-        return Ok(Made::Left(id, Box::new(row)));
+        return Ok(Made::Left(id, row));
     }
     let Some(found) = recall::find(db, &call.key)? else {
         return Err(rusqlite::Error::QueryReturnedNoRows);
@@ -76,31 +84,46 @@ pub(crate) fn enter(
     })
 }
 
-/// The newest result an equal call of this client left.
-fn left(db: &Connection, call: &Entering, since: i64) -> rusqlite::Result<Option<Row>> {
+/// An equal call that this client had stopped waiting for.
+enum Left {
+    Result(Box<Row>),
+    /// It is still at work in another life.
+    AtWork(String),
+}
+
+/// The newest of them that is of any use.
+fn left(
+    db: &Connection,
+    boot: &str,
+    call: &Entering,
+    since: i64,
+    lives: &Lives,
+) -> rusqlite::Result<Option<Left>> {
     let mut statement = db.prepare_cached(
-        "SELECT id FROM calls WHERE principal = ?1 AND scope = ?2 AND tool = ?3 \
-         AND args_hash = ?4 AND left_at IS NOT NULL AND left_at >= ?5 AND request <> ?6 \
-         ORDER BY id DESC LIMIT 1",
+        "SELECT id, state, boot, request FROM calls WHERE principal = ?1 AND scope = ?2 \
+         AND tool = ?3 AND args_hash = ?4 AND left_at IS NOT NULL \
+         AND (left_at >= ?5 OR state <> 'finished') AND request <> ?6 ORDER BY id DESC",
     )?;
     let key = &call.key;
-    let id: Option<i64> = statement
-        .query_row(
-            params![
-                key.principal.as_str(),
-                &*key.scope,
-                &*call.facts.tool,
-                call.args_hash,
-                since,
-                key.request_id.as_str()
-            ],
-            |row| row.get(0),
-        )
-        .optional()?;
-    match id {
-        Some(id) => recall::row(db, id),
-        None => Ok(None),
+    let mut rows = statement.query(params![
+        key.principal.as_str(),
+        &*key.scope,
+        &*call.facts.tool,
+        call.args_hash,
+        since,
+        key.request_id.as_str()
+    ])?;
+    while let Some(found) = rows.next()? {
+        let (state, other): (String, String) = (found.get(1)?, found.get(2)?);
+        if state == "finished" {
+            let row = recall::row(db, found.get(0)?)?;
+            return Ok(row.map(|row| Left::Result(Box::new(row))));
+        }
+        if other != boot && lives(&other) {
+            return found.get(3).map(Left::AtWork).map(Some);
+        }
     }
+    Ok(None)
 }
 
 /// The new row's number; `None` where the identity is known.

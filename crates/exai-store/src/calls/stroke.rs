@@ -132,7 +132,7 @@ fn start(db: &Connection, row: &Which<'_>, at: i64) -> rusqlite::Result<usize> {
     statement.execute(params![row.id, at, row.boot, row.number])
 }
 
-/// It ended well, and its client had let go of it: its result is the client's next equal call's.
+/// Its client has let go of it: if it ends well, its result is the client's next equal call's.
 fn left(
     db: &Connection,
     [principal, scope, request]: [&str; 3],
@@ -141,7 +141,7 @@ fn left(
     let mut statement = db.prepare_cached(
         "UPDATE calls SET left_at = ?4 \
          WHERE principal = ?1 AND scope = ?2 AND request = ?3 \
-         AND state = 'finished' AND error IS NULL AND kept_bytes > 0",
+         AND (state <> 'finished' OR error IS NULL AND kept_bytes > 0)",
     )?;
     statement.execute(params![principal, scope, request, at])
 }

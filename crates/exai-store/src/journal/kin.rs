@@ -71,6 +71,22 @@ impl Kin {
 }
 
 impl Journal {
+    /// Waits until all that was handed in so far is in the file, or cannot be.
+    pub async fn caught_up(&self) {
+        let Ok(room) = self.desk.ask_room().await else {
+            return;
+        };
+        let (sender, answer) = oneshot::channel();
+        let tell = move |_| {
+            let _ = sender.send(());
+        };
+        let nothing = |_: &Connection| Ok(());
+        self.desk
+            .submit(Task::asked_in_one_step(nothing, tell), room);
+        // Without a writer there is nothing to wait for.
+        let _ = answer.await;
+    }
+
     /// From now on another daemon writes this journal, as long as it can; or we do again.
     pub fn give_to(&self, heir: Option<Arc<dyn Heir>>) {
         let kin = &self.kin.heir;

@@ -125,6 +125,7 @@ pub(crate) async fn entered(
         Entered::Other(_) => "other",
         Entered::Interrupted(..) => "interrupted",
         Entered::Elsewhere { .. } => "elsewhere",
+        Entered::Behind(_) => "behind",
         Entered::Left(..) => "left",
     })
 }
