@@ -47,6 +47,7 @@ mod profiles;
 mod provider_files;
 mod provider_tools;
 mod restarts;
+mod reviews;
 mod scripts;
 mod searches_paid;
 mod security;

@@ -124,21 +124,31 @@ async fn i08_every_recorded_client_frame_is_answered() {
     let mut ws = welcome(&sandbox).await;
     // A tool of another time, a model nobody has a key for, a decorated name, an id of either
     // spelling, and none at all.
-    for (name, id, code, beginning) in [
+    let recorded = golden("v1/client_call_tool.json");
+    let of_another_time = recorded.replace("kimi_upload_and_extract", "kimi_intent_analysis");
+    assert_ne!(recorded, of_another_time);
+    for (frame, id, code, beginning) in [
         (
-            "v1/client_call_tool.json",
+            of_another_time,
             "6194a1f0-52c1-4f7e-9f1b-0d6a3c9b8e11",
             "TOOL_NOT_FOUND",
             "Unknown tool: ",
         ),
+        // Under an id of its own: a later frame has the recorded one, for another call.
         (
-            "v1/client_call_tool_hex_id.json",
+            recorded.replace("8e11", "8e12"),
+            "6194a1f0-52c1-4f7e-9f1b-0d6a3c9b8e12",
+            "INVALID_ARGUMENT",
+            "none of the files could be read:",
+        ),
+        (
+            golden("v1/client_call_tool_hex_id.json"),
             "6194a1f052c14f7e9f1b0d6a3c9b8e11",
             "UNAVAILABLE",
             "the model 'glm-4.5-flash' cannot be asked: ",
         ),
     ] {
-        ws.send_text(&golden(name)).await;
+        ws.send_text(&frame).await;
         let end = ws.result(id).await;
         assert_eq!(
             keys(&end.to_string()),

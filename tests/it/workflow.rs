@@ -3,7 +3,7 @@
 
 mod deaths;
 mod evidence;
-mod git;
+pub(crate) mod git;
 mod golden;
 mod interleaved;
 mod ladder;
@@ -88,7 +88,7 @@ async fn call(ws: &mut Ws, sandbox: &Sandbox, id: &str, tool: &str, arguments: V
 }
 
 /// A file in that folder.
-fn write(sandbox: &Sandbox, name: &str, text: &str) {
+pub(crate) fn write(sandbox: &Sandbox, name: &str, text: &str) {
     let path = sandbox.work().join(name);
     fs::create_dir_all(path.parent().must("have a folder")).must("make a folder");
     let mut file = fs::File::create(path).must("make a file");

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::process::Command;
 
 #[expect(clippy::disallowed_methods, reason = "a person's own git")]
-fn git(sandbox: &Sandbox, arguments: &[&str]) {
+pub(crate) fn git(sandbox: &Sandbox, arguments: &[&str]) {
     let done = Command::new("git")
         .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
         .args(arguments)
@@ -21,7 +21,7 @@ fn git(sandbox: &Sandbox, arguments: &[&str]) {
 }
 
 /// A repository with one commit.
-fn repository(sandbox: &Sandbox) {
+pub(crate) fn repository(sandbox: &Sandbox) {
     git(sandbox, &["init", "-q", "-b", "main"]);
     write(
         sandbox,

@@ -4,6 +4,7 @@
 pub(super) mod answer;
 mod question;
 mod session;
+mod verdict;
 
 use super::{
     Interrupts,

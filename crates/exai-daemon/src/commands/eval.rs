@@ -99,7 +99,7 @@ async fn one(
     exai_config::atomic::write(&folder.join(&case.file), case.code.as_bytes(), 0o600)?;
     let mut arguments = json!({
         "step": TASK, "step_number": 1, "total_steps": 1, "next_step_required": false,
-        "findings": "Nothing was looked into before.", "relevant_files": [case.file],
+        "relevant_files": [case.file],
         "use_assistant_model": true, "confirm_cost": options.yes,
     });
     if let Some(model) = &options.model {

@@ -13,8 +13,10 @@ use serde_json::{Map, Value, json};
 pub(super) async fn review(context: &Context, options: &Review) -> Result<Code> {
     let mut whole = begin("codereview", &options.asking)?;
     let files = whole.files(&options.file)?;
-    if !files.is_empty() {
-        at_once(&mut whole, "Review these files.");
+    match files.is_empty() {
+        // The tool reads the change itself, and judges it in the same call.
+        true => whole.put("step", Some(json!("Review this change."))),
+        false => at_once(&mut whole, "Review these files."),
     }
     whole.put("relevant_files", listed(files));
     whole.put("range", options.range.as_ref().map(|range| json!(range)));
@@ -63,8 +65,6 @@ fn at_once(whole: &mut Whole, step: &str) {
     whole.put("step_number", Some(json!(1)));
     whole.put("total_steps", Some(json!(1)));
     whole.put("next_step_required", Some(json!(false)));
-    let findings = "Nothing was looked into before; the files stand for themselves.";
-    whole.put("findings", Some(json!(findings)));
 }
 
 fn begin(tool: &'static str, asking: &Asking) -> Result<Whole> {

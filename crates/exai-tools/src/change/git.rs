@@ -60,7 +60,8 @@ impl Git {
             folder: folder.to_owned(),
             filters: Vec::new(),
         };
-        let top = git.run(&["rev-parse", "--show-toplevel"]).await?;
+        let top = git.run(&["rev-parse", "--show-toplevel"]).await;
+        let top = top.map_err(|error| no_repository(folder, error))?;
         let top = Path::new(top.text.trim_end_matches(['\n', '\r'])).canonicalize();
         // A repository may claim to be about any folder of the disk.
         if !top.is_ok_and(|top| folder.starts_with(top)) {
@@ -288,4 +289,16 @@ impl Git {
         command.env("GIT_CONFIG_COUNT", count.to_string());
         command
     }
+}
+
+/// What git says of a folder that is in no repository, and what to do instead.
+fn no_repository(folder: &Path, error: ToolError) -> ToolError {
+    if !error.message.contains("not a git repository") {
+        return error;
+    }
+    ToolError::invalid(format!(
+        "'{}' is not a git repository; ask in one, name its folder in 'path', or name the files \
+         to be looked at in 'relevant_files'",
+        folder.display()
+    ))
 }

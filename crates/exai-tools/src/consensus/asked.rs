@@ -2,6 +2,7 @@
 
 use crate::args::Args;
 use exai_engine::{ports::models::Listing, tool::ToolError};
+use exai_protocol::Code;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -119,15 +120,7 @@ fn seats(args: &Args, listing: &Listing) -> Result<Vec<Seat>, ToolError> {
         seats.collect::<Result<_, _>>()?
     };
     if !(FEWEST..=MOST).contains(&seats.len()) {
-        let got = seats.len();
-        let whose = if named.is_empty() {
-            "can be used now"
-        } else {
-            "are named"
-        };
-        return Err(ToolError::invalid(format!(
-            "'models' must be {FEWEST} to {MOST} models; {got} {whose} (listmodels lists all)"
-        )));
+        return Err(wrong_number(seats.len(), named.is_empty()));
     }
     let mut seen = BTreeSet::new();
     for seat in &seats {
@@ -139,6 +132,21 @@ fn seats(args: &Args, listing: &Listing) -> Result<Vec<Seat>, ToolError> {
         }
     }
     Ok(seats)
+}
+
+/// Too few or too many; where nobody was named, too few can be used.
+fn wrong_number(got: usize, chosen: bool) -> ToolError {
+    if chosen {
+        let why = format!(
+            "a consensus needs {FEWEST} models, and {got} can be used now. Set the key of a \
+             provider you have, in .env in the home or in the environment, and run `exai-daemon \
+             restart` (`listmodels` says which keys are missing); or name the models in 'models'"
+        );
+        return ToolError::new(Code::Unavailable, why);
+    }
+    ToolError::invalid(format!(
+        "'models' must be {FEWEST} to {MOST} models; {got} are named (listmodels lists all)"
+    ))
 }
 
 /// `{"model":…,"stance":…}`, or a model's name alone.

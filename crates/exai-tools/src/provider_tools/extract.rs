@@ -80,8 +80,10 @@ fn nothing(texts: &[Value], entries: &[Entry]) -> ToolError {
     let refused = entries.iter().filter(|entry| !entry.sent());
     let refused: Vec<String> = refused.map(|entry| format!("- {entry}")).collect();
     let why: Vec<&str> = failed.chain(refused.iter().map(String::as_str)).collect();
-    ToolError::failed(format!(
-        "none of the files could be read:\n{}",
-        why.join("\n")
-    ))
+    let what = format!("none of the files could be read:\n{}", why.join("\n"));
+    // Where nothing was uploaded, it is the files' names that were wrong.
+    match texts.is_empty() {
+        true => ToolError::invalid(what),
+        false => ToolError::failed(what),
+    }
 }

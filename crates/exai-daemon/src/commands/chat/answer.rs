@@ -1,5 +1,6 @@
 //! An answer for a person or a program: the model's text to standard output, the rest beside it.
 
+use super::verdict::Verdict;
 use crate::{
     commands::call::{follow, live::Live},
     exit::Code,
@@ -66,42 +67,25 @@ fn read(result: &CallToolRes) -> Vec<Block> {
     }
 }
 
-/// What a model judged and what a person should know of it.
+/// The same with what stands beside it as a block of its own.
 fn verdict(block: &Block) -> Option<Vec<Block>> {
-    let mut whole: Value = serde_json::from_str(&block.text).ok()?;
-    let text = whole["expert_analysis"]["raw_analysis"]
-        .as_str()?
-        .to_owned();
-    let mut words = format!(
-        "[{} at {}, {}]",
-        whole["expert"]["model"].as_str().unwrap_or_default(),
-        whole["expert"]["endpoint"].as_str().unwrap_or_default(),
-        whole["expert"]["usage"],
-    );
-    let mut tell = |what: &str, list: Option<&Value>| {
-        for line in list.and_then(Value::as_array).into_iter().flatten() {
-            let line = line
-                .as_str()
-                .map_or_else(|| line.to_string(), str::to_owned);
-            words.push_str(&format!("\n{what}{line}"));
-        }
-    };
-    tell("File ", whole.pointer("/file_context/files"));
-    tell("Not borne out: ", whole.pointer("/expert_evidence/wrong"));
-    tell("", whole.pointer("/notes"));
-    if let Some(id) = whole["continuation_id"].as_str() {
-        words.push_str(&format!("\ncontinuation_id: {id}"));
-    }
-    let facts = json!({ "continuation_id": whole["continuation_id"].take() });
-    let facts = json!({ FACTS: facts });
+    let verdict = Verdict::of(&block.text)?;
+    let facts = json!({ FACTS: { "continuation_id": verdict.thread } });
     let said = |text, meta| Block { text, meta };
-    Some(vec![said(text, Value::Null), said(words, facts)])
+    Some(vec![
+        said(verdict.text, Value::Null),
+        said(verdict.words, facts),
+    ])
 }
 
-/// What a model said, alone; `None` when none was asked.
+/// What a model said, alone; `None` when none was asked, or it wants something first.
 pub(in crate::commands) fn words(result: &CallToolRes) -> Option<String> {
-    let first = read(result).into_iter().next()?;
-    first.meta.get(WORKFLOW).is_none().then_some(first.text)
+    let first = blocks(result).into_iter().next()?;
+    if first.meta.get(WORKFLOW).is_none() {
+        return Some(first.text);
+    }
+    let verdict = Verdict::of(&first.text)?;
+    verdict.judged.then_some(verdict.text)
 }
 
 /// The same as one JSON object.
