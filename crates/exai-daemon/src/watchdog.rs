@@ -145,6 +145,10 @@ impl Round {
         let found = self.looks.all();
         let news = self.daemon.watchdog().update(found, self.engine.now());
         let raised = news.iter().any(|status| status.until.is_none());
+        if raised && self.looks.stalled().is_some() {
+            // Before the dump, which people look at first and then ask for more.
+            self.tell_without_the_loop();
+        }
         if raised {
             let calls = self.engine.calls_now();
             self.dump.write(self.engine.now(), &news, &calls);
@@ -159,9 +163,6 @@ impl Round {
             }
             self.engine
                 .publish(EventBody::WatchdogStatus(status.clone()));
-        }
-        if raised && self.looks.stalled().is_some() {
-            self.tell_without_the_loop();
         }
         self.give_up_if_hopeless();
     }
