@@ -3,7 +3,7 @@
 
 use crate::{
     arena::{self, Arena, lock},
-    clients::{Crowd, Probe},
+    clients::{CLIENTS, Crowd, Probe},
     faults,
     options::Options,
     oracle::Journaled,
@@ -101,6 +101,7 @@ async fn prepare(arena: &Arc<Arena>) -> Result<()> {
     if let Err(why) = faults::mount(arena).await {
         arena.cannot_mount(why);
     }
+    arena.sandbox.write("config/clients.toml", CLIENTS);
     arena
         .start()
         .await
