@@ -1,6 +1,7 @@
 //! The faults: two hands, one for the daemon and what it stands on, one for shims, their
 //! parents and their links. Each draws from its own luck.
 
+mod clock;
 mod daemon;
 mod disk;
 mod files;
@@ -8,6 +9,7 @@ mod link;
 mod squatter;
 mod windows;
 
+pub(crate) use clock::file as clock_file;
 pub(crate) use disk::{mount, unmount};
 
 use crate::{arena::Arena, clients::Probe};
@@ -21,13 +23,14 @@ use tokio::time::sleep;
 const BACK: Duration = Duration::from_secs(45);
 
 /// Everything one hand can do to a daemon, with how often it does.
-const DAEMON: [(&str, u32); 14] = [
+const DAEMON: [(&str, u32); 15] = [
     ("kill daemon", 60),
     ("kill daemon twice", 6),
     ("kill daemon, started by a window", 20),
     ("freeze daemon", 8),
     ("restart", 6),
     ("kill in a hand-over", 6),
+    ("clock jump", 6),
     ("squat the port", 4),
     ("garbage in the lock file", 3),
     ("garbage in the health file", 3),
@@ -92,6 +95,7 @@ pub(crate) async fn at_the_daemon(arena: Arc<Arena>, probe: Arc<Probe>) {
             }
             "kill daemon twice" => daemon::kill_twice(&arena, &probe, &mut rng).await,
             "freeze daemon" => daemon::freeze(&arena, &mut rng).await,
+            "clock jump" => clock::jump(&arena, &mut rng).await,
             "restart" => daemon::restart(&arena, &probe).await,
             "kill in a hand-over" => daemon::kill_in_hand_over(&arena, &probe, &mut rng).await,
             "squat the port" => squatter::squat(&arena, &probe, &mut rng).await,

@@ -51,6 +51,8 @@ pub(crate) async fn run(options: Options) -> Result<Board> {
     for (name, value) in SETTINGS {
         sandbox.set(name, value);
     }
+    let clock = faults::clock_file(&sandbox);
+    sandbox.set("EXAI_TEST_CLOCK", clock);
     let relays = relays(&mut sandbox).await;
     let arena = Arc::new(Arena::new(sandbox, options, seed, bin, relays));
     crate::tell(&format!("seed {seed}"));
