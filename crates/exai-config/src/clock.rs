@@ -49,7 +49,9 @@ mod tests {
         let name = file.path().display().to_string();
         let env = |tests: &str| -> BTreeMap<String, String> {
             let pairs = [(TESTS, tests), (NAME, name.as_str())];
-            pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+            pairs
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into()
         };
         let (told, real) = (wall_clock(&env("1")), wall_clock(&env("0")));
         let off = |clock: &WallClock| clock().0.abs_diff(system());

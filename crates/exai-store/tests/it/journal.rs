@@ -393,7 +393,10 @@ async fn a_jump_of_the_clock_makes_nothing_old() {
     let finished = starting("finished", "{}");
     let entry = entered(&journal, finished.clone()).await.ok().unwrap();
     entry.finish(end_with(&finished, "done")).await.unwrap();
-    let _runs = entered(&journal, starting("runs", "{}")).await.ok().unwrap();
+    let _runs = entered(&journal, starting("runs", "{}"))
+        .await
+        .ok()
+        .unwrap();
     for jump in [3_600_000_000, 40 * 86_400_000, 0] {
         place.set_time(NOON + jump);
         journal.sweep().await;
@@ -402,7 +405,9 @@ async fn a_jump_of_the_clock_makes_nothing_old() {
             Some(Recalled::Finished(_))
         ));
         assert_eq!(
-            entered(&journal, starting("runs", r#"{"other":1}"#)).await.err(),
+            entered(&journal, starting("runs", r#"{"other":1}"#))
+                .await
+                .err(),
             Some("other"),
             "it is known that it was made"
         );
