@@ -17,6 +17,9 @@ use tokio::time::timeout;
 /// So many answers that the work goes on are plenty for one call.
 const MOST_ANSWERS: u32 = 400;
 
+/// Before a model asks again that was told to ask again in a moment.
+const MOMENT: Duration = Duration::from_millis(200);
+
 /// See the module. With `patience` it changes its mind after that.
 pub(super) async fn call(
     arena: Arc<Arena>,
@@ -28,6 +31,7 @@ pub(super) async fn call(
     arena.oracle.asked(Kind::Window, &job);
     let end = Instant::now() + arena.patience();
     let mut question = asking(&job);
+    let mut known_by: Option<String> = None;
     for _ in 0..MOST_ANSWERS {
         let (id, answer) = pipe.ask("tools/call", question).await;
         let left = end.saturating_duration_since(Instant::now());
@@ -41,20 +45,47 @@ pub(super) async fn call(
             }
             Err(_) => return arena.oracle.ended(job.token, End::Lost),
         };
-        let Some(handle) = handle(&answer) else {
-            let answer = Answer::of_mcp(&answer, &job.expect);
-            return arena.oracle.ended(job.token, End::Answered(answer));
-        };
-        arena.score.note("answers that the work goes on");
-        question = if rng.u8(..4) == 0 {
-            arena.score.note("work started again, to be joined");
-            arena.oracle.again(job.token);
-            asking(&job)
-        } else {
-            json!({ "name": "exai_continue", "arguments": { "handle": handle } })
-        };
+        if let Some(handle) = handle(&answer) {
+            arena.score.note("answers that the work goes on");
+            known_by = Some(handle.to_owned());
+            question = if rng.u8(..4) == 0 {
+                arena.score.note("work started again, to be joined");
+                arena.oracle.again(job.token);
+                asking(&job)
+            } else {
+                continuing(handle)
+            };
+            continue;
+        }
+        let told = Answer::of_mcp(&answer, &job.expect);
+        match known_by
+            .as_deref()
+            .and_then(|handle| next(&told, &job, handle))
+        {
+            Some(again) => question = again,
+            None => return arena.oracle.ended(job.token, End::Answered(told)),
+        }
+        tokio::time::sleep(MOMENT).await;
     }
     arena.oracle.ended(job.token, End::Lost);
+}
+
+/// What a model does next that holds a handle and does what it is told: an error about the
+/// question, or about starting it again, is not the end of the work, which is still owed.
+fn next(told: &Answer, job: &Job, handle: &str) -> Option<Value> {
+    let Answer::Failed { code, ran, .. } = told else {
+        return None;
+    };
+    match (code.as_str(), ran.as_str()) {
+        ("UNAVAILABLE" | "SHUTTING_DOWN" | "OVER_CAPACITY", _) => Some(continuing(handle)),
+        // Never accepted, it says, and to be made anew; no journal knows an instant call.
+        ("EXPIRED", "") if job.instant() => Some(asking(job)),
+        _ => None,
+    }
+}
+
+fn continuing(handle: &str) -> Value {
+    json!({ "name": "exai_continue", "arguments": { "handle": handle } })
 }
 
 fn asking(job: &Job) -> Value {
