@@ -18,6 +18,7 @@ use exai_protocol::{
     call::{CallToolAck, CallToolRes, Partial, Progress},
     control::{AttachRes, CallState},
     error::Ran,
+    request::CancelMode,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -85,6 +86,7 @@ impl Entry {
 }
 
 struct Owed {
+    mode: CancelMode,
     id: RequestId,
     scope: Option<Arc<str>>,
     boot: BootId,

@@ -31,7 +31,7 @@ impl Calls {
                 self.end(id, explain::unsent());
             }
             (Place::Waiting, CancelMode::Stop) => {
-                self.owe(id);
+                self.owe(id, CancelMode::Stop);
                 self.end(
                     id,
                     explain::let_go("cancelled while the link was down", Ran::Unknown),

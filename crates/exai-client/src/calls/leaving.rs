@@ -14,7 +14,14 @@ impl Calls {
                 entry.leaving = true;
                 entry.pen.leave();
             }
-            _ => self.end(id, explain::left()),
+            Some(entry) => {
+                // Who did not hear of it would wait for nobody, and run an equal call beside it.
+                if entry.place == Place::Waiting {
+                    self.owe(id, CancelMode::Detach);
+                }
+                self.end(id, explain::left());
+            }
+            None => {}
         }
     }
 

@@ -179,6 +179,28 @@ async fn r14_left_and_taken_up_again_before_it_was_heard_of() {
     }
 }
 
+/// Whoever has it hears that it was left, before an equal call comes: that one joins it.
+#[tokio::test(start_paused = true)]
+async fn r14_left_while_the_link_is_down_is_told_before_anything_else_is_asked() {
+    for boot in ["b1", "b2"] {
+        let mut world = World::new(Weather::Accepting);
+        let mut peer = world.journaling_daemon("b1").await;
+        let mut call = world.call("a", false).await;
+        peer.expect("call_tool", "a").await;
+        peer.acknowledge("a").await;
+        first(&mut call).await;
+        world.weather(Weather::Refused);
+        drop(peer);
+        world.link(|link| !link.is_ready()).await;
+        assert!(matches!(call.detach("time-out").await, Detached::Left));
+        let _equal = world.call("b", false).await;
+        world.weather(Weather::Accepting);
+        let mut peer = world.journaling_daemon(boot).await;
+        assert_eq!(peer.expect("cancel", "a").await["mode"], "detach");
+        peer.expect("call_tool", "b").await;
+    }
+}
+
 /// One that was heard of needs nobody: the daemon has it.
 #[tokio::test(start_paused = true)]
 async fn r14_left_with_a_daemon_that_has_it_nothing_is_owed() {
