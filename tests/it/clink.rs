@@ -247,6 +247,24 @@ async fn a_stopped_call_takes_everything_with_it_that_the_agent_started() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_is_stopped_leaves_no_agent_behind() {
+    let sandbox = stage();
+    // So that no other limit can be what ends it.
+    let patient = SETTINGS.replace("3_000", "300_000");
+    sandbox.write("config/providers.toml", &patient);
+    let _daemon = sandbox.daemon().await;
+    let mut ws = window(&sandbox, "w").await;
+    ws.call("clink", json!({ "prompt": "DO-HANG" })).await;
+    let file = sandbox.user().join("child");
+    let child: u32 = eventually(PATIENCE, "it has started a child", || {
+        fs::read_to_string(&file).ok()?.trim().parse().ok()
+    })
+    .await;
+    sandbox.cli(&["stop", "--force"]).await.ok();
+    eventually(PATIENCE, "its child is gone too", || !is_alive(child)).await;
+}
+
+#[tokio::test]
 async fn nothing_outside_the_project_and_no_secret_is_handed_on() {
     let sandbox = stage();
     let _daemon = sandbox.daemon().await;

@@ -39,6 +39,21 @@ async fn slash_commands_with_arguments_for_every_tool_and_to_continue() {
 }
 
 #[tokio::test]
+async fn all_slash_commands_together_are_8_kb() {
+    let mut sandbox = by_hand();
+    sandbox.unset("EXAI_TEST_TOOLS");
+    let _daemon = sandbox.daemon().await;
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-11-25").await;
+    reached(&mut shim).await;
+    let list = shim.ask("prompts/list", json!({})).await;
+    let prompts = list["result"]["prompts"].as_array().must("have prompts");
+    assert!(prompts.len() > 30, "for every tool, listed or not: {list}");
+    let bytes = list["result"].to_string().len();
+    assert!(bytes <= 8 * 1024, "{bytes} bytes");
+}
+
+#[tokio::test]
 async fn models_conversations_and_results_can_be_read() {
     let provider = Provider::start().await;
     let mut sandbox = Sandbox::new();

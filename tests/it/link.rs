@@ -2,9 +2,11 @@
 //! what a stranger learns who sits on one.
 
 use crate::editor::failure;
-use exai_testkit::{Frame, Handshake, Must as _, PATIENCE, Sandbox, Ws, eventually};
-use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::{Value, json};
+use exai_testkit::{
+    Frame, Handshake, Must as _, PATIENCE, Sandbox, Squatter, Ws, eventually,
+    squatter::{Script, pretends, welcomes},
+};
+use serde_json::json;
 use std::{
     net::Ipv4Addr,
     sync::{Arc, Mutex},
@@ -15,96 +17,16 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
-use tokio_tungstenite::tungstenite::{
-    Message,
-    handshake::server::{Request, Response},
-    http::HeaderValue,
-};
 
 const TOKEN: &str = "a-token-0123456789abcdef01234567";
 const GUESS: &str = "guess-0123456789abcdef";
 const REFUSED: i32 = 10;
 
-/// Sits on a port, answers the upgrade, keeps every frame it hears, and says what its script says.
-struct Squatter {
-    heard: Arc<Mutex<Vec<String>>>,
-    _serving: JoinSet<()>,
-}
-
-type Script = fn(&Value) -> Vec<Value>;
-
-impl Squatter {
-    async fn on(port: u16, knows_of_proof: bool, script: Script) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .await
-            .must("squat the port");
-        let heard = Arc::<Mutex<Vec<String>>>::default();
-        let mut serving = JoinSet::new();
-        let log = Arc::clone(&heard);
-        serving.spawn(async move {
-            let mut peers = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let log = Arc::clone(&log);
-                peers.spawn(async move {
-                    #[expect(
-                        clippy::result_large_err,
-                        reason = "the callback's signature is tungstenite's"
-                    )]
-                    let agree = |request: &Request, mut response: Response| {
-                        let said = format!("{:?}", request.headers());
-                        log.lock().must("note the upgrade").push(said);
-                        if knows_of_proof {
-                            let ours = HeaderValue::from_static("exai.proof");
-                            response
-                                .headers_mut()
-                                .insert("sec-websocket-protocol", ours);
-                        }
-                        Ok(response)
-                    };
-                    let upgraded = tokio_tungstenite::accept_hdr_async(stream, agree).await;
-                    let Ok(mut peer) = upgraded else { return };
-                    while let Some(Ok(message)) = peer.next().await {
-                        log.lock().must("note a frame").push(message.to_string());
-                        let frame = serde_json::from_str(&message.to_string()).unwrap_or_default();
-                        for answer in script(&frame) {
-                            if peer.send(Message::text(answer.to_string())).await.is_err() {
-                                return;
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        Self {
-            heard,
-            _serving: serving,
-        }
-    }
-
-    fn heard(&self) -> String {
-        self.heard.lock().must("look at what was heard").join("\n")
-    }
-}
-
-/// As a daemon that would like to be believed.
-fn welcomes(frame: &Value) -> Vec<Value> {
-    match frame["op"].as_str() {
-        Some("prove") => {
-            vec![json!({ "op": "hello_ack", "ok": true, "session_id": "s", "protocol": "1.1" })]
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The same with an answer in the right form.
-fn pretends(frame: &Value) -> Vec<Value> {
-    match frame["op"].as_str() {
-        Some("prove") => vec![json!({ "op": "proof", "protocol": "1.1",
-            "nonce": "ab".repeat(32), "proofs": ["cd".repeat(32)],
-            "server": { "name": "exai-daemon", "version": "9", "build": "b", "boot_id": "x",
-                        "home": "/nowhere" } })],
-        _ => vec![json!({ "op": "hello_ack", "ok": true, "session_id": "s", "protocol": "1.1" })],
-    }
+async fn squat(port: u16, knows_of_proof: bool, script: Script) -> Squatter {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .must("squat the port");
+    Squatter::on(listener, knows_of_proof, script)
 }
 
 fn by_address(port: u16) -> Sandbox {
@@ -124,7 +46,7 @@ async fn s05_a_squatter_learns_nothing_and_is_sent_no_call() {
         (true, pretends),
     ] {
         let sandbox = by_address(exai_testkit::free_port());
-        let squatter = Squatter::on(sandbox.port(), knows, script).await;
+        let squatter = squat(sandbox.port(), knows, script).await;
         let mut shim = sandbox.shim();
         shim.initialize("2025-11-25").await;
         let result = shim

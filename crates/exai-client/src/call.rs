@@ -243,6 +243,11 @@ impl Pen {
         self.end(CallToolRes::failed(self.id.clone(), error));
     }
 
+    /// The end for a caller that leaves, while the call is still seen to.
+    pub(crate) fn leave(&self) {
+        self.end(CallToolRes::failed(self.id.clone(), explain::left()));
+    }
+
     pub(crate) fn is_abandoned(&self) -> bool {
         self.slot.lock().abandoned
     }

@@ -2,6 +2,7 @@
 //! happens to the link. Sans-IO: it is told what happened and when, and says what to send.
 
 mod ending;
+mod leaving;
 mod link;
 
 use crate::{
@@ -17,6 +18,7 @@ use exai_protocol::{
     call::{CallToolAck, CallToolRes, Partial, Progress},
     control::{AttachRes, CallState},
     error::Ran,
+    request::CancelMode,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -68,6 +70,8 @@ struct Entry {
     due: Instant,
     acknowledged: bool,
     stopping: bool,
+    /// Its caller has gone, and no daemon was heard to have it yet.
+    leaving: bool,
     repeats: u8,
     oversize: u8,
     /// What to tell of a draining daemon's refusal if no other daemon comes in time.
@@ -82,6 +86,7 @@ impl Entry {
 }
 
 struct Owed {
+    mode: CancelMode,
     id: RequestId,
     scope: Option<Arc<str>>,
     boot: BootId,
@@ -128,6 +133,9 @@ impl Calls {
     }
 
     pub(crate) fn submit(&mut self, submit: Submit, turn: &mut Turn<'_>) {
+        let Some(submit) = self.take_up(submit, turn) else {
+            return;
+        };
         let length = submit.frame.as_ref().map_or(0, |frame| frame.len());
         if self.entries.contains_key(&submit.id) {
             let message = "a call with this request_id is already in flight in this client";
@@ -168,6 +176,7 @@ impl Calls {
             due: turn.now + wait.min(budget),
             acknowledged: false,
             stopping: false,
+            leaving: false,
             repeats: 0,
             oversize: 0,
             held: None,
@@ -234,6 +243,9 @@ impl Calls {
 
     /// The answer to [`Calls::ask_about`].
     pub(crate) fn attached(&mut self, id: &RequestId, reply: AttachRes, turn: &mut Turn<'_>) {
+        if reply.state != CallState::Unknown && self.is_left_there(id, turn) {
+            return;
+        }
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
@@ -284,7 +296,10 @@ impl Calls {
         }
     }
 
-    pub(crate) fn acknowledged(&mut self, ack: &CallToolAck, turn: &Turn<'_>) {
+    pub(crate) fn acknowledged(&mut self, ack: &CallToolAck, turn: &mut Turn<'_>) {
+        if self.is_left_there(&ack.request_id, turn) {
+            return;
+        }
         let Some(entry) = self.entries.get_mut(&ack.request_id) else {
             return;
         };
@@ -300,7 +315,10 @@ impl Calls {
         }
     }
 
-    pub(crate) fn progress(&mut self, progress: Progress, turn: &Turn<'_>) {
+    pub(crate) fn progress(&mut self, progress: Progress, turn: &mut Turn<'_>) {
+        if self.is_left_there(&progress.request_id, turn) {
+            return;
+        }
         let queued = progress.note.is_some() || progress.stage.as_deref() == Some("queued");
         let known = if queued {
             Known::Acknowledged

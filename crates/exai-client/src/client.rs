@@ -166,6 +166,11 @@ impl Client {
     /// [`RequestError`].
     pub async fn stop(&self, handle: &Handle, reason: &str) -> Result<CancelRes, RequestError> {
         let scope = self.scope_of(handle);
+        if scope.is_none() {
+            // A closed channel fails the question below.
+            let unwanted = Command::Unwanted(handle.call.clone());
+            let _ = self.commands.send(unwanted).await;
+        }
         let mode = CancelMode::Stop;
         let frame = outbound::cancel(&handle.call, scope.as_deref(), mode, reason);
         self.ask_text(frame, handle.call.clone(), "cancel_res", true)

@@ -19,6 +19,8 @@ pub(crate) enum Command {
         mode: CancelMode,
         reason: String,
     },
+    /// A call that is being left somewhere is not wanted at all.
+    Unwanted(RequestId),
     /// Anything with one reply.
     Ask(Ask),
     /// Follow events.

@@ -297,6 +297,7 @@ impl Driver {
             Command::LetGo { id, mode, reason } => {
                 driver.calls.let_go(&id, mode, &reason, turn);
             }
+            Command::Unwanted(id) => driver.calls.unwanted(&id),
             Command::Ask(ask) => driver.asks.submit(ask, turn),
             Command::Follow { subscribe, sink } => {
                 driver.minted += 1;

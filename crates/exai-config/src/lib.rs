@@ -4,6 +4,7 @@
 
 pub mod atomic;
 pub mod clients;
+pub mod clock;
 mod dotenv;
 pub mod faults;
 mod file;

@@ -7,7 +7,7 @@ use crate::{
     limits, models, own_tools, runner, surfaces,
 };
 use anyhow::Result;
-use exai_config::{Home, Settings, TokenStore, Variables, token::Keyring};
+use exai_config::{Home, ProcessEnv, Settings, TokenStore, Variables, clock, token::Keyring};
 use exai_engine::{
     Config, Engine, Ports,
     admission::Limits,
@@ -16,12 +16,12 @@ use exai_engine::{
     quotas::{Quotas, Rate},
 };
 use exai_llm::ollama::Manager;
-use exai_protocol::{BootId, UnixMillis, WallClock, hello::ServerInfo, version::PROTOCOL};
+use exai_protocol::{BootId, WallClock, hello::ServerInfo, version::PROTOCOL};
 use exai_tools::library::Library;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 /// The commit this was built from, where the build said so.
@@ -50,14 +50,9 @@ pub(crate) struct Materials<'a> {
     pub(crate) places: BTreeMap<String, u32>,
 }
 
-/// The system's clock, as everyone here is given it.
+/// The wall clock, as everyone here is given it.
 pub(crate) fn system_clock() -> WallClock {
-    Arc::new(|| {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    })
+    clock::wall_clock(&ProcessEnv)
 }
 
 /// A name for this run that no other run has.

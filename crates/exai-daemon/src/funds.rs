@@ -18,6 +18,8 @@ use tokio::time::{sleep, timeout};
 
 /// Calls whose end could not be written yet, beyond those that run or wait.
 const SPARE_CALLS: usize = 512;
+/// A clock that was set, or a start, is followed by so long in which nothing goes for its age.
+const STEADY: Duration = Duration::from_secs(600);
 /// Between two looks at what the journal may let go of.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -77,6 +79,7 @@ fn keeping(home: &Home, settings: &settings::Journal) -> Keeping {
         most_bytes: settings.largest_result,
         rows_for: settings.calls_for,
         rows: settings.calls,
+        steady_for: STEADY,
     }
 }
 

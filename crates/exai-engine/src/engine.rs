@@ -177,6 +177,8 @@ impl Engine {
             (CancelMode::Detach, Known::Live(call)) => self.let_go(member.peer, &call),
             // Its result is on its way to a client that reads it no more.
             (CancelMode::Detach, Known::Finished(_)) => self.ledger().left(&key),
+            // The ledger may know it as one that has ended.
+            (CancelMode::Detach, _) if self.remembers() => self.ledger().left(&key),
             _ => {}
         }
         state

@@ -85,6 +85,7 @@ pub(crate) async fn run<S, C>(
         closed: CancellationToken::new(),
         subscription: Mutex::new(None),
         mcp_places: Arc::new(Semaphore::new(mcp::AT_ONCE)),
+        partings: Arc::default(),
     };
     let mut presence = Presence {
         desk,

@@ -13,6 +13,7 @@ mod handshake;
 mod mcp;
 mod origin;
 mod outbox;
+mod partings;
 mod pipe;
 mod proving;
 mod recall;

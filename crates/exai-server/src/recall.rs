@@ -1,7 +1,7 @@
 //! A client that comes back to a new daemon asks for calls this one never saw. The ledger
 //! knows them; asking it takes a moment, so the answer comes from a task.
 
-use crate::{outbox::encode, wire_out::Voice};
+use crate::{outbox::encode, partings::Partings, wire_out::Voice};
 use exai_engine::{
     Engine,
     calls::{Remembered, Update, Watcher},
@@ -21,6 +21,7 @@ pub(crate) struct Question {
     pub(crate) session: Arc<Session>,
     pub(crate) peer: u64,
     pub(crate) voice: Arc<Voice>,
+    pub(crate) partings: Arc<Partings>,
     pub(crate) id: RequestId,
 }
 
@@ -95,6 +96,7 @@ async fn attach(question: &Question, remembered: Remembered, state: CallState) {
                 .attach(&question.session, &question.id, watcher);
         }
     }
+    question.part();
 }
 
 /// What was never run is run now; its result is there for a later page.
@@ -168,6 +170,19 @@ impl Question {
                 Err(back) => revived = back,
             }
             self.engine.room().await;
+        }
+    }
+
+    /// The client let go while the ledger was asked.
+    fn part(&self) {
+        if self.partings.take(&self.session, &self.id) {
+            let member = Membership {
+                session: Arc::clone(&self.session),
+                peer: self.peer,
+            };
+            let reason = "let go of while it was looked up";
+            self.engine
+                .cancel(&member, &self.id, CancelMode::Detach, reason);
         }
     }
 

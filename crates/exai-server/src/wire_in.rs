@@ -4,6 +4,7 @@
 use crate::{
     Control, Shared,
     outbox::{Outbox, encode},
+    partings::Partings,
     recall::{self, Wish},
     wire_out::{Voice, seconds},
 };
@@ -53,6 +54,7 @@ pub(crate) struct Desk<C> {
     pub(crate) closed: CancellationToken,
     pub(crate) subscription: Mutex<Option<CancellationToken>>,
     pub(crate) mcp_places: Arc<Semaphore>,
+    pub(crate) partings: Arc<Partings>,
 }
 
 impl<C: Control> Desk<C> {
@@ -260,6 +262,9 @@ impl<C: Control> Desk<C> {
         };
         let state = self.shared.engine.cancel(&member, &id, mode, &reason);
         if self.is_for_the_ledger(state) {
+            if mode == CancelMode::Detach {
+                self.partings.note(&member.session, &id);
+            }
             return self.ask_ledger(member.session, id, Wish::Cancel { mode, reason });
         }
         self.reply(&CancelRes {
@@ -287,6 +292,7 @@ impl<C: Control> Desk<C> {
         let engine = &self.shared.engine;
         let (state, _) = engine.look_up(&session, &id);
         if self.is_for_the_ledger(state) {
+            self.partings.take(&session, &id);
             return self.ask_ledger(session, id, Wish::Attach);
         }
         self.reply(&recall::attach_res(engine, &session, id.clone(), state));
@@ -321,6 +327,7 @@ impl<C: Control> Desk<C> {
             session,
             peer: self.member.peer,
             voice: Arc::clone(&self.voice),
+            partings: Arc::clone(&self.partings),
             id,
         };
         let closed = self.closed.clone();

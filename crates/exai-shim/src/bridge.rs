@@ -3,12 +3,12 @@
 
 use crate::{catalog::Catalog, profiles::Profiles, setup::Setup, whereabouts::Whereabouts};
 use exai_client::{Client, ClientConfig, News, Session, Times, WatchedDial};
-use exai_config::clients::Profile;
-use exai_protocol::{UnixMillis, WallClock, hello::ClientInfo, version::feature};
+use exai_config::{clients::Profile, clock::wall_clock};
+use exai_protocol::{hello::ClientInfo, version::feature};
 use rmcp::model::Implementation;
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::TaskTracker;
@@ -59,7 +59,7 @@ impl Bridge {
             let config = self.config(who());
             let client = &config.client;
             self.catalog.belongs_to(&client.name, &client.profile);
-            let client = Client::spawn(config, dial, wall_clock(), &self.tracker);
+            let client = Client::spawn(config, dial, wall_clock(&**env), &self.tracker);
             self.tracker
                 .spawn(keep_fresh(client.clone(), Arc::clone(&self.catalog)));
             client
@@ -156,15 +156,6 @@ impl Bridge {
 fn short(mut name: String) -> String {
     name.truncate(name.floor_char_boundary(MAX_NAME));
     name
-}
-
-fn wall_clock() -> WallClock {
-    Arc::new(|| {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    })
 }
 
 /// Fetches the list whenever a daemon names a hash that is not ours.

@@ -277,7 +277,12 @@ fn finished(
     };
     let is_kept = waiting.is_kept || asked.is_some();
     let part = asked.and_then(|(_, part)| part);
-    let known = is_kept.then_some(word.as_str());
+    // What another window asked is no resource of this one.
+    let call = asked.is_none().then_some(handle.call.as_str());
+    let known = is_kept.then_some(parts::Rest {
+        handle: &word,
+        call,
+    });
     let (result, place) = parts::cut(result, asker.profile.output, part, known);
     let handle = place.is_some().then_some(word);
     Reply::Result(result, Beside { handle, place })

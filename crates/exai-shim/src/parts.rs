@@ -24,12 +24,20 @@ pub(crate) struct Place {
     pub(crate) of: usize,
 }
 
+/// Where the other parts are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rest<'a> {
+    pub(crate) handle: &'a str,
+    /// The call's id, where it is this window's own: its answer is a resource then.
+    pub(crate) call: Option<&'a str>,
+}
+
 /// A part of a result, or all of it where it fits.
 pub(crate) fn cut(
     mut result: CallToolRes,
     most: Option<usize>,
     part: Option<usize>,
-    handle: Option<&str>,
+    rest: Option<Rest<'_>>,
 ) -> (CallToolRes, Option<Place>) {
     let Some(outputs) = result.outputs.take() else {
         return (result, None);
@@ -54,27 +62,32 @@ pub(crate) fn cut(
     let Some(blocks) = parts.into_iter().nth(place.part - 1) else {
         return (no_such(result, part, place.of), None);
     };
-    result.outputs = joined(blocks, &words(place, handle));
+    result.outputs = joined(blocks, &words(place, rest));
     // Some clients show a model only this, and it is too long.
     result.structured = None;
     (result, Some(place))
 }
 
-fn words(Place { part, of }: Place, handle: Option<&str>) -> String {
+fn words(Place { part, of }: Place, rest: Option<Rest<'_>>) -> String {
     let whole = "The whole is longer than this client shows.";
-    match handle {
+    match rest {
         _ if part == of => format!("[exai: this is the last part, {part} of {of}.]"),
-        Some(handle) => format!(
+        Some(Rest { handle, call }) => format!(
             "[exai: this is part {part} of {of}. {whole} For the next part call exai_continue \
-             with {{\"handle\": {}, \"page\": {}}}.]",
+             with {{\"handle\": {}, \"page\": {}}}.{}]",
             quoted(handle),
-            part + 1
+            part + 1,
+            call.map(resource).unwrap_or_default()
         ),
         None => format!(
             "[exai: this is part {part} of {of}. {whole} The rest is not kept: ask for less, a \
              smaller range or a narrower filter.]"
         ),
     }
+}
+
+fn resource(call: &str) -> String {
+    format!(" The whole is also the resource exai://answers/{call}.")
 }
 
 fn no_such(mut result: CallToolRes, part: Option<usize>, of: usize) -> CallToolRes {
@@ -184,6 +197,11 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
+    const REST: Rest<'_> = Rest {
+        handle: "h-1",
+        call: Some("c-1"),
+    };
+
     fn result(outputs: &Value) -> CallToolRes {
         let mut result = CallToolRes::failed("r".into(), WireError::new(Code::Internal, ""));
         result.error = None;
@@ -204,7 +222,7 @@ mod tests {
             json!([{ "type": "text", "text": text }, image, { "type": "text", "text": "end" }]);
         let (mut joined, mut part, mut images) = (String::new(), 1, 0);
         loop {
-            let (got, place) = cut(result(&outputs), Some(2_000), Some(part), Some("h-1"));
+            let (got, place) = cut(result(&outputs), Some(2_000), Some(part), Some(REST));
             let place = place.unwrap();
             assert!(got.structured.is_none());
             let mut blocks = blocks(&got);
@@ -223,10 +241,11 @@ mod tests {
             }
             let next = format!("{{\"handle\": \"h-1\", \"page\": {}}}", part + 1);
             assert!(words.contains(&next), "{words}");
+            assert!(words.contains("exai://answers/c-1"), "{words}");
             part += 1;
         }
         assert_eq!((joined, images), (format!("{text}end"), 1));
-        let (none, place) = cut(result(&outputs), Some(2_000), Some(99), Some("h-1"));
+        let (none, place) = cut(result(&outputs), Some(2_000), Some(99), Some(REST));
         assert!(place.is_none());
         let message = none.error.unwrap().message;
         assert!(message.contains("page 99 does not exist"), "{message}");

@@ -16,6 +16,7 @@ pub mod provider;
 mod relay;
 mod sandbox;
 mod shim;
+pub mod squatter;
 mod terminal;
 mod ws;
 
@@ -29,6 +30,7 @@ pub use process::{Process, is_alive, kill_pid, pause_pid, resume_pid};
 pub use relay::Relay;
 pub use sandbox::Sandbox;
 pub use shim::{Heard, MODERN, REVISIONS, Shim};
+pub use squatter::Squatter;
 pub use terminal::Terminal;
 pub use ws::{Frame, Handshake, Ws};
 

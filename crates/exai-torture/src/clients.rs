@@ -8,9 +8,11 @@ mod probe;
 mod sluggish;
 mod v1;
 mod window;
+mod window_call;
 mod window_pipe;
 
 pub(crate) use probe::Probe;
+pub(crate) use window::CLIENTS;
 
 use crate::arena::Arena;
 use std::{sync::Arc, time::Duration};

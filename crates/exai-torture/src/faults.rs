@@ -1,13 +1,16 @@
 //! The faults: two hands, one for the daemon and what it stands on, one for shims, their
 //! parents and their links. Each draws from its own luck.
 
+mod clock;
 mod daemon;
 mod disk;
 mod files;
 mod link;
 mod squatter;
+mod succession;
 mod windows;
 
+pub(crate) use clock::file as clock_file;
 pub(crate) use disk::{mount, unmount};
 
 use crate::{arena::Arena, clients::Probe};
@@ -21,13 +24,16 @@ use tokio::time::sleep;
 const BACK: Duration = Duration::from_secs(45);
 
 /// Everything one hand can do to a daemon, with how often it does.
-const DAEMON: [(&str, u32); 14] = [
+const DAEMON: [(&str, u32); 17] = [
     ("kill daemon", 60),
     ("kill daemon twice", 6),
     ("kill daemon, started by a window", 20),
     ("freeze daemon", 8),
-    ("restart", 6),
-    ("kill in a hand-over", 6),
+    ("restart", 5),
+    ("upgrade", 4),
+    ("upgrade to what cannot serve", 2),
+    ("kill in a hand-over", 4),
+    ("clock jump", 6),
     ("squat the port", 4),
     ("garbage in the lock file", 3),
     ("garbage in the health file", 3),
@@ -92,8 +98,13 @@ pub(crate) async fn at_the_daemon(arena: Arc<Arena>, probe: Arc<Probe>) {
             }
             "kill daemon twice" => daemon::kill_twice(&arena, &probe, &mut rng).await,
             "freeze daemon" => daemon::freeze(&arena, &mut rng).await,
-            "restart" => daemon::restart(&arena, &probe).await,
-            "kill in a hand-over" => daemon::kill_in_hand_over(&arena, &probe, &mut rng).await,
+            "clock jump" => clock::jump(&arena, &mut rng).await,
+            "restart" => succession::restart(&arena, &probe).await,
+            "upgrade" => succession::upgrade(&arena, &probe).await,
+            "upgrade to what cannot serve" => succession::to_nothing(&arena, &probe).await,
+            "kill in a hand-over" => {
+                succession::killed_in_between(&arena, &probe, &mut rng).await;
+            }
             "squat the port" => squatter::squat(&arena, &probe, &mut rng).await,
             "full disk" => disk::full(&arena, &mut rng).await,
             "read-only disk" => disk::read_only(&arena, &probe, &mut rng).await,

@@ -56,6 +56,8 @@ pub(crate) struct Made {
     pub(crate) asked: Instant,
     pub(crate) ended: Option<Instant>,
     pub(crate) end: End,
+    /// How often its client started it again while it was at work.
+    pub(crate) again: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -109,8 +111,16 @@ impl Oracle {
             asked: Instant::now(),
             ended: None,
             end: End::Open,
+            again: 0,
         };
         lock(&self.calls).insert(job.token, made);
+    }
+
+    /// Its client was told that it is at work, and starts it again all the same.
+    pub(crate) fn again(&self, token: u64) {
+        if let Some(made) = lock(&self.calls).get_mut(&token) {
+            made.again += 1;
+        }
     }
 
     /// How it ended, for its client. What came first counts.

@@ -3,7 +3,7 @@
 
 use crate::{
     arena::{self, Arena, lock},
-    clients::{Crowd, Probe},
+    clients::{CLIENTS, Crowd, Probe},
     faults,
     options::Options,
     oracle::Journaled,
@@ -51,6 +51,8 @@ pub(crate) async fn run(options: Options) -> Result<Board> {
     for (name, value) in SETTINGS {
         sandbox.set(name, value);
     }
+    let clock = faults::clock_file(&sandbox);
+    sandbox.set("EXAI_TEST_CLOCK", clock);
     let relays = relays(&mut sandbox).await;
     let arena = Arc::new(Arena::new(sandbox, options, seed, bin, relays));
     crate::tell(&format!("seed {seed}"));
@@ -101,6 +103,7 @@ async fn prepare(arena: &Arc<Arena>) -> Result<()> {
     if let Err(why) = faults::mount(arena).await {
         arena.cannot_mount(why);
     }
+    arena.sandbox.write("config/clients.toml", CLIENTS);
     arena
         .start()
         .await

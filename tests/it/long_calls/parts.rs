@@ -38,6 +38,13 @@ async fn r14_a_long_answer_comes_in_parts_and_nothing_is_cut_without_a_word() {
         calls.iter().filter(bulk).count()
     };
     eventually(LIMIT, "two records", || runs() == 2).await;
+    let (_, words) = text_and_words(&result);
+    let id = result["_meta"]["exai/request_id"].as_str().unwrap_or("?");
+    let uri = format!("exai://answers/{id}");
+    assert!(words.contains(&uri), "{words}");
+    let read = shim.ask("resources/read", json!({ "uri": uri })).await;
+    let read = read["result"]["contents"][0]["text"].as_str();
+    assert_eq!(read.map(str::trim_end), Some(whole.trim_end()));
     let mut joined = String::new();
     for part in 1..=of {
         let (text, words) = text_and_words(&result);

@@ -22,7 +22,7 @@ impl Calls {
             return false;
         };
         let legacy = turn.session().is_none_or(|session| session.is_legacy());
-        if entry.stopping {
+        if entry.stopping || entry.leaving {
             // Already on its way out; a stream that is dropped now changes nothing.
             return true;
         }
@@ -31,7 +31,7 @@ impl Calls {
                 self.end(id, explain::unsent());
             }
             (Place::Waiting, CancelMode::Stop) => {
-                self.owe(id);
+                self.owe(id, CancelMode::Stop);
                 self.end(
                     id,
                     explain::let_go("cancelled while the link was down", Ran::Unknown),
@@ -42,7 +42,7 @@ impl Calls {
                     let scope = entry.scope.as_deref();
                     turn.out.push(outbound::cancel(id, scope, mode, reason));
                 }
-                self.end(id, explain::left());
+                self.leave(id);
             }
             (_, CancelMode::Stop) if legacy => {
                 let message = "let go of; this daemon cannot stop a call";

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 const MAX_REPEATS: u8 = 3;
 /// Times an answer may be too large for us before we stop asking for it.
 const MAX_OVERSIZE: u8 = 2;
-/// Stops kept for a daemon that is away.
+/// Words kept for a daemon that is away.
 const MAX_OWED: usize = 1024;
 
 impl Calls {
@@ -25,13 +25,20 @@ impl Calls {
             return;
         };
         let boot = session.boot_id();
-        for owed in self.owed.drain(..).filter(|owed| Some(&owed.boot) == boot) {
-            turn.out.push(outbound::cancel(
-                &owed.id,
-                owed.scope.as_deref(),
-                CancelMode::Stop,
-                "the caller is gone",
-            ));
+        for owed in self.owed.drain(..) {
+            // Another daemon has nothing to stop; but it may have the result of what was left.
+            let concerns = match owed.mode {
+                CancelMode::Stop => Some(&owed.boot) == boot,
+                CancelMode::Detach => !session.is_legacy(),
+            };
+            if concerns {
+                turn.out.push(outbound::cancel(
+                    &owed.id,
+                    owed.scope.as_deref(),
+                    owed.mode,
+                    "the caller is gone",
+                ));
+            }
         }
         for id in self.ids(|entry| entry.place == Place::Waiting) {
             self.resume(&id, &session, turn);
@@ -105,7 +112,7 @@ impl Calls {
             };
             entry.oversize += u8::from(loss.oversize);
             if entry.stopping {
-                self.owe(&id);
+                self.owe(&id, CancelMode::Stop);
                 self.end(
                     &id,
                     explain::let_go("stopped while the link broke", Ran::Unknown),
@@ -146,7 +153,7 @@ impl Calls {
         }
     }
 
-    pub(super) fn owe(&mut self, id: &RequestId) {
+    pub(super) fn owe(&mut self, id: &RequestId, mode: CancelMode) {
         let Some(entry) = self.entries.get(id) else {
             return;
         };
@@ -154,6 +161,7 @@ impl Calls {
             && self.owed.len() < MAX_OWED
         {
             self.owed.push(Owed {
+                mode,
                 id: id.clone(),
                 scope: entry.scope.clone(),
                 boot,

@@ -1,6 +1,7 @@
 //! R9: a call can be let go of in every state it can be in.
 
 use super::peer::{Weather, World, end, failure, first};
+use crate::Detached;
 use exai_protocol::{Code, control::CallState, error::Ran, request::CancelMode};
 use serde_json::json;
 use std::time::Duration;
@@ -131,4 +132,108 @@ async fn r09_a_stop_that_crosses_a_break_reaches_the_daemon_again() {
     assert_eq!(failure(&mut call).await.0, Code::Cancelled);
     let mut peer = world.daemon("b").await;
     assert_eq!(peer.expect("cancel", "a").await["mode"], "stop");
+}
+
+/// A daemon that dies with the frame unread: who was told that the work goes on is not lied to.
+#[tokio::test(start_paused = true)]
+async fn r14_left_before_it_was_heard_of_it_still_reaches_the_next_daemon() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.journaling_daemon("b1").await;
+    let call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    world.weather(Weather::Refused);
+    drop(peer);
+    world.link(|link| !link.is_ready()).await;
+    assert!(matches!(call.detach("time-out").await, Detached::Left));
+    world.weather(Weather::Accepting);
+    let mut peer = world.journaling_daemon("b2").await;
+    peer.knows_none(1).await;
+    peer.expect("call_tool", "a").await;
+    peer.acknowledge("a").await;
+    assert_eq!(peer.expect("cancel", "a").await["mode"], "detach");
+    peer.silent(Duration::from_secs(600)).await;
+}
+
+/// The same where it is asked for before it has arrived anywhere.
+#[tokio::test(start_paused = true)]
+async fn r14_left_and_taken_up_again_before_it_was_heard_of() {
+    for link_is_up in [false, true] {
+        let mut world = World::new(Weather::Accepting);
+        let mut peer = world.journaling_daemon("b1").await;
+        let call = world.call("a", false).await;
+        peer.expect("call_tool", "a").await;
+        let handle = world.client.handle(call.id());
+        if link_is_up {
+            assert!(matches!(call.detach("time-out").await, Detached::Left));
+            peer.expect("cancel", "a").await;
+        } else {
+            drop(peer);
+            assert!(matches!(call.detach("time-out").await, Detached::Left));
+            peer = world.journaling_daemon("b2").await;
+        }
+        let mut again = world.client.attach(&handle).await;
+        peer.knows_none(1).await;
+        peer.expect("call_tool", "a").await;
+        peer.finish("a").await;
+        assert!(end(&mut again).await.error.is_none());
+    }
+}
+
+/// Whoever has it hears that it was left, before an equal call comes: that one joins it.
+#[tokio::test(start_paused = true)]
+async fn r14_left_while_the_link_is_down_is_told_before_anything_else_is_asked() {
+    for boot in ["b1", "b2"] {
+        let mut world = World::new(Weather::Accepting);
+        let mut peer = world.journaling_daemon("b1").await;
+        let mut call = world.call("a", false).await;
+        peer.expect("call_tool", "a").await;
+        peer.acknowledge("a").await;
+        first(&mut call).await;
+        world.weather(Weather::Refused);
+        drop(peer);
+        world.link(|link| !link.is_ready()).await;
+        assert!(matches!(call.detach("time-out").await, Detached::Left));
+        let _equal = world.call("b", false).await;
+        world.weather(Weather::Accepting);
+        let mut peer = world.journaling_daemon(boot).await;
+        assert_eq!(peer.expect("cancel", "a").await["mode"], "detach");
+        peer.expect("call_tool", "b").await;
+    }
+}
+
+/// One that was heard of needs nobody: the daemon has it.
+#[tokio::test(start_paused = true)]
+async fn r14_left_with_a_daemon_that_has_it_nothing_is_owed() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.journaling_daemon("b1").await;
+    let mut call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    peer.acknowledge("a").await;
+    first(&mut call).await;
+    assert!(matches!(call.detach("time-out").await, Detached::Left));
+    peer.expect("cancel", "a").await;
+    drop(peer);
+    let mut peer = world.journaling_daemon("b2").await;
+    peer.silent(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r09_left_and_then_stopped_it_is_sent_to_nobody() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.journaling_daemon("b1").await;
+    let call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    let handle = world.client.handle(call.id());
+    drop(peer);
+    assert!(matches!(call.detach("time-out").await, Detached::Left));
+    let client = world.client.clone();
+    let daemon = async {
+        let mut peer = world.journaling_daemon("b2").await;
+        assert_eq!(peer.expect("cancel", "a").await["mode"], "stop");
+        let state = json!({"op": "cancel_res", "request_id": "a", "state": "unknown"});
+        peer.send(state).await;
+        peer.silent(Duration::from_secs(60)).await;
+    };
+    let (stopped, ()) = tokio::join!(client.stop(&handle, "esc"), daemon);
+    assert_eq!(stopped.unwrap().state, CallState::Unknown);
 }

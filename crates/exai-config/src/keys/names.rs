@@ -20,6 +20,10 @@ pub const OTHER_NAMES: &[(&str, &str)] = &[
         "1: the daemon also has scripted test tools. Never honoured from a file.",
     ),
     (
+        "EXAI_TEST_CLOCK",
+        "With EXAI_TEST_TOOLS: a file with the milliseconds by which the wall clock is wrong. Never honoured from a file.",
+    ),
+    (
         "EXAI_CLI_DEPTH",
         "Set by exai for an agent's command line that it runs as a model; inside, exai-shim has no tools. Not for people.",
     ),

@@ -5,7 +5,10 @@ use exai_engine::{
     Config, Engine, Ports,
     admission::Limits,
     calls::RetentionLimits,
-    ports::{ledger::MemoryLedger, recorder::Recorder},
+    ports::{
+        ledger::{Ledger, MemoryLedger},
+        recorder::Recorder,
+    },
     quotas::Quotas,
 };
 use exai_protocol::{
@@ -39,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) record_bound: usize,
     /// Where there is one, no record is read before it fires.
     pub(crate) stalled: Option<CancellationToken>,
+    /// Where calls are kept.
+    pub(crate) ledger: Arc<dyn Ledger>,
 }
 
 impl Default for Plan {
@@ -86,6 +91,7 @@ impl Default for Plan {
             pipe_bytes: 64 * 1024,
             record_bound: 10_000,
             stalled: None,
+            ledger: Arc::new(MemoryLedger),
         }
     }
 }
@@ -154,7 +160,7 @@ impl House {
         let ports = Ports {
             boot_id: BootId::new("boot"),
             clock: Arc::new(clock),
-            ledger: Arc::new(MemoryLedger),
+            ledger: plan.ledger,
             recorder,
             runner: Arc::new(move |future| {
                 runner.spawn(future);

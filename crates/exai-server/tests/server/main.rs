@@ -21,6 +21,8 @@ mod large;
 #[cfg(test)]
 mod ops;
 #[cfg(test)]
+mod partings;
+#[cfg(test)]
 mod peer;
 #[cfg(test)]
 mod slow;

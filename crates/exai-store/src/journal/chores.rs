@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::oneshot;
 
@@ -105,7 +105,11 @@ impl Journal {
     }
 
     fn bounds(&self, now: UnixMillis) -> Bounds {
+        let can_be_told = self.ages.can_be_told(Instant::now(), now);
         let ago = |time: Duration| {
+            if !can_be_told {
+                return 0;
+            }
             let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             now.0.saturating_sub(ms)
         };

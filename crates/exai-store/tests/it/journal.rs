@@ -21,6 +21,7 @@ pub(crate) fn keeping(directory: &Path) -> Keeping {
         most_bytes: 64 << 20,
         rows_for: Duration::from_secs(3600),
         rows: 1000,
+        steady_for: Duration::ZERO,
     }
 }
 
@@ -378,6 +379,40 @@ async fn large_results_are_files_of_the_owner_and_go_with_age_and_size() {
     place.set_time(NOON + 3_601_000);
     journal.sweep().await;
     assert!(recalled(&journal, "second").await.is_none());
+}
+
+/// A clock that is set ahead by days, as after a flat battery: what was promised stays.
+#[tokio::test]
+async fn a_jump_of_the_clock_makes_nothing_old() {
+    let place = Place::new();
+    let keeping = Keeping {
+        steady_for: Duration::from_secs(600),
+        ..keeping(&place.dir.path().join("results"))
+    };
+    let store = place.open("a");
+    let journal = Journal::new(&store, keeping);
+    let finished = starting("finished", "{}");
+    let entry = entered(&journal, finished.clone()).await.ok().unwrap();
+    entry.finish(end_with(&finished, "done")).await.unwrap();
+    let _runs = entered(&journal, starting("runs", "{}"))
+        .await
+        .ok()
+        .unwrap();
+    for jump in [3_600_000_000, 40 * 86_400_000, 0] {
+        place.set_time(NOON + jump);
+        journal.sweep().await;
+        assert!(matches!(
+            recalled(&journal, "finished").await,
+            Some(Recalled::Finished(_))
+        ));
+        assert_eq!(
+            entered(&journal, starting("runs", r#"{"other":1}"#))
+                .await
+                .err(),
+            Some("other"),
+            "it is known that it was made"
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Prompts: one for each tool a client may call, and `continue`. Each is a task for the model
+//! Prompts: one for each tool a client may call that is a task, and `continue`. Each is a task for the model
 //! that reads it: which tool to call and with what, in words that hold where the tool is not in
 //! its list too.
 
@@ -33,6 +33,16 @@ const BY_PERSON: [&str; 10] = [
     "query",
 ];
 
+/// Doors to other tools, which have prompts of their own; they are no task for anybody.
+const DOORS: [&str; 2] = [INVOKE, "tools_search"];
+
+/// The tools that are somebody's task.
+fn tasks(reader: &dyn Reader) -> Vec<(ToolEntry, bool)> {
+    let mut tools = reader.tools();
+    tools.retain(|(entry, _)| !DOORS.contains(&entry.name.as_str()));
+    tools
+}
+
 /// What a person may give with a prompt.
 pub(super) fn arguments(entry: &ToolEntry) -> Vec<(String, Value, bool)> {
     let mut all = properties(entry);
@@ -47,7 +57,7 @@ pub(super) fn arguments(entry: &ToolEntry) -> Vec<(String, Value, bool)> {
 }
 
 pub(super) fn list(reader: &dyn Reader) -> Value {
-    let tools = reader.tools();
+    let tools = tasks(reader);
     let mut prompts: Vec<Value> = tools.iter().map(|(entry, _)| prompt(entry)).collect();
     if chats(&tools) {
         prompts.push(json!({
@@ -56,8 +66,8 @@ pub(super) fn list(reader: &dyn Reader) -> Value {
             "description": "Goes on with an earlier conversation with a model; without an id, \
                             with the last one of this project.",
             "arguments": [
-                { "name": "prompt", "description": "What to ask next.", "required": false },
-                { "name": "continuation_id", "description": "Which one.", "required": false },
+                { "name": "prompt", "description": "What to ask next." },
+                { "name": "continuation_id", "description": "Which one." },
             ],
         }));
     }
@@ -73,7 +83,11 @@ fn prompt(entry: &ToolEntry) -> Value {
     let arguments = arguments(entry)
         .into_iter()
         .map(|(name, property, needed)| {
-            let mut argument = json!({ "name": name, "required": needed });
+            let mut argument = json!({ "name": name });
+            // Absent means no, and a menu of many is read by programs that count bytes.
+            if needed {
+                argument["required"] = json!(true);
+            }
             if let Some(description) = description(&property) {
                 argument["description"] = json!(description);
             }
@@ -82,10 +96,15 @@ fn prompt(entry: &ToolEntry) -> Value {
     let mut prompt = json!({
         "name": entry.name,
         "description": first_sentence(&entry.description),
-        "arguments": arguments.collect::<Vec<Value>>(),
     });
-    // Absent, where there is none: null is against the protocol's schema.
-    if let Some(title) = &entry.title {
+    let arguments: Vec<Value> = arguments.collect();
+    if !arguments.is_empty() {
+        prompt["arguments"] = json!(arguments);
+    }
+    // Absent, where there is none: null is against the protocol's schema. One that says the name
+    // again is none.
+    let title = entry.title.as_ref();
+    if let Some(title) = title.filter(|title| !title.eq_ignore_ascii_case(&entry.name)) {
         prompt["title"] = json!(title);
     }
     prompt
@@ -115,7 +134,7 @@ pub(super) fn get(reader: &dyn Reader, params: &Value) -> Result<Value, McpError
         Some(Value::Object(given)) => given,
         Some(_) => return Err(invalid("params.arguments must be an object of strings")),
     };
-    let tools = reader.tools();
+    let tools = tasks(reader);
     let words = if name == CONTINUE && chats(&tools) {
         go_on(given)
     } else {

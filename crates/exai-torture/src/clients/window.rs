@@ -1,11 +1,10 @@
 //! An editor window: a shim, several calls at once, now and then a change of mind. When its
 //! shim is killed, or the parent of its shim, a new window takes its place.
 
-use super::{think, window_pipe::Pipe};
+use super::{think, window_call::call, window_pipe::Pipe};
 use crate::{
     arena::{Arena, Target},
-    oracle::{Answer, End, Kind},
-    work::{self, Appetite, Job},
+    work::{self, Appetite},
 };
 use serde_json::{Value, json};
 use std::{process::Stdio, sync::Arc, time::Duration};
@@ -25,6 +24,20 @@ const OPEN: usize = 4;
 const RELAYED: u32 = 4;
 /// And one in so many has a parent that can be killed.
 const CHILDREN: u32 = 5;
+/// What windows call themselves, in turn: see [`CLIENTS`].
+const NAMES: [&str; 4] = ["torture", "hasty", "torture", "hears"];
+
+/// How long they wait, for the home's table of clients: one that has to be answered soon, one
+/// that waits as long as it hears something, and one in no table.
+pub(crate) const CLIENTS: &str = r#"
+[clients.hasty]
+name = ["hasty"]
+call_secs = 1.5
+[clients.hears]
+name = ["hears"]
+call_secs = 2.0
+resets = true
+"#;
 
 pub(super) async fn live(arena: Arc<Arena>, mut rng: fastrand::Rng, index: u32) {
     while !arena.winding_down.is_cancelled() {
@@ -51,7 +64,7 @@ async fn one(arena: &Arc<Arena>, rng: &mut fastrand::Rng, index: u32) {
     let Some(mut window) = Window::open(arena, command, parented) else {
         return;
     };
-    window.greet().await;
+    window.greet(NAMES[index as usize % NAMES.len()]).await;
     let mut calls = JoinSet::new();
     while window.is_open() && think(arena, rng).await {
         while calls.try_join_next().is_some() {}
@@ -69,35 +82,13 @@ async fn one(arena: &Arc<Arena>, rng: &mut fastrand::Rng, index: u32) {
                 Arc::clone(&window.pipe),
                 job,
                 patience,
+                rng.fork(),
             ));
         }
     }
     // What is still open is owed, or was abandoned with the shim; both end.
     while calls.join_next().await.is_some() {}
     window.close().await;
-}
-
-/// One call, and what became of it.
-async fn call(arena: Arc<Arena>, pipe: Arc<Pipe>, job: Job, patience: Option<Duration>) {
-    arena.oracle.asked(Kind::Window, &job);
-    let params = json!({ "name": job.tool, "arguments": job.arguments, "_meta": { "progressToken": job.token } });
-    let (id, answer) = pipe.ask("tools/call", params).await;
-    let end = match timeout(patience.unwrap_or(arena.patience()), answer).await {
-        Ok(Ok(answer)) => End::Answered(Answer::of_mcp(&answer, &job.expect)),
-        // The pipe is closed: the shim is dead.
-        Ok(Err(_)) => End::Released,
-        Err(_) if patience.is_some() => {
-            pipe.let_go(id);
-            pipe.tell(
-                "notifications/cancelled",
-                json!({ "requestId": id, "reason": "changed my mind" }),
-            )
-            .await;
-            End::Released
-        }
-        Err(_) => End::Lost,
-    };
-    arena.oracle.ended(job.token, end);
 }
 
 /// A shell that stays, so that the shim has a parent which is not us.
@@ -158,11 +149,11 @@ impl Window {
         })
     }
 
-    async fn greet(&self) {
+    async fn greet(&self, name: &str) {
         let params = json!({
             "protocolVersion": "2025-11-25",
             "capabilities": {},
-            "clientInfo": { "name": "torture", "version": "0" },
+            "clientInfo": { "name": name, "version": "0" },
         });
         let (_, answer) = self.pipe.ask("initialize", params).await;
         match timeout(GREETING, answer).await {

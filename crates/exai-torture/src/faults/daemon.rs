@@ -1,13 +1,10 @@
-//! The daemon's process: killed, killed while it comes up, frozen, restarted by its owner.
+//! The daemon's process: killed, killed while it comes up, frozen.
 
 use super::BACK;
 use crate::{arena::Arena, clients::Probe};
 use exai_testkit::{kill_pid, pause_pid, resume_pid};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
-
-/// Stop drains, start waits for an answer; both have limits of their own below this.
-const RESTART: Duration = Duration::from_secs(120);
 
 /// Kills whatever daemon runs, at once.
 pub(super) async fn strike(arena: &Arena) {
@@ -87,40 +84,4 @@ pub(super) async fn freeze(arena: &Arena, rng: &mut fastrand::Rng) {
     daemons.iter().copied().for_each(pause_pid);
     sleep(still).await;
     daemons.into_iter().for_each(resume_pid);
-}
-
-/// The owner restarts it: nobody may notice.
-pub(super) async fn restart(arena: &Arena, probe: &Probe) {
-    arena.score.fault("restart");
-    arena.will_end(&arena.daemons());
-    match arena.cli(&["restart"], RESTART).await {
-        Some(ended) if ended.code == Some(0) => {}
-        Some(ended) => arena.score.broken(format!(
-            "restart ended with {:?}: {}{}",
-            ended.code, ended.stdout, ended.stderr
-        )),
-        None => arena
-            .score
-            .broken(format!("restart did not end within {RESTART:?}")),
-    }
-    back(arena, probe, Instant::now(), false, false).await;
-}
-
-/// The same, and one of the two is killed while the home changes hands; or neither, if that was
-/// over first.
-pub(super) async fn kill_in_hand_over(arena: &Arena, probe: &Probe, rng: &mut fastrand::Rng) {
-    arena.score.fault("kill in a hand-over");
-    let before = arena.daemons();
-    let (moment, heir) = (Duration::from_millis(rng.u64(..300)), rng.bool());
-    let striking = async {
-        sleep(moment).await;
-        let mut daemons = arena.daemons();
-        daemons.retain(|pid| before.contains(pid) != heir);
-        arena.will_end(&daemons);
-        arena.oracle.death();
-        daemons.into_iter().for_each(kill_pid);
-    };
-    // Its caller may well be told that the new one died; that is true.
-    let (_, ()) = tokio::join!(arena.cli(&["restart"], RESTART), striking);
-    back(arena, probe, Instant::now(), true, false).await;
 }

@@ -1,19 +1,19 @@
-//! A stranger takes the port while the daemon is away. It listens, takes whatever comes, and
-//! must learn nothing that it could use; when it goes, everybody is served again.
+//! A stranger takes the port while the daemon is away. It listens, takes whatever comes, speaks
+//! as a daemon would, and must learn nothing that it could use; when it goes, everybody is served
+//! again.
 
 use super::daemon::{back, strike};
 use crate::{arena::Arena, clients::Probe};
+use exai_testkit::{
+    Squatter,
+    squatter::{Guest, pretends, welcomes},
+};
 use std::{
     io,
     net::Ipv4Addr,
     time::{Duration, Instant},
 };
-use tokio::{
-    io::AsyncReadExt as _,
-    net::TcpListener,
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpListener, time::sleep};
 
 pub(super) async fn squat(arena: &Arena, probe: &Probe, rng: &mut fastrand::Rng) {
     let Some(pause) = arena.pause_starters().await else {
@@ -33,9 +33,17 @@ pub(super) async fn squat(arena: &Arena, probe: &Probe, rng: &mut fastrand::Rng)
     arena.score.fault("squat the port");
     drop(pause);
     let stay = Duration::from_millis(rng.u64(300..2500));
-    let heard = timeout(stay, listen(&listener)).await.err().map(|_| ());
+    let squatter = match rng.u8(..4) {
+        0 => Squatter::on(listener, false, |_| Vec::new()),
+        1 => Squatter::on(listener, false, welcomes),
+        2 => Squatter::on(listener, true, welcomes),
+        _ => Squatter::on(listener, true, pretends),
+    };
+    sleep(stay).await;
     let started = arena.start().await;
-    drop((heard, listener));
+    let guests = squatter.guests();
+    drop(squatter);
+    learned_nothing(arena, &guests);
     match started {
         Err(why) if why.contains("port") => {}
         other => arena
@@ -57,13 +65,28 @@ async fn bind(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Takes all that comes and says nothing.
-async fn listen(listener: &TcpListener) {
-    let mut guests = JoinSet::new();
-    while let Ok((mut stream, _)) = listener.accept().await {
-        guests.spawn(async move {
-            let mut buffer = [0; 4096];
-            while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
-        });
+/// Whoever asks for proof is a client of ours; the others are this program's own.
+fn learned_nothing(arena: &Arena, guests: &[Guest]) {
+    let ours = guests.iter().filter(|guest| guest.asks_for_proof);
+    let secrets = secrets(arena);
+    for guest in ours {
+        arena.score.note("guests of squatters");
+        for secret in &secrets {
+            if guest.said.iter().any(|said| said.contains(secret)) {
+                arena
+                    .score
+                    .broken(format!("a squatter was told {secret:?}: {:?}", guest.said));
+            }
+        }
     }
+}
+
+/// The token, what calls are about, and any frame that belongs behind the proof.
+fn secrets(arena: &Arena) -> Vec<String> {
+    let mut secrets: Vec<String> = ["call_tool", "\"hello\"", "\"attach\"", "list_tools"]
+        .map(str::to_owned)
+        .to_vec();
+    secrets.push(arena.oracle.traces().display().to_string());
+    secrets.extend(arena.sandbox.token().filter(|token| !token.is_empty()));
+    secrets
 }

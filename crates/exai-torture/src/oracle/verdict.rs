@@ -66,7 +66,9 @@ pub(crate) enum Broken {
 pub(crate) type Verdict = Result<Fair, Broken>;
 
 pub(super) fn of(made: &Made, seen: &Seen) -> Verdict {
-    if made.job.once() && seen.runs > 1 {
+    // Started again while it is at work it is joined, unless its daemon dies with it.
+    let may_run = if seen.deaths > 0 { 1 + made.again } else { 1 };
+    if made.job.once() && seen.runs > may_run {
         return Err(Broken::Doubled(seen.runs));
     }
     match &made.end {
@@ -156,7 +158,7 @@ fn unknown(made: &Made, seen: &Seen, error: &Error<'_>) -> Verdict {
         return unjustified("its answer is in the journal");
     }
     match (made.job.counts(), seen.runs, error.known) {
-        (true, 1, _) => Ok(Fair::UnknownRan),
+        (true, 1.., _) => Ok(Fair::UnknownRan),
         // The start is written before the tool runs: a death right between is nobody's lie.
         (_, 0, "started") => Ok(Fair::UnknownStarted),
         _ => unjustified("it never started"),

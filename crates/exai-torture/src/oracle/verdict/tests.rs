@@ -23,6 +23,7 @@ fn made(tool: &'static str, end: End) -> Made {
         asked: Instant::now(),
         ended: None,
         end,
+        again: 0,
     }
 }
 
@@ -54,6 +55,19 @@ fn an_answer_is_right_if_it_ran_and_once_if_it_must() {
         of(&made("test_count_once", right()), &ran(2)),
         Err(Broken::Doubled(2))
     );
+    // Who starts it again while it is at work joins it; only a death can part the two.
+    let again = Made {
+        again: 1,
+        ..made("test_count_once", right())
+    };
+    let alive = |runs| Seen {
+        deaths: 0,
+        ..ran(runs)
+    };
+    assert_eq!(of(&again, &alive(1)), Ok(Fair::Right));
+    assert_eq!(of(&again, &alive(2)), Err(Broken::Doubled(2)));
+    assert_eq!(of(&again, &ran(2)), Ok(Fair::Right));
+    assert_eq!(of(&again, &ran(3)), Err(Broken::Doubled(3)));
     assert!(matches!(
         of(&made("test_count", right()), &ran(0)),
         Err(Broken::Wrong(_))

@@ -1,0 +1,68 @@
+//! A call whose caller went before any daemon was heard to have it. The caller was told that the
+//! work goes on, so it is seen to until a daemon has the call, and then left there; and whoever
+//! asks for it meanwhile takes it up again.
+
+use super::{Calls, Place, Turn};
+use crate::{command::Submit, explain, outbound};
+use exai_protocol::{RequestId, request::CancelMode};
+
+impl Calls {
+    /// The caller goes. A call that a daemon has needs us no longer.
+    pub(super) fn leave(&mut self, id: &RequestId) {
+        match self.entries.get_mut(id) {
+            Some(entry) if entry.is_unheard_of() && entry.boot.is_some() => {
+                entry.leaving = true;
+                entry.pen.leave();
+            }
+            Some(entry) => {
+                // Who did not hear of it would wait for nobody, and run an equal call beside it.
+                if entry.place == Place::Waiting {
+                    self.owe(id, CancelMode::Detach);
+                }
+                self.end(id, explain::left());
+            }
+            None => {}
+        }
+    }
+
+    /// A daemon was heard to have it; whether that is all there was to see to.
+    pub(super) fn is_left_there(&mut self, id: &RequestId, turn: &mut Turn<'_>) -> bool {
+        let leaving = self.entries.get(id).is_some_and(|entry| entry.leaving);
+        if leaving {
+            let reason = "its caller went before it arrived";
+            turn.out
+                .push(outbound::cancel(id, None, CancelMode::Detach, reason));
+            self.entries.remove(id);
+        }
+        leaving
+    }
+
+    /// Whoever stops a call does not want it to arrive after that.
+    pub(crate) fn unwanted(&mut self, id: &RequestId) {
+        if self.entries.get(id).is_some_and(|entry| entry.leaving) {
+            self.entries.remove(id);
+        }
+    }
+
+    /// Somebody watches again what is being left; the question comes back if nobody leaves it.
+    pub(super) fn take_up(&mut self, submit: Submit, turn: &mut Turn<'_>) -> Option<Submit> {
+        let is_question = submit.frame.is_none() && submit.scope.is_none();
+        let entry = self.entries.get_mut(&submit.id);
+        let Some(entry) = entry.filter(|entry| entry.leaving && is_question) else {
+            return Some(submit);
+        };
+        entry.leaving = false;
+        entry.pen = submit.pen;
+        if entry.place == Place::Waiting {
+            self.place(
+                &submit.id,
+                Place::Waiting,
+                self.times.reattach_wait,
+                turn.now,
+            );
+        } else {
+            self.ask_about(&submit.id, turn);
+        }
+        None
+    }
+}
