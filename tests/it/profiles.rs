@@ -163,6 +163,38 @@ async fn p20_a_changed_file_is_told_at_once_and_a_broken_one_changes_nothing() {
 }
 
 #[tokio::test]
+async fn r03_who_listed_the_prompts_hears_that_they_changed_and_who_did_not_does_not() {
+    const PROMPTS: &str = "notifications/prompts/list_changed";
+    let sandbox = plain();
+    let _daemon = sandbox.daemon().await;
+    let mut asked = sandbox.shim();
+    asked.initialize("2025-11-25").await;
+    list(&mut asked).await;
+    asked.ask("prompts/list", json!({})).await;
+    let mut other = sandbox.shim();
+    other.initialize("2025-11-25").await;
+    list(&mut other).await;
+    sandbox.write(FILE, "default = \"lean\"\ndeny = [\"docgen\"]\n");
+    asked
+        .recv_where(|message| message["method"] == PROMPTS)
+        .await;
+    let left = asked.ask("prompts/list", json!({})).await.to_string();
+    assert!(
+        left.contains("thinkdeep") && !left.contains("docgen"),
+        "{left}"
+    );
+    other
+        .recv_where(|message| message["method"] == CHANGED)
+        .await;
+    other.ask("ping", json!({})).await;
+    let heard = other.take_aside();
+    assert!(
+        heard.iter().all(|one| one["method"] != PROMPTS),
+        "{heard:?}"
+    );
+}
+
+#[tokio::test]
 async fn each_client_is_told_the_hash_of_its_own_list() {
     let sandbox = plain();
     sandbox.write(FILE, "[clients.\"little*\"]\nprofile = \"lean\"\n");

@@ -43,6 +43,7 @@ impl Calling {
         let mut ticket = self.tickets.open(&asked.id).ok_or(Twice)?;
         let (calling, is_modern) = (Arc::clone(self), !version.has_initialize());
         self.running.spawn(async move {
+            let listed = calling.listeners.version();
             let answer = tokio::select! {
                 _ = ticket.let_go() => return,
                 answer = calling.carried(&asked) => answer,
@@ -56,6 +57,9 @@ impl Calling {
             } else {
                 Era::Legacy
             };
+            if answer.is_ok() && !is_modern && asked.method == "prompts/list" {
+                calling.listeners.prompts_listed(listed);
+            }
             let ttl = asked.method.ends_with("/list").then_some(MOMENT_MS);
             let line = match answer {
                 Ok(result) => answer::of_carried(&asked.id, &result, era, ttl),

@@ -117,6 +117,7 @@ impl ServerHandler for Shim {
             .enable_tools()
             .enable_tool_list_changed()
             .enable_prompts()
+            .enable_prompts_list_changed()
             .enable_resources()
             .enable_completions()
             .build();
@@ -184,7 +185,10 @@ impl ServerHandler for Shim {
     }
 
     fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(SubscriptionFilter::builder().tools_list_changed().build())
+        Some({
+            let both = SubscriptionFilter::builder().tools_list_changed();
+            both.prompts_list_changed().build()
+        })
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {

@@ -6,6 +6,9 @@ use rmcp::{model::RequestId, service::SubscriptionSink};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const LIST_CHANGED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+/// Every tool is a prompt.
+const PROMPTS_CHANGED: &[u8] =
+    br#"{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}"#;
 
 pub(crate) struct Listeners {
     catalog: Arc<Catalog>,
@@ -20,6 +23,8 @@ struct State {
     is_deaf: bool,
     /// The version a client of the old era saw or heard of last; 0 for none.
     told: u64,
+    /// The same of the prompts, which are made of the tools.
+    prompts_told: u64,
     sinks: Vec<SubscriptionSink>,
 }
 
@@ -35,6 +40,16 @@ impl Listeners {
     /// A client of the old era was given this version.
     pub(crate) fn listed(&self, version: u64) {
         self.lock().told = version;
+    }
+
+    /// A client of the old era was given the prompts of this version.
+    pub(crate) fn prompts_listed(&self, version: u64) {
+        self.lock().prompts_told = version;
+    }
+
+    /// The version there is now.
+    pub(crate) fn version(&self) -> u64 {
+        self.catalog.list().version
     }
 
     /// It may be notified from now on, if it does anything about it.
@@ -63,24 +78,36 @@ impl Listeners {
             self.tell_legacy().await;
             let sinks = self.lock().sinks.clone();
             for sink in sinks {
-                if let Err(error) = sink.notify_tool_list_changed().await {
-                    tracing::debug!(%error, "a subscription that no longer listens");
+                let told = sink.notify_tool_list_changed().await;
+                if let Err(error) = told.and(sink.notify_prompt_list_changed().await) {
+                    tracing::debug!(%error, "a subscription that does not listen");
                 }
             }
         }
     }
 
     async fn tell_legacy(&self) {
-        let version = self.catalog.list().version;
+        let version = self.version();
+        let mut news = Vec::new();
         {
             let mut state = self.lock();
-            if !state.initialized || state.is_deaf || state.told == 0 || state.told == version {
+            if !state.initialized || state.is_deaf {
                 return;
             }
-            state.told = version;
+            let State {
+                told, prompts_told, ..
+            } = &mut *state;
+            for (told, line) in [(told, LIST_CHANGED), (prompts_told, PROMPTS_CHANGED)] {
+                if *told != 0 && *told != version {
+                    *told = version;
+                    news.push(line);
+                }
+            }
         }
-        // A closed stdout ends the process elsewhere.
-        let _ = self.output.send(LIST_CHANGED.to_vec()).await;
+        for line in news {
+            // A closed stdout ends the process elsewhere.
+            let _ = self.output.send(line.to_vec()).await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -130,6 +130,7 @@ fn compose(
         Arc::clone(&bridge),
         Arc::clone(&catalog),
         output.clone(),
+        Arc::clone(&listeners),
     );
     let shim = Shim::new(
         (name, title),
