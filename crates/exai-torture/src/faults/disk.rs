@@ -44,7 +44,9 @@ async fn run(arena: &Arena, words: &[&str], home: &std::path::Path) -> Result<()
     if output.status.success() {
         return Ok(());
     }
-    Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    // What follows the first line is advice for people.
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(said.lines().next().unwrap_or_default().to_owned())
 }
 
 /// Nothing more can be written for a while; what was promised before must be kept.
