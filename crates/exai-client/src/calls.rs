@@ -136,6 +136,9 @@ impl Calls {
         let Some(submit) = self.take_up(submit, turn) else {
             return;
         };
+        if self.entries.values().any(|entry| entry.leaving) {
+            self.supersede(&submit);
+        }
         let length = submit.frame.as_ref().map_or(0, |frame| frame.len());
         if self.entries.contains_key(&submit.id) {
             let message = "a call with this request_id is already in flight in this client";

@@ -37,6 +37,18 @@ impl Calls {
         leaving
     }
 
+    /// The same work is asked for anew before a daemon has the first: it is the first no more, or
+    /// both would run, in whatever order they arrive.
+    pub(super) fn supersede(&mut self, submit: &Submit) {
+        let Some(frame) = &submit.frame else { return };
+        let work = work(frame, &submit.id);
+        self.entries.retain(|id, entry| {
+            let stays = !entry.leaving || entry.place == Place::OnWire;
+            let other = |old| self::work(old, id) != work;
+            stays || entry.frame.as_ref().is_none_or(|old| other(old))
+        });
+    }
+
     /// Whoever stops a call does not want it to arrive after that.
     pub(crate) fn unwanted(&mut self, id: &RequestId) {
         if self.entries.get(id).is_some_and(|entry| entry.leaving) {
@@ -65,4 +77,9 @@ impl Calls {
         }
         None
     }
+}
+
+/// What a call asks for, whatever it is called.
+fn work(frame: &str, id: &RequestId) -> String {
+    frame.replacen(&format!("\"{}\"", id.as_str()), "", 1)
 }

@@ -237,3 +237,23 @@ async fn r09_left_and_then_stopped_it_is_sent_to_nobody() {
     let (stopped, ()) = tokio::join!(client.stop(&handle, "esc"), daemon);
     assert_eq!(stopped.unwrap().state, CallState::Unknown);
 }
+
+/// A model that starts the work again, while the first is still looking for a daemon.
+#[tokio::test(start_paused = true)]
+async fn r14_left_and_made_again_before_it_was_heard_of_it_runs_once() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.journaling_daemon("b1").await;
+    let call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    world.weather(Weather::Refused);
+    drop(peer);
+    world.link(|link| !link.is_ready()).await;
+    assert!(matches!(call.detach("time-out").await, Detached::Left));
+    let mut again = world.call("b", false).await;
+    world.weather(Weather::Accepting);
+    let mut peer = world.journaling_daemon("b2").await;
+    peer.expect("call_tool", "b").await;
+    peer.finish("b").await;
+    assert!(end(&mut again).await.error.is_none());
+    peer.silent(Duration::from_secs(600)).await;
+}
