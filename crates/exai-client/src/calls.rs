@@ -137,7 +137,7 @@ impl Calls {
             return;
         };
         if self.entries.values().any(|entry| entry.leaving) {
-            self.supersede(&submit);
+            self.supersede(&submit, turn);
         }
         let length = submit.frame.as_ref().map_or(0, |frame| frame.len());
         if self.entries.contains_key(&submit.id) {

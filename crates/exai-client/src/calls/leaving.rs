@@ -37,16 +37,29 @@ impl Calls {
         leaving
     }
 
-    /// The same work is asked for anew before a daemon has the first: it is the first no more, or
-    /// both would run, in whatever order they arrive.
-    pub(super) fn supersede(&mut self, submit: &Submit) {
+    /// The same work is asked for anew before a daemon was heard to have the first: that one is
+    /// seen to no more, or both would run in whatever order they arrive. A daemon that has it all
+    /// the same hears first that it was left, so that the new call joins it.
+    pub(super) fn supersede(&mut self, submit: &Submit, turn: &mut Turn<'_>) {
         let Some(frame) = &submit.frame else { return };
-        let work = work(frame, &submit.id);
-        self.entries.retain(|id, entry| {
-            let stays = !entry.leaving || entry.place == Place::OnWire;
-            let other = |old| self::work(old, id) != work;
-            stays || entry.frame.as_ref().is_none_or(|old| other(old))
+        let asked = work(frame, &submit.id);
+        let is_same = |id: &RequestId, frame: &str| work(frame, id) == asked;
+        let leaving = self.entries.iter().filter(|(_, entry)| entry.leaving);
+        let same = leaving.filter(|(id, entry)| {
+            let frame = entry.frame.as_ref();
+            frame.is_some_and(|frame| is_same(id, frame))
         });
+        let same: Vec<RequestId> = same.map(|(id, _)| id.clone()).collect();
+        for id in same {
+            if turn.link.is_ready() {
+                let reason = "its caller asks anew";
+                turn.out
+                    .push(outbound::cancel(&id, None, CancelMode::Detach, reason));
+            } else {
+                self.owe(&id, CancelMode::Detach);
+            }
+            self.entries.remove(&id);
+        }
     }
 
     /// Whoever stops a call does not want it to arrive after that.

@@ -238,9 +238,33 @@ async fn r09_left_and_then_stopped_it_is_sent_to_nobody() {
     assert_eq!(stopped.unwrap().state, CallState::Unknown);
 }
 
-/// A model that starts the work again, while the first is still looking for a daemon.
+/// A model that starts the work again, while the first is still looking for a daemon: whoever
+/// has the first hears that it was left before the second comes.
 #[tokio::test(start_paused = true)]
 async fn r14_left_and_made_again_before_it_was_heard_of_it_runs_once() {
+    for boot in ["b1", "b2"] {
+        let mut world = World::new(Weather::Accepting);
+        let mut peer = world.journaling_daemon("b1").await;
+        let call = world.call("a", false).await;
+        peer.expect("call_tool", "a").await;
+        world.weather(Weather::Refused);
+        drop(peer);
+        world.link(|link| !link.is_ready()).await;
+        assert!(matches!(call.detach("time-out").await, Detached::Left));
+        let mut again = world.call("b", false).await;
+        world.weather(Weather::Accepting);
+        let mut peer = world.journaling_daemon(boot).await;
+        assert_eq!(peer.expect("cancel", "a").await["mode"], "detach");
+        peer.expect("call_tool", "b").await;
+        peer.finish("b").await;
+        assert!(end(&mut again).await.error.is_none());
+        peer.silent(Duration::from_secs(600)).await;
+    }
+}
+
+/// The same once the first is being asked about.
+#[tokio::test(start_paused = true)]
+async fn r14_left_and_made_again_while_it_is_asked_for_it_runs_once() {
     let mut world = World::new(Weather::Accepting);
     let mut peer = world.journaling_daemon("b1").await;
     let call = world.call("a", false).await;
@@ -249,11 +273,12 @@ async fn r14_left_and_made_again_before_it_was_heard_of_it_runs_once() {
     drop(peer);
     world.link(|link| !link.is_ready()).await;
     assert!(matches!(call.detach("time-out").await, Detached::Left));
-    let mut again = world.call("b", false).await;
     world.weather(Weather::Accepting);
-    let mut peer = world.journaling_daemon("b2").await;
+    let mut peer = world.journaling_daemon("b1").await;
+    peer.expect("attach", "a").await;
+    let mut again = world.call("b", false).await;
+    assert_eq!(peer.expect("cancel", "a").await["mode"], "detach");
     peer.expect("call_tool", "b").await;
     peer.finish("b").await;
     assert!(end(&mut again).await.error.is_none());
-    peer.silent(Duration::from_secs(600)).await;
 }
