@@ -17,6 +17,31 @@ pub(crate) struct Own {
 
 /// Reads a file that must be ours; `None` when there is none.
 pub(crate) fn read_own(path: &Path, limit: u64) -> io::Result<Option<Own>> {
+    let Some((file, was_open)) = open_own(path)? else {
+        return Ok(None);
+    };
+    if was_open {
+        owner::set_mode(&file, crate::atomic::PRIVATE)?;
+    }
+    Ok(Some(Own {
+        text: bounded_text(file, limit)?,
+        was_open,
+    }))
+}
+
+/// Reads a file that must be ours and closed to others; it is left as it is.
+pub(crate) fn read_private(path: &Path, limit: u64) -> io::Result<Option<String>> {
+    match open_own(path)? {
+        None => Ok(None),
+        Some((_, true)) => Err(io::Error::other(
+            "other users could read it (chmod 600 it, or better replace it)",
+        )),
+        Some((file, false)) => bounded_text(file, limit).map(Some),
+    }
+}
+
+/// A file that is ours, and whether others could read it.
+fn open_own(path: &Path) -> io::Result<Option<(File, bool)>> {
     let file = match owner::open_no_follow(path) {
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(explain_link(path, error)),
@@ -32,13 +57,7 @@ pub(crate) fn read_own(path: &Path, limit: u64) -> io::Result<Option<Own>> {
         )));
     }
     let was_open = owner::open_to_others(&meta);
-    if was_open {
-        owner::set_mode(&file, crate::atomic::PRIVATE)?;
-    }
-    Ok(Some(Own {
-        text: bounded_text(file, limit)?,
-        was_open,
-    }))
+    Ok(Some((file, was_open)))
 }
 
 /// Reads a settings file; `None` when there is none.

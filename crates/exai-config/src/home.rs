@@ -139,6 +139,12 @@ impl Home {
         self.root.join(".exai").join("run")
     }
 
+    /// `.exai/run/keys/`: a key for each client that is not to have the token.
+    #[must_use]
+    pub fn keys_dir(&self) -> PathBuf {
+        self.run_dir().join("keys")
+    }
+
     /// `.exai/data/`: what must outlive everything.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
@@ -264,7 +270,8 @@ files! {
     shim_log = logs / "ws_shim.log";
 }
 
-fn make_private(path: &Path) -> Result<(), HomeError> {
+/// Makes one directory, ours alone; one that is there is made so.
+pub(crate) fn make_private(path: &Path) -> Result<(), HomeError> {
     let failed = |doing| {
         move |source| HomeError::Io {
             path: path.to_owned(),

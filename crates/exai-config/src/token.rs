@@ -2,7 +2,7 @@
 //! the run directory, replaced by rotation with an overlap, so that no window is shut out while
 //! it learns the new one. No copying by hand, no token in any client's configuration.
 
-use crate::{Home, atomic, atomic::WriteError, file};
+use crate::{Home, atomic, atomic::WriteError, file, named};
 use exai_protocol::{Secret, UnixMillis};
 use std::{
     io,
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-const RANDOM_BYTES: usize = 32;
+pub(crate) const RANDOM_BYTES: usize = 32;
 /// Shorter ones can be guessed by a patient neighbour. A limit of what is chosen now; who has an
 /// older, shorter one on this machine is warned and served.
 pub const MIN_TOKEN: usize = 16;
@@ -280,6 +280,8 @@ fn unfit(token: &str) -> Option<&'static str> {
         Some("is too long")
     } else if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         Some("has blanks or unprintable characters")
+    } else if named::is_key(&Secret::new(token)) {
+        Some("is a named key's")
     } else {
         None
     }
@@ -293,7 +295,7 @@ fn parse_previous(text: &str) -> Option<(Secret, UnixMillis)> {
         .then(|| (Secret::new(token), UnixMillis(until)))
 }
 
-fn random() -> Result<Secret, TokenError> {
+pub(crate) fn random() -> Result<Secret, TokenError> {
     let mut bytes = [0u8; RANDOM_BYTES];
     getrandom::fill(&mut bytes).map_err(TokenError::NoRandomness)?;
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
