@@ -353,12 +353,21 @@ impl Client {
         .await
     }
 
-    /// Stops another client's call; `scope` is that client's, as the journal names it.
+    /// Stops another client's call; `scope` is that client's, as the journal names it, and `key` the
+    /// principal's, where that is not ours.
     ///
     /// # Errors
     /// [`RequestError`].
-    pub async fn stop_of(&self, scope: &str, call: &RequestId) -> Result<CancelRes, RequestError> {
-        let frame = outbound::Frame::new("cancel", call).text("scope", scope);
+    pub async fn stop_of(
+        &self,
+        key: Option<&str>,
+        scope: &str,
+        call: &RequestId,
+    ) -> Result<CancelRes, RequestError> {
+        let mut frame = outbound::Frame::new("cancel", call).text("scope", scope);
+        if let Some(key) = key {
+            frame = frame.text("key", key);
+        }
         self.ask_text(frame.done(), call.clone(), "cancel_res", true)
             .await
     }

@@ -45,9 +45,14 @@ fn s11_a_key_is_made_once_is_private_and_ends_with_its_file() {
 fn s11_a_name_is_bounded_and_never_the_owners_or_a_path() {
     let (_dir, folder) = folder();
     let long = "x".repeat(MOST_LETTERS + 1);
-    for name in ["", "owner", "OWNER", "..", "a/b", "a b", "ü", ".x", "-x", &long] {
+    for name in [
+        "", "owner", "OWNER", "..", "a/b", "a b", "ü", ".x", "-x", &long,
+    ] {
         let refused = folder.add(name).unwrap_err().to_string();
-        assert!(refused.contains("NAME") && refused.contains("32"), "{refused}");
+        assert!(
+            refused.contains("NAME") && refused.contains("32"),
+            "{refused}"
+        );
         assert!(matches!(folder.revoke(name), Err(KeyError::Name(_))));
     }
     folder.add(&"x".repeat(MOST_LETTERS)).unwrap();
@@ -61,7 +66,12 @@ fn s11_there_are_so_many_keys_and_no_more() {
     }
     assert!(matches!(folder.add("one-more"), Err(KeyError::Full)));
     // One that was copied there by hand is named, and keeps nobody out.
-    put(&folder, "zz", format!("{MARK}{}", "a".repeat(64)).as_bytes(), 0o600);
+    put(
+        &folder,
+        "zz",
+        format!("{MARK}{}", "a".repeat(64)).as_bytes(),
+        0o600,
+    );
     let found = folder.read().unwrap();
     assert_eq!(found.keys.len(), MOST_KEYS);
     assert!(found.faults[0].contains("zz") && found.faults[0].contains("too many"));
@@ -117,8 +127,15 @@ fn s07_a_key_that_others_may_read_is_refused_for_as_long_as_it_is_open() {
     mode(0o640).unwrap();
     for _ in 0..2 {
         let found = folder.read().unwrap();
-        assert!(found.keys.is_empty(), "it is not closed behind its owner's back");
-        assert!(found.faults[0].contains("other users"), "{:?}", found.faults);
+        assert!(
+            found.keys.is_empty(),
+            "it is not closed behind its owner's back"
+        );
+        assert!(
+            found.faults[0].contains("other users"),
+            "{:?}",
+            found.faults
+        );
     }
     mode(0o600).unwrap();
     assert_eq!(names(&folder.read().unwrap()), ["ci"]);

@@ -29,6 +29,8 @@ pub struct Profiles {
     profiles: BTreeMap<String, Profile>,
     #[serde(default)]
     clients: BTreeMap<String, Client>,
+    #[serde(default)]
+    keys: BTreeMap<String, Key>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -47,6 +49,30 @@ struct Client {
     deny: Option<Vec<String>>,
 }
 
+/// What a named key lets its client do, whatever that calls itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    profile: Option<String>,
+    allow: Option<Vec<String>>,
+    deny: Option<Vec<String>>,
+    #[serde(default)]
+    scope: Scope,
+}
+
+/// How much the tools may do that are left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Anything.
+    #[default]
+    All,
+    /// What destroys nothing.
+    Write,
+    /// What changes nothing.
+    Read,
+}
+
 /// What holds for one client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chosen {
@@ -58,8 +84,12 @@ pub struct Chosen {
     pub others: bool,
     /// If any are named, there are only these.
     pub allow: Vec<String>,
+    /// The same of the client's key: there is only what both name.
+    pub within: Vec<String>,
     /// These there are not.
     pub deny: Vec<String>,
+    /// How much those may do that are left.
+    pub scope: Scope,
 }
 
 impl Profiles {
@@ -79,12 +109,15 @@ impl Profiles {
         Self::shipped()?.and(name, text)
     }
 
-    /// What holds for a client of this name. `wished` is the profile it asked for, or its
-    /// window's owner did; one that there is none of counts as no wish.
+    /// What holds for a client that proved this key (the owner's clients none) and calls itself so.
+    /// `wished` is the profile it asked for, or its window's owner did; one that there is none of
+    /// counts as no wish. What the key says is no wish, and is laid over all else.
     #[must_use]
-    pub fn of(&self, client: &str, wished: &str) -> Chosen {
+    pub fn of(&self, key: Option<&str>, client: &str, wished: &str) -> Chosen {
         let row = self.row(client);
+        let key = key.and_then(|key| self.keys.get(key));
         let named = [
+            key.and_then(|key| key.profile.as_deref()),
             Some(wished),
             row.and_then(|row| row.profile.as_deref()),
             self.default.as_deref(),
@@ -97,6 +130,7 @@ impl Profiles {
         // Whom a client may not call is nothing the client's own row takes back.
         let mut deny = list(self.deny.as_ref());
         deny.extend(list(row.and_then(|row| row.deny.as_ref())));
+        deny.extend(list(key.and_then(|key| key.deny.as_ref())));
         let allow = row
             .and_then(|row| row.allow.as_ref())
             .or(self.allow.as_ref());
@@ -107,7 +141,9 @@ impl Profiles {
                 .unwrap_or_default(),
             others: found.is_some_and(|(_, found)| found.others),
             allow: list(allow),
+            within: list(key.and_then(|key| key.allow.as_ref())),
             deny,
+            scope: key.map_or(Scope::All, |key| key.scope),
         }
     }
 
@@ -135,6 +171,7 @@ impl Profiles {
         self.deny = read.deny.or(self.deny);
         self.profiles.extend(read.profiles);
         self.clients.extend(read.clients);
+        self.keys.extend(read.keys);
         self.check().map_err(wrong)?;
         Ok(self)
     }
@@ -144,6 +181,11 @@ impl Profiles {
             let profile = row.profile.as_ref()?;
             Some((format!("[clients.\"{client}\"] profile"), profile))
         });
+        let keys = self.keys.iter().filter_map(|(key, row)| {
+            let profile = row.profile.as_ref()?;
+            Some((format!("[keys.{key}] profile"), profile))
+        });
+        let named = named.chain(keys);
         let default = self.default.iter().map(|name| ("default".to_owned(), name));
         for (key, profile) in named.chain(default) {
             if !self.profiles.contains_key(profile) {
@@ -159,6 +201,8 @@ impl Profiles {
         let lists = lists
             .chain(self.allow.iter().chain(&self.deny))
             .chain(rows.flat_map(|row| row.allow.iter().chain(&row.deny)));
+        let keys = self.keys.values();
+        let lists = lists.chain(keys.flat_map(|key| key.allow.iter().chain(&key.deny)));
         match lists.map(Vec::len).max() {
             Some(most) if most > MOST_NAMES => {
                 Err(format!("a list of {most} tools; {MOST_NAMES} is the most"))
@@ -186,16 +230,16 @@ mod tests {
         let shipped = Profiles::shipped().unwrap();
         let names: Vec<&str> = shipped.names().collect();
         assert_eq!(names, ["full", "lean", "standard"]);
-        let standard = shipped.of("anybody", "");
+        let standard = shipped.of(None, "anybody", "");
         assert_eq!(standard.profile, "standard");
-        let lean = shipped.of("anybody", "lean");
+        let lean = shipped.of(None, "anybody", "lean");
         for tool in &lean.tools {
             assert!(standard.tools.contains(tool), "{tool}");
         }
         for tool in ["tools_search", "tool_invoke"] {
             assert!(lean.tools.iter().any(|known| known == tool));
         }
-        assert_eq!(shipped.of("anybody", "no such").profile, "standard");
+        assert_eq!(shipped.of(None, "anybody", "no such").profile, "standard");
     }
 
     #[test]
@@ -212,17 +256,50 @@ mod tests {
             allow = ["chat"]
         "#;
         let own = Profiles::with("own", own).unwrap();
-        let anybody = own.of("codex", "");
+        let anybody = own.of(None, "codex", "");
         assert_eq!((&*anybody.profile, anybody.others), ("mine", false));
         assert_eq!(anybody.deny, ["clink"]);
-        let desktop = own.of("Claude-Desktop", "");
+        let desktop = own.of(None, "Claude-Desktop", "");
         assert_eq!(desktop.profile, "lean");
         assert_eq!(desktop.deny, ["clink", "threads"], "both hold");
-        let code = own.of("claude-code", "full");
+        let code = own.of(None, "claude-code", "full");
         assert_eq!(
             (&*code.profile, &*code.allow),
             ("full", &["chat".to_owned()][..])
         );
+    }
+
+    #[test]
+    fn s11_a_keys_rights_hold_whatever_its_client_calls_itself_or_wishes() {
+        let own = r#"
+            deny = ["clink"]
+            [clients."big*"]
+            allow = ["chat", "threads", "version"]
+            [keys.ci]
+            profile = "lean"
+            allow = ["version", "chat"]
+            deny = ["chat"]
+            scope = "read"
+        "#;
+        let own = Profiles::with("own", own).unwrap();
+        for (client, wished) in [("big-one", "full"), ("ci", ""), ("owner", "standard")] {
+            let chosen = own.of(Some("ci"), client, wished);
+            assert_eq!(chosen.profile, "lean");
+            assert_eq!(chosen.within, ["version", "chat"]);
+            assert_eq!(chosen.deny, ["clink", "chat"]);
+            assert_eq!(chosen.scope, Scope::Read);
+        }
+        assert_eq!(
+            own.of(Some("ci"), "big-one", "").allow.len(),
+            3,
+            "both hold"
+        );
+        // To be called like a key is nothing; a key without rights of its own has its client's.
+        for key in [None, Some("other")] {
+            let chosen = own.of(key, "ci", "full");
+            assert_eq!((&*chosen.profile, chosen.scope), ("full", Scope::All));
+            assert!(chosen.within.is_empty());
+        }
     }
 
     #[test]
@@ -233,6 +310,9 @@ mod tests {
                 "default: there is no profile 'no'; known: full, lean",
             ),
             ("[clients.x]\nprofile = \"no\"", "[clients.\"x\"] profile"),
+            ("[keys.x]\nprofile = \"no\"", "[keys.x] profile"),
+            ("[keys.x]\nscope = \"some\"", "scope"),
+            ("[keys.x]\nalow = []", "unknown field"),
             ("colour = 1", "unknown field"),
             ("[profiles.x]\ntools = 7", "tools"),
         ] {

@@ -114,7 +114,7 @@ pub(crate) enum Command {
     /// Exit code: 0 when nothing fails (warnings may remain), 1 when something does. With --fix,
     /// what counts is what is left.
     Doctor(Doctor),
-    /// Show or replace the token
+    /// Show or replace the token; make and take away keys for clients that are not to have it
     Token {
         #[command(subcommand)]
         action: TokenAction,
@@ -330,12 +330,29 @@ pub(crate) struct Config {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum TokenAction {
     /// Print the token
     Show,
     /// Make a new token; the old one opens until the overlap ends
     Rotate,
+    /// Make a key for a client that is not to have the token
+    ///
+    /// Its client is somebody of its own: its calls, conversations and budgets are not yours, it
+    /// cannot stop the daemon or see what others do, and [keys.NAME] in config/profiles.toml says
+    /// which tools it may call. Any process of your own user can still read the token: a key keeps
+    /// apart who plays by the rules, and those who run elsewhere (a container, another user).
+    Add {
+        /// Letters, digits, - and _, at most 32
+        name: String,
+    },
+    /// Show the names of the keys
+    List,
+    /// Take a key away: it opens nothing any more, and who came in by it is put out
+    Revoke {
+        /// Which
+        name: String,
+    },
 }
 
 #[derive(Debug, Clone, Args)]
@@ -474,6 +491,9 @@ mod tests {
             &["doctor", "--json"],
             &["doctor", "--fix"],
             &["token", "rotate"],
+            &["token", "add", "ci"],
+            &["token", "list"],
+            &["token", "revoke", "ci"],
             &["mcp-config", "claude-code", "--write"],
             &["mcp-config", "vscode", "--undo"],
             &["completions", "zsh"],

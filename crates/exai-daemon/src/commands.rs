@@ -89,7 +89,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Smoke => wait(smoke::run(&lenient()?)),
         Command::Config(options) => config::run(&strict()?, *options),
         Command::Doctor(options) => wait(doctor::run(cli, options)),
-        Command::Token { action } => wait(token::run(&lenient()?, *action)),
+        Command::Token { action } => wait(token::run(&lenient()?, action.clone())),
         Command::McpConfig(options) => mcp_config::run(&lenient()?, options),
         Command::Completions { shell } => completions::run(*shell),
         Command::Bench(options) => bench::run(options),

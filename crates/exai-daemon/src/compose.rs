@@ -4,10 +4,14 @@
 use crate::{
     control::{Daemon, Facts, HomeLogs},
     funds::Funds,
-    limits, models, own_tools, runner, surfaces,
+    limits, models,
+    named::NamedKeys,
+    own_tools, runner, surfaces,
 };
 use anyhow::Result;
-use exai_config::{Home, ProcessEnv, Settings, TokenStore, Variables, clock, token::Keyring};
+use exai_config::{
+    Home, KeyFolder, ProcessEnv, Settings, TokenStore, Variables, clock, token::Keyring,
+};
 use exai_engine::{
     Config, Engine, Ports,
     admission::Limits,
@@ -98,7 +102,8 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
     let clock = Arc::clone(&facts.clock);
     let faults = own_tools::Faults::default();
     let troubles = faults.beside(materials.log_troubles);
-    let daemon = Daemon::new(facts, keyring, store, troubles);
+    let named = NamedKeys::new(KeyFolder::new(materials.home));
+    let daemon = Daemon::new(facts, keyring, named, store, troubles);
     let ports = Ports {
         boot_id: materials.boot_id,
         clock,

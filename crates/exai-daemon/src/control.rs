@@ -3,6 +3,7 @@
 
 use crate::{
     library, limits, models,
+    named::{NamedKeys, owner},
     watchdog::{self, Book},
 };
 use exai_config::{TokenStore, token::Keyring};
@@ -23,7 +24,7 @@ use exai_protocol::{
     hello::ServerInfo,
     tool::ToolEntry,
 };
-use exai_server::{Control, Failures, Keys, McpFuture};
+use exai_server::{Control, Failures, Keys, McpFuture, Pass, Passes};
 use exai_tools::library::Library;
 use std::{
     sync::{
@@ -33,6 +34,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// A wish that the daemon should end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,7 @@ pub(crate) struct Daemon {
     strangers: OnceLock<Arc<Failures>>,
     library: OnceLock<Library>,
     keys: RwLock<Keys>,
+    named: Arc<NamedKeys>,
     store: Option<Mutex<(TokenStore, Duration)>>,
     ending: watch::Sender<Option<Ending>>,
     /// Another daemon has this home, or is about to: what names us to others is its to write.
@@ -75,6 +78,7 @@ impl Daemon {
     pub(crate) fn new(
         facts: Facts,
         keyring: Keyring,
+        named: NamedKeys,
         store: Option<(TokenStore, Duration)>,
         log_troubles: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     ) -> Arc<Self> {
@@ -88,6 +92,7 @@ impl Daemon {
             strangers: OnceLock::new(),
             library: OnceLock::new(),
             keys: RwLock::new(keys(keyring)),
+            named: Arc::new(named),
             store: store.map(Mutex::new),
             ending: watch::Sender::new(None),
             still: AtomicBool::new(false),
@@ -168,6 +173,11 @@ impl Daemon {
         });
     }
 
+    /// The named keys.
+    pub(crate) fn named(&self) -> &Arc<NamedKeys> {
+        &self.named
+    }
+
     /// Puts the token's file back if it was removed: without it nobody of this home gets in.
     pub(crate) fn keep_token(&self) {
         let Some(store) = &self.store else { return };
@@ -199,6 +209,7 @@ impl Daemon {
         let uptime = (t - self.started_at).max(0.0) as u64;
         let mut warnings = facts.warnings.clone();
         warnings.extend((self.log_troubles)());
+        warnings.extend(self.named.faults());
         warnings.extend(self.strangers.get().and_then(|failures| failures.trouble()));
         let providers = self
             .models
@@ -255,19 +266,28 @@ fn keys(keyring: Keyring) -> Keys {
 }
 
 impl Control for Daemon {
-    fn authenticate(&self, token: &Secret) -> Option<Principal> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.admits(token, (self.facts.clock)())
-            .then(|| self.owner())
-    }
-
-    fn tokens(&self) -> Vec<Secret> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.valid((self.facts.clock)())
+    fn passes(&self) -> Passes {
+        let owners = {
+            let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+            keys.valid((self.facts.clock)())
+        };
+        let owners = owners.into_iter().map(|key| Pass {
+            key,
+            principal: owner(),
+            revoked: CancellationToken::new(),
+        });
+        let mut passes: Vec<Pass> = owners.collect();
+        let named = Arc::clone(&self.named);
+        Box::pin(async move {
+            // File work.
+            let named = tokio::task::spawn_blocking(move || named.passes()).await;
+            passes.extend(named.into_iter().flatten());
+            passes
+        })
     }
 
     fn owner(&self) -> Principal {
-        Principal::new("owner")
+        owner()
     }
 
     fn rotate_token(&self, old: &Secret, new: &Secret) -> Result<(), String> {
@@ -352,9 +372,9 @@ impl Vitals for Daemon {
         let session = engine.sessions().find(&call.principal, &call.session_id);
         // A session that is gone may call nothing.
         let rules = session.map(|session| engine.rules(&session));
-        let permits = |name: &str| rules.as_ref().is_some_and(|rules| rules.permits(name));
+        let permits = |entry: &ToolEntry| rules.as_ref().is_some_and(|at| at.permits(entry));
         let tools = Vitals::tools(self).into_iter();
-        tools.filter(|entry| permits(&entry.name)).collect()
+        tools.filter(permits).collect()
     }
 
     fn identity(&self) -> &Identity {

@@ -66,9 +66,7 @@ impl Reader for Client {
         let listed: Vec<Named> = serde_json::from_str(view.list().get()).unwrap_or_default();
         let listed: BTreeSet<String> = listed.into_iter().map(|one| one.name).collect();
         let snapshot = self.engine.registry().snapshot();
-        let all = snapshot
-            .entries()
-            .filter(|entry| rules.permits(&entry.name));
+        let all = snapshot.entries().filter(|entry| rules.permits(entry));
         all.map(|entry| (entry.clone(), listed.contains(&entry.name)))
             .collect()
     }

@@ -14,6 +14,7 @@ mod lifecycle;
 mod limits;
 mod markdown;
 mod models;
+mod named;
 mod os;
 mod output;
 mod own_tools;

@@ -23,7 +23,7 @@ use crate::{
     watchdog::{Subjects, Watchdog},
 };
 use anyhow::{Context, Result, bail};
-use exai_config::{Home, Loaded, port_owner, rendezvous};
+use exai_config::{Home, Loaded, named, port_owner, rendezvous};
 use exai_engine::ports::recorder::Recorder;
 use exai_protocol::{BootId, endpoint::Endpoint, event::WatchdogFault, version::PROTOCOL};
 use exai_telemetry::{
@@ -51,10 +51,11 @@ const RECORDS_IN_FLIGHT: usize = 16 * 1024;
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Runs the daemon of a home until it is asked to end.
-pub(crate) fn daemon(home: Home, loaded: Loaded, options: Options) -> Result<ExitCode> {
+pub(crate) fn daemon(home: Home, mut loaded: Loaded, options: Options) -> Result<ExitCode> {
     if options.detached {
         os::detach().context("cannot leave the starting process behind")?;
     }
+    without_a_clients_key(&mut loaded)?;
     home.prepare()?;
     let instance = Instance::claim(&home)?;
     if instance.is_none() && !options.succeed {
@@ -88,6 +89,27 @@ pub(crate) fn daemon(home: Home, loaded: Loaded, options: Options) -> Result<Exi
     // Last, so that the last lines are written.
     drop(log);
     code
+}
+
+/// A window's named key is in the environment of the daemon that its shim starts. It is a
+/// client's, revoked perhaps, and never makes that client the owner.
+fn without_a_clients_key(loaded: &mut Loaded) -> Result<()> {
+    let auth = &mut loaded.settings.auth;
+    if auth.token.take_if(|token| named::is_key(token)).is_none() {
+        return Ok(());
+    }
+    if !loaded.settings.network.is_loopback() {
+        bail!(
+            "EXAI_WS_TOKEN holds a client's named key, which is no token of the owner's; beyond \
+             this machine nobody may come in without one: set it to a token you chose"
+        );
+    }
+    loaded.warnings.push(
+        "EXAI_WS_TOKEN holds a client's named key, which is no token of the owner's; the home's \
+         own token is used"
+            .to_owned(),
+    );
+    Ok(())
 }
 
 async fn live(

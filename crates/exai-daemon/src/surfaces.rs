@@ -3,12 +3,17 @@
 //! at the start there is none, and then only what tells how things are may be called, because
 //! the file may have said what must not be.
 
+use crate::named::owner;
 use anyhow::{Context as _, Result};
-use exai_config::{Home, profiles::Profiles};
+use exai_config::{
+    Home,
+    profiles::{Profiles, Scope},
+};
 use exai_engine::{
     Engine,
-    surface::{Rules, Surfaces},
+    surface::{Reach, Rules, Surfaces},
 };
+use exai_protocol::Principal;
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -23,6 +28,15 @@ const MOST_BYTES: u64 = 1024 * 1024;
 /// What may be called while nobody knows what may be called.
 const ALWAYS: [&str; 3] = ["self-check", "status", "version"];
 
+/// What tells of all clients' calls or of the home's set-up, and so is for the owner's clients.
+const OF_ALL: [&str; 5] = [
+    "activity",
+    "health",
+    "self-check",
+    "status",
+    "toolcall_log_tail",
+];
+
 /// The profiles in force.
 struct InForce {
     profiles: Profiles,
@@ -32,13 +46,17 @@ struct InForce {
 }
 
 impl Surfaces for InForce {
-    fn rules(&self, client: &str, profile: &str) -> Arc<Rules> {
+    fn rules(&self, who: &Principal, client: &str, profile: &str) -> Arc<Rules> {
         let wished = if profile.is_empty() {
             &self.wished
         } else {
             profile
         };
-        let chosen = self.profiles.of(client, wished);
+        let key = Some(who.as_str()).filter(|_| *who != owner());
+        let mut chosen = self.profiles.of(key, client, wished);
+        if key.is_some() {
+            chosen.deny.extend(OF_ALL.map(str::to_owned));
+        }
         let allow = match self.closed {
             true => ALWAYS.map(str::to_owned).to_vec(),
             false => chosen.allow,
@@ -48,7 +66,13 @@ impl Surfaces for InForce {
             tools: chosen.tools,
             others: chosen.others,
             allow,
+            within: chosen.within,
             deny: chosen.deny,
+            reach: match chosen.scope {
+                Scope::All => Reach::All,
+                Scope::Write => Reach::Write,
+                Scope::Read => Reach::Read,
+            },
         })
     }
 }

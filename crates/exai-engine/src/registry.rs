@@ -143,8 +143,8 @@ impl Snapshot {
     pub fn view(&self, rules: &Arc<Rules>) -> Arc<View> {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         let view = views.entry(Arc::clone(rules)).or_insert_with(|| {
-            let shown = |name: &str| rules.lists(name, !self.others.contains(name));
-            let entries: Vec<&ToolEntry> = self.entries().filter(|e| shown(&e.name)).collect();
+            let shown = |e: &&ToolEntry| rules.lists(e, !self.others.contains(&*e.name));
+            let entries: Vec<&ToolEntry> = self.entries().filter(shown).collect();
             Arc::new(View::of(&entries))
         });
         Arc::clone(view)
@@ -165,8 +165,8 @@ impl Snapshot {
     /// The names nearest to a wrong one, among those a client may call.
     #[must_use]
     pub fn closest(&self, asked: &str, rules: &Rules) -> Vec<&str> {
-        let all = listed(&self.tools).map(|tool| tool.spec().name());
-        names::closest(asked, all.filter(|name| rules.permits(name)))
+        let all = self.entries().filter(|entry| rules.permits(entry));
+        names::closest(asked, all.map(|entry| &*entry.name))
     }
 
     /// All entries that anybody may see, sorted by name.

@@ -108,11 +108,14 @@ impl Session {
     }
 
     /// The rules it is under, from whoever decides where that is not known yet.
-    pub(crate) fn rules(&self, decide: impl FnOnce(&str, &str) -> Arc<Rules>) -> Arc<Rules> {
+    pub(crate) fn rules(
+        &self,
+        decide: impl FnOnce(&Principal, &str, &str) -> Arc<Rules>,
+    ) -> Arc<Rules> {
         let mut rules = lock(&self.rules);
         let known = rules.get_or_insert_with(|| {
             let profile = lock(&self.client).profile.clone();
-            decide(&self.client_name(), &profile)
+            decide(&self.principal, &self.client_name(), &profile)
         });
         Arc::clone(known)
     }
@@ -156,6 +159,7 @@ impl Session {
         SessionEntry {
             session_id: self.id.clone(),
             client_id: client.id,
+            key: Some(self.principal.clone()),
             client: client.name,
             version: client.version,
             pid: client.pid,
@@ -332,9 +336,16 @@ impl Sessions {
     /// The sessions of a principal, oldest first.
     #[must_use]
     pub fn list(&self, principal: &Principal) -> Vec<SessionEntry> {
+        let mut sessions = self.everybodys();
+        sessions.retain(|session| session.key.as_ref() == Some(principal));
+        sessions
+    }
+
+    /// The sessions of all principals, oldest first.
+    #[must_use]
+    pub fn everybodys(&self) -> Vec<SessionEntry> {
         let mut sessions: Vec<SessionEntry> = lock(&self.table)
             .values()
-            .filter(|session| session.principal == *principal)
             .map(|session| session.entry())
             .collect();
         sessions.sort_by(|a, b| a.connected_at.total_cmp(&b.connected_at));

@@ -8,6 +8,7 @@ use crate::{
     registry::{Snapshot, View},
     sessions::{Push, Session},
 };
+use exai_protocol::{Principal, tool::ToolEntry};
 use std::sync::{Arc, PoisonError};
 
 /// Calls another tool by its name. The engine unwraps it at the door, so that the call is that
@@ -15,6 +16,34 @@ use std::sync::{Arc, PoisonError};
 pub const INVOKE: &str = "tool_invoke";
 /// The source of the tools exai comes with.
 pub const BUILTIN: &str = "builtin";
+
+/// How much a client's calls may do, by what a tool's annotations say of it. Where they say
+/// nothing, the worst is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Anything.
+    #[default]
+    All,
+    /// What destroys nothing.
+    Write,
+    /// What changes nothing.
+    Read,
+}
+
+impl Reach {
+    fn covers(self, entry: &ToolEntry) -> bool {
+        let hints = entry.annotations.unwrap_or_default();
+        let destroys = hints.destructive_hint;
+        let reads = hints.read_only_hint == Some(true) && destroys != Some(true);
+        match self {
+            Self::All => true,
+            // A call that names another tool is that tool's, and judged as such.
+            _ if entry.name == INVOKE => true,
+            Self::Write => reads || destroys == Some(false),
+            Self::Read => reads,
+        }
+    }
+}
 
 /// What one client sees and may call. Names of tools may end in `*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,8 +56,12 @@ pub struct Rules {
     pub others: bool,
     /// If any are named, there are only these.
     pub allow: Vec<String>,
+    /// The same, of the key that the client proved: there is only what both name.
+    pub within: Vec<String>,
     /// These there are not.
     pub deny: Vec<String>,
+    /// How much those may do that are left.
+    pub reach: Reach,
 }
 
 impl Rules {
@@ -42,17 +75,21 @@ impl Rules {
         }
     }
 
-    /// Whether a tool of this name exists for the client.
+    /// Whether a tool exists for the client.
     #[must_use]
-    pub fn permits(&self, name: &str) -> bool {
-        (self.allow.is_empty() || names(&self.allow, name)) && !names(&self.deny, name)
+    pub fn permits(&self, entry: &ToolEntry) -> bool {
+        let named = |list: &[String]| list.is_empty() || names(list, &entry.name);
+        named(&self.allow)
+            && named(&self.within)
+            && !names(&self.deny, &entry.name)
+            && self.reach.covers(entry)
     }
 
     /// Whether it stands in the client's list.
     #[must_use]
-    pub fn lists(&self, name: &str, is_builtin: bool) -> bool {
-        let shown = names(&self.tools, name) || (self.others && !is_builtin);
-        shown && self.permits(name)
+    pub fn lists(&self, entry: &ToolEntry, is_builtin: bool) -> bool {
+        let shown = names(&self.tools, &entry.name) || (self.others && !is_builtin);
+        shown && self.permits(entry)
     }
 }
 
@@ -67,15 +104,16 @@ fn names(patterns: &[String], name: &str) -> bool {
 
 /// Who decides which rules are a client's.
 pub trait Surfaces: Send + Sync + 'static {
-    /// The rules of a client that calls itself so and wishes for this profile (empty: for none).
-    fn rules(&self, client: &str, profile: &str) -> Arc<Rules>;
+    /// The rules of a client that proved to be this principal, calls itself so and wishes for this
+    /// profile (empty: for none).
+    fn rules(&self, who: &Principal, client: &str, profile: &str) -> Arc<Rules>;
 }
 
 /// Where nobody decided: everything for everybody.
 pub(crate) struct Open;
 
 impl Surfaces for Open {
-    fn rules(&self, _: &str, _: &str) -> Arc<Rules> {
+    fn rules(&self, _: &Principal, _: &str, _: &str) -> Arc<Rules> {
         Arc::new(Rules::everything())
     }
 }
@@ -101,9 +139,9 @@ impl Engine {
     /// The rules a client is under.
     #[must_use]
     pub fn rules(&self, session: &Session) -> Arc<Rules> {
-        session.rules(|client, profile| {
+        session.rules(|who, client, profile| {
             let surfaces = self.surfaces.read().unwrap_or_else(PoisonError::into_inner);
-            surfaces.rules(client, profile)
+            surfaces.rules(who, client, profile)
         })
     }
 
@@ -127,7 +165,20 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use super::Rules;
+    use super::{INVOKE, Reach, Rules};
+    use crate::tool::raw;
+    use exai_protocol::tool::{Annotations, ToolEntry};
+
+    fn tool(name: &str) -> ToolEntry {
+        ToolEntry {
+            name: name.to_owned(),
+            description: String::new(),
+            input_schema: (*raw("{}".to_owned())).to_owned(),
+            title: None,
+            annotations: None,
+            meta: None,
+        }
+    }
 
     fn list(names: &[&str]) -> Vec<String> {
         names.iter().map(ToString::to_string).collect()
@@ -150,14 +201,58 @@ mod tests {
             ("theirs", false, true, true),
             ("mine", false, false, false),
         ] {
-            assert_eq!(rules.lists(name, builtin), listed, "{name}");
-            assert_eq!(rules.permits(name), permitted, "{name}");
+            assert_eq!(rules.lists(&tool(name), builtin), listed, "{name}");
+            assert_eq!(rules.permits(&tool(name)), permitted, "{name}");
         }
         let only = Rules {
             allow: list(&["chat", "thr*"]),
             ..Rules::everything()
         };
-        assert!(only.lists("threads", true) && !only.permits("status"));
-        assert!(Rules::everything().lists("anything", false));
+        assert!(only.lists(&tool("threads"), true) && !only.permits(&tool("status")));
+        assert!(Rules::everything().lists(&tool("anything"), false));
+    }
+
+    #[test]
+    fn s11_what_a_key_may_is_laid_over_what_its_client_may() {
+        let rules = Rules {
+            allow: list(&["chat", "threads"]),
+            within: list(&["threads", "status"]),
+            ..Rules::everything()
+        };
+        assert!(rules.permits(&tool("threads")));
+        assert!(!rules.permits(&tool("chat")) && !rules.permits(&tool("status")));
+    }
+
+    #[test]
+    fn s11_a_reach_goes_by_annotations_and_silence_means_the_worst() {
+        let hints = |reads, destroys| Annotations {
+            read_only_hint: reads,
+            destructive_hint: destroys,
+            ..Annotations::default()
+        };
+        for (hints, read, write) in [
+            (None, false, false),
+            (Some(hints(None, None)), false, false),
+            (Some(hints(Some(false), None)), false, false),
+            (Some(hints(Some(false), Some(true))), false, false),
+            (Some(hints(Some(false), Some(false))), false, true),
+            (Some(hints(Some(true), None)), true, true),
+            (Some(hints(Some(true), Some(true))), false, false),
+        ] {
+            let entry = ToolEntry {
+                annotations: hints,
+                ..tool("x")
+            };
+            let may = |reach| {
+                Rules {
+                    reach,
+                    ..Rules::everything()
+                }
+                .permits(&entry)
+            };
+            let told = (may(Reach::Read), may(Reach::Write), may(Reach::All));
+            assert_eq!(told, (read, write, true), "{hints:?}");
+        }
+        assert!(Reach::Read.covers(&tool(INVOKE)));
     }
 }

@@ -1,7 +1,9 @@
 //! The replies that are not part of a call's own life. Each echoes the `request_id` it
 //! answers, where the client sent one; extra fields are ignored by V1 clients.
 
-use crate::{BootId, ClientId, RequestId, SessionId, WireError, event::EventBody, health::Health};
+use crate::{
+    BootId, ClientId, Principal, RequestId, SessionId, WireError, event::EventBody, health::Health,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -194,6 +196,9 @@ pub struct SessionEntry {
     /// The client, where it named itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
+    /// The named key it proved, where that is not the owner's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Principal>,
     /// Its program.
     pub client: String,
     /// The program's version.

@@ -77,6 +77,21 @@ pub struct Health {
     pub warnings: Vec<String>,
 }
 
+impl Health {
+    /// How the process is, and nothing of what its clients do or how its home is set up.
+    #[must_use]
+    pub fn without_others(self) -> Self {
+        Self {
+            outcomes: std::collections::BTreeMap::new(),
+            providers: Vec::new(),
+            limits: None,
+            watchdog: Vec::new(),
+            warnings: Vec::new(),
+            ..self
+        }
+    }
+}
+
 /// One endpoint of models.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

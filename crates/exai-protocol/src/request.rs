@@ -42,6 +42,8 @@ pub enum Op<'a> {
         reason: String,
         /// Whose call it is, where it is not the asker's own.
         scope: Option<String>,
+        /// By which named key it was made, where that is not the asker's; for the owner alone.
+        key: Option<String>,
     },
     /// Watch a call again by its id.
     Attach {
@@ -258,6 +260,7 @@ fn op_of<'a>(op: &str, object: &RawObject<'a>) -> Result<Option<Op<'a>>, String>
             mode: cancel_mode(object)?,
             reason: text(object, "reason")?,
             scope: scope(object)?,
+            key: Some(text(object, "key")?).filter(|key| !key.is_empty()),
         },
         "attach" => Op::Attach {
             scope: scope(object)?,

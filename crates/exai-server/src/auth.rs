@@ -1,7 +1,40 @@
 //! Who may come in. Comparison takes the same time wherever two tokens differ.
 
-use exai_protocol::{Secret, UnixMillis};
+use exai_protocol::{Principal, Secret, UnixMillis};
+use std::{future::Future, pin::Pin};
 use subtle::ConstantTimeEq;
+use tokio_util::sync::CancellationToken;
+
+/// A key that opens the door, and whom it lets in.
+#[derive(Clone)]
+pub struct Pass {
+    /// What is shown or proven.
+    pub key: Secret,
+    /// Whom it stands for.
+    pub principal: Principal,
+    /// Fires when it opens no more, for those inside too.
+    pub revoked: CancellationToken,
+}
+
+/// All passes there are at the moment.
+pub type Passes = Pin<Box<dyn Future<Output = Vec<Pass>> + Send>>;
+
+/// The pass that fits; every one is tried, so that the time says nothing.
+pub(crate) fn fitting(passes: Vec<Pass>, fits: impl Fn(&Secret) -> bool) -> Option<Pass> {
+    let mut found = None;
+    for pass in passes {
+        if fits(&pass.key) && found.is_none() {
+            found = Some(pass);
+        }
+    }
+    found
+}
+
+/// Whether two tokens are one; takes the same time wherever they differ. None is nobody's.
+pub(crate) fn same(key: &Secret, offered: &Secret) -> bool {
+    let same = key.expose().as_bytes().ct_eq(offered.expose().as_bytes());
+    bool::from(same) && !offered.is_empty()
+}
 
 /// The current token and, for an overlap after a rotation, the previous one.
 #[derive(Clone)]

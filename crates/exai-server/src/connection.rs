@@ -54,6 +54,7 @@ pub(crate) async fn run<S, C>(
         socket,
         hello,
         principal,
+        revoked,
     } = *welcomed;
     let engine = Arc::clone(&shared.engine);
     let outbox = Arc::new(Outbox::new(
@@ -86,6 +87,7 @@ pub(crate) async fn run<S, C>(
         subscription: Mutex::new(None),
         mcp_places: Arc::new(Semaphore::new(mcp::AT_ONCE)),
         partings: Arc::default(),
+        revoked,
     };
     let mut presence = Presence {
         desk,
@@ -173,6 +175,12 @@ where
                 outbox.end(close::GOING_AWAY, words.to_owned());
                 next = Next::End(Instant::now() + CLOSE_TIMEOUT);
             }
+            () = desk.revoked.cancelled(), if !matches!(next, Next::End(_)) => {
+                let session = &desk.member.session;
+                tracing::warn!(key = %session.principal, client = %session.client_name(), "its key was revoked; the connection ends");
+                outbox.end(close::UNAUTHORIZED, "unauthorized: the key was revoked".to_owned());
+                next = Next::End(Instant::now() + CLOSE_TIMEOUT);
+            }
             () = goodbye.cancelled(), if !matches!(next, Next::End(_)) => {
                 outbox.end(close::GOING_AWAY, "the daemon is shutting down".to_owned());
             }
@@ -208,6 +216,10 @@ impl Next {
 
 impl<C: Control> Reader for Desk<C> {
     fn text(&self, text: &str) -> Result<(), Hold> {
+        if self.revoked.is_cancelled() {
+            // It is on its way out; what it says meanwhile is a stranger's.
+            return Ok(());
+        }
         let outbox = &self.voice.outbox;
         if outbox.is_choked() {
             return Err(self.until_read(usize::MAX));

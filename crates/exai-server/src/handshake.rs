@@ -4,6 +4,7 @@
 
 use crate::{
     Control, Shared,
+    auth::{fitting, same},
     budget::{Budget, Budgeted},
     caller::{Caller, Standing},
     origin,
@@ -31,6 +32,7 @@ use tokio_tungstenite::{
         protocol::{CloseFrame, Role, WebSocketConfig},
     },
 };
+use tokio_util::sync::CancellationToken;
 
 pub(crate) type Socket<S> = WebSocketStream<Budgeted<S>>;
 
@@ -47,6 +49,8 @@ pub(crate) struct Welcomed<S> {
     pub(crate) socket: Socket<S>,
     pub(crate) hello: Hello,
     pub(crate) principal: Principal,
+    /// Fires when what let it in opens no more.
+    pub(crate) revoked: CancellationToken,
 }
 
 /// What became of a peer that was understood so far.
@@ -118,13 +122,17 @@ where
         .await;
         return None;
     };
-    Some(match admit(&first, proof.as_ref(), &caller, shared) {
-        Ok((hello, principal)) => {
+    // Who reads keys from a disk that hangs is late like any other.
+    let admitted = admit(&first, proof.as_ref(), &caller, shared);
+    let admitted = timeout_at(deadline, admitted).await.ok()?;
+    Some(match admitted {
+        Ok((hello, (principal, revoked))) => {
             budget.lift();
             Verdict::Welcome(Box::new(Welcomed {
                 socket,
                 hello,
                 principal,
+                revoked,
             }))
         }
         Err(refused) => Verdict::Refused(Box::new(Refusal {
@@ -174,7 +182,9 @@ where
         None => return Some((first, None)),
         Some(asked) => asked.ok()?,
     };
-    let (proving, answer) = Proving::answer(asked, &*shared.control)?;
+    let passes = shared.control.passes().await;
+    let (proving, answer) = Proving::answer(asked, &*shared.control, &passes)?;
+    drop(passes);
     socket.send(Message::text(answer)).await.ok()?;
     budget.renew(MAX_HANDSHAKE_BYTES);
     match first_text(socket).await {
@@ -323,33 +333,42 @@ fn read_hello(text: &str) -> Result<Hello, Refused> {
     })
 }
 
-fn admit<C: Control>(
+/// Whom a peer stands for, and until when.
+type Admitted = (Principal, CancellationToken);
+
+async fn admit<C: Control>(
     text: &str,
     proving: Option<&Proving>,
     caller: &Caller,
     shared: &Shared<C>,
-) -> Result<(Hello, Principal), Refused> {
+) -> Result<(Hello, Admitted), Refused> {
     let hello = read_hello(text)?;
     let control = &*shared.control;
-    let principal = match (proving, &hello.proof) {
+    let admitted = match (proving, &hello.proof) {
         // Right proofs are let in however many wrong ones came from there.
-        (Some(proving), Some(proof)) => proving.is_proven(proof, control).then(|| control.owner()),
+        (Some(proving), Some(proof)) => {
+            let passes = control.passes().await;
+            fitting(passes, |key| proving.is_proven(proof, key))
+                .map(|pass| (pass.principal, pass.revoked))
+        }
         (Some(_), None) | (None, Some(_)) => None,
-        (None, None) if caller.is_owner() && hello.token.is_empty() => Some(control.owner()),
-        (None, None) => by_token(&hello, caller, shared)?,
+        (None, None) if caller.is_owner() && hello.token.is_empty() => {
+            Some((control.owner(), CancellationToken::new()))
+        }
+        (None, None) => by_token(&hello, caller, shared).await?,
     };
-    match principal {
-        Some(principal) => Ok((hello, principal)),
+    match admitted {
+        Some(admitted) => Ok((hello, admitted)),
         None => Err(unauthorized(&hello, shared)),
     }
 }
 
 /// The predecessor's way in: the token itself, as long as guessing has not been tried too often.
-fn by_token<C: Control>(
+async fn by_token<C: Control>(
     hello: &Hello,
     caller: &Caller,
     shared: &Shared<C>,
-) -> Result<Option<Principal>, Refused> {
+) -> Result<Option<Admitted>, Refused> {
     if !shared.settings.accept_plain_token {
         let mut refused = Refused::because("unauthorized", close::UNAUTHORIZED, "unauthorized");
         refused.ack.message = hello.protocol.is_some().then(|| {
@@ -361,7 +380,11 @@ fn by_token<C: Control>(
     }
     match shared.failures.retry_after(caller) {
         Some(wait) => Err(rate_limited(hello, wait)),
-        None => Ok(shared.control.authenticate(&hello.token)),
+        None => {
+            let passes = shared.control.passes().await;
+            let pass = fitting(passes, |key| same(key, &hello.token));
+            Ok(pass.map(|pass| (pass.principal, pass.revoked)))
+        }
     }
 }
 

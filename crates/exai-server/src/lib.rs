@@ -3,6 +3,7 @@
 //! tests run it over memory, and a TCP port and a Unix socket are served alike.
 
 mod accept;
+mod administration;
 mod auth;
 mod budget;
 mod caller;
@@ -21,7 +22,7 @@ mod wire_in;
 mod wire_out;
 
 pub use accept::{Listener, Server, serve};
-pub use auth::Keys;
+pub use auth::{Keys, Pass, Passes};
 pub use caller::{Caller, Standing};
 pub use collect::page;
 pub use failures::Failures;
@@ -58,11 +59,10 @@ pub struct Settings {
 
 /// What the edge asks of the process around it.
 pub trait Control: Send + Sync + 'static {
-    /// Whom a token stands for; compared in constant time.
-    fn authenticate(&self, token: &Secret) -> Option<Principal>;
-    /// The tokens that open the door now, for proofs.
-    fn tokens(&self) -> Vec<Secret>;
-    /// Whom a peer stands for that proved itself, or that the system vouches for.
+    /// What opens the door now, and for whom; looked up anew each time.
+    fn passes(&self) -> Passes;
+    /// Whom a peer stands for that the system vouches for. What is the daemon's own (its end, its
+    /// token, what others do) is his alone.
     fn owner(&self) -> Principal;
     /// Replaces the token, on disk too; may block.
     ///

@@ -1,8 +1,9 @@
 //! The daemon's half of the proof: it signs first, for every token that opens the door, and looks
 //! at the client's signature in the hello.
 
-use crate::Control;
+use crate::{Control, auth::Pass};
 use exai_protocol::{
+    Secret,
     proof::{Exchange, NONCE_BYTES, Proof, Prove, Role, nonce},
     version::PROTOCOL,
 };
@@ -15,7 +16,11 @@ pub(crate) struct Proving {
 
 impl Proving {
     /// Answers a question; `None` when the system gives no randomness.
-    pub(crate) fn answer<C: Control>(asked: Prove, control: &C) -> Option<(Self, String)> {
+    pub(crate) fn answer<C: Control>(
+        asked: Prove,
+        control: &C,
+        passes: &[Pass],
+    ) -> Option<(Self, String)> {
         let mut bytes = [0; NONCE_BYTES];
         if let Err(error) = getrandom::fill(&mut bytes) {
             tracing::error!(%error, "no randomness for a proof");
@@ -28,22 +33,17 @@ impl Proving {
             server: control.identity().clone(),
         };
         let exchange = Exchange::of(&asked, &answered);
-        let tokens = control.tokens();
-        let signed = tokens
+        let signed = passes
             .iter()
-            .map(|token| exchange.sign(Role::Daemon, token));
+            .map(|pass| exchange.sign(Role::Daemon, &pass.key));
         answered.proofs = signed.collect();
         let frame = serde_json::to_string(&answered).ok()?;
         Some((Self { asked, answered }, frame))
     }
 
-    /// Whether a client's signature is that of one who knows a token which opens now.
-    pub(crate) fn is_proven<C: Control>(&self, proof: &str, control: &C) -> bool {
+    /// Whether a client's signature is that of one who knows this key.
+    pub(crate) fn is_proven(&self, proof: &str, key: &Secret) -> bool {
         let exchange = Exchange::of(&self.asked, &self.answered);
-        let mut proven = false;
-        for token in control.tokens() {
-            proven |= exchange.is_signed(Role::Client, &token, proof);
-        }
-        proven
+        exchange.is_signed(Role::Client, key, proof)
     }
 }

@@ -14,10 +14,10 @@ use exai_engine::{
     tool,
 };
 use exai_protocol::{
-    ClientId, RawValue, RequestId, Secret,
+    ClientId, Principal, RawValue, RequestId, Secret,
     control::{
         CallState, CancelRes, ErrorFrame, HealthRes, ListToolsRes, NotifyRes, Pong, RotateTokenRes,
-        SessionsRes, ShutdownRes, SubscribeRes, UnsubscribeRes,
+        ShutdownRes, SubscribeRes, UnsubscribeRes,
     },
     event::Topic,
     limits::MAX_DEPTH,
@@ -55,6 +55,7 @@ pub(crate) struct Desk<C> {
     pub(crate) subscription: Mutex<Option<CancellationToken>>,
     pub(crate) mcp_places: Arc<Semaphore>,
     pub(crate) partings: Arc<Partings>,
+    pub(crate) revoked: CancellationToken,
 }
 
 impl<C: Control> Desk<C> {
@@ -103,12 +104,16 @@ impl<C: Control> Desk<C> {
         if self.reads_behind() && self.is_for_a_kept_result(request_id.as_ref(), &op) {
             return Err(Later::Read);
         }
+        let op = match self.guarded(request_id.as_ref(), op)? {
+            Some(op) => op,
+            None => return Ok(()),
+        };
         match op {
             Op::CallTool(call) => return self.call_tool(request_id, call, false),
             Op::Operate(call) => return self.call_tool(request_id, call, true),
             Op::ListTools => self.list_tools(request_id),
             Op::Health => {
-                let health = self.shared.control.health();
+                let health = self.health();
                 self.reply(&HealthRes {
                     request_id,
                     ok: true,
@@ -120,17 +125,7 @@ impl<C: Control> Desk<C> {
                 self.reply(&Pong { request_id, t });
             }
             Op::RotateToken { old, new } => self.rotate_token(request_id, old, new),
-            Op::Sessions => {
-                let sessions = self
-                    .shared
-                    .engine
-                    .sessions()
-                    .list(&self.member.session.principal);
-                self.reply(&SessionsRes {
-                    request_id,
-                    sessions,
-                });
-            }
+            Op::Sessions => self.sessions(request_id),
             Op::Notify { to, level, message } => {
                 self.notify(request_id, to.as_ref(), &level, &message)
             }
@@ -148,11 +143,15 @@ impl<C: Control> Desk<C> {
                 mode: CancelMode::Stop,
                 reason,
                 scope: Some(scope),
-            } => self.with_id(request_id, "cancel", |id| self.stop_of(id, scope, reason)),
+                key,
+            } => self.with_id(request_id, "cancel", |id| {
+                self.stop_of(id, scope, key, reason);
+            }),
             Op::Cancel {
                 mode,
                 reason,
                 scope,
+                key: _,
             } => self.with_id(request_id, "cancel", |id| {
                 self.cancel(self.whose(scope.as_deref()), id, mode, reason);
             }),
@@ -273,10 +272,11 @@ impl<C: Control> Desk<C> {
         });
     }
 
-    /// Stops another client's call, of the same principal.
-    fn stop_of(&self, id: RequestId, scope: String, reason: String) {
+    /// Stops another client's call, of the same principal; the owner that of any.
+    fn stop_of(&self, id: RequestId, scope: String, key: Option<String>, reason: String) {
         let engine = Arc::clone(&self.shared.engine);
-        let principal = self.member.session.principal.clone();
+        let own = || self.member.session.principal.clone();
+        let principal = key.map_or_else(own, Principal::new);
         let voice = Arc::clone(&self.voice);
         self.tasks.spawn(async move {
             let state = engine.stop_of(principal, &scope, &id, &reason).await;

@@ -99,7 +99,9 @@ async fn cancel(context: &Context, call: &CallRow) -> Result<Code> {
     }
     let connection = Connection::open(context).await?;
     let id = RequestId::new(&*call.request);
-    let reply = connection.client.stop_of(&call.scope, &id).await;
+    let owner = crate::named::owner();
+    let key = Some(&*call.principal).filter(|key| *key != owner.as_str());
+    let reply = connection.client.stop_of(key, &call.scope, &id).await;
     connection.close().await;
     let words = match reply?.state {
         CallState::Running => "was running and is being stopped",

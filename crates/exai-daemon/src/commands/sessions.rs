@@ -33,7 +33,7 @@ fn rows(sessions: &[SessionEntry], now: f64) -> Vec<Vec<String>> {
     let row = |entry: &SessionEntry| {
         vec![
             output::tame(entry.session_id.as_str()),
-            output::tame(format!("{} {}", entry.client, entry.version).trim()),
+            output::tame(client(entry).trim()),
             entry
                 .pid
                 .map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
@@ -54,6 +54,13 @@ fn rows(sessions: &[SessionEntry], now: f64) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// Its program, and by which key it came in where that is not the owner's.
+fn client(entry: &SessionEntry) -> String {
+    let key = entry.key.as_ref();
+    let key = key.map_or_else(String::new, |key| format!(" (key {key})"));
+    format!("{} {}{key}", entry.client, entry.version)
+}
+
 fn ago(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
     if seconds < 90.0 {
@@ -72,6 +79,7 @@ mod tests {
         let entry = SessionEntry {
             session_id: "s1".into(),
             client_id: None,
+            key: Some("ci".into()),
             client: "vscode".into(),
             version: "1.0".into(),
             pid: None,

@@ -1,6 +1,8 @@
 //! `token`: shows the token, or replaces it: through the daemon while one runs, so that it and
 //! the file never disagree, else in the file.
 
+mod keys;
+
 use super::next_step;
 use crate::{
     cli::TokenAction,
@@ -19,6 +21,9 @@ pub(super) async fn run(context: &Context, action: TokenAction) -> Result<Code> 
     match action {
         TokenAction::Show => show(context),
         TokenAction::Rotate => rotate(context).await,
+        TokenAction::Add { name } => keys::add(context, &name),
+        TokenAction::List => keys::list(context),
+        TokenAction::Revoke { name } => keys::revoke(context, &name).await,
     }
 }
 

@@ -92,6 +92,9 @@ pub(crate) async fn sample(
             loop_lag_ms: Some(lag.as_secs_f64() * 1000.0),
         });
         engine.sweep();
+        // For keys whose file was removed by hand; `token revoke` does not wait for this.
+        let named = Arc::clone(daemon.named());
+        let _ = tokio::task::spawn_blocking(move || named.passes()).await;
         let (instance, endpoint) = (Arc::clone(&instance), endpoint.clone());
         let daemon = Arc::clone(&daemon);
         if daemon.is_still() {

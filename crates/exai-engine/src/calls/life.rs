@@ -341,12 +341,12 @@ fn folders(engine: &Engine, call: &Call) -> Arc<[String]> {
 fn unknown_tool(engine: &Engine, call: &Call, asked: &str) -> WireError {
     let snapshot = engine.registry().snapshot();
     let rules = engine.rules(&call.session);
-    if let Some((name, _)) = snapshot.find(asked, false)
-        && !rules.permits(name)
+    if let Some((name, tool)) = snapshot.find(asked, false)
+        && !rules.permits(&tool.spec().entry)
     {
         let message = format!(
             "Unknown tool: {asked}; {name} is switched off for this client by the allow and deny \
-             lists of the daemon's config/profiles.toml. It did not run"
+             lists or the key's rights in the daemon's config/profiles.toml. It did not run"
         );
         return WireError::new(Code::ToolNotFound, message).ran(Ran::No);
     }

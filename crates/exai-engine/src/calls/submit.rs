@@ -73,10 +73,10 @@ impl Engine {
         let snapshot = self.registry().snapshot();
         let submission = unwrapped(submission, &snapshot);
         let rules = (!submission.operator).then(|| self.rules(&submission.session));
-        let permits = |name: &str| rules.as_ref().is_none_or(|rules| rules.permits(name));
+        let permits = |entry| rules.as_ref().is_none_or(|rules| rules.permits(entry));
         let found = snapshot
             .find(&submission.name, submission.operator)
-            .filter(|(name, _)| permits(name));
+            .filter(|(_, tool)| permits(&tool.spec().entry));
         let name = found.map_or_else(|| kept_name(&submission.name), |(name, _)| Arc::clone(name));
         let tool = found.map(|(_, tool)| Arc::clone(tool));
         let promised = asked.is_some();

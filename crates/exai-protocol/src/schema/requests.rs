@@ -97,6 +97,8 @@ request!(
         reason: Option<String>,
         /// Whose call it is, where it is not the asker's own (`client:` and its id).
         scope: Option<String>,
+        /// By which named key it was made, where that is not the asker's; for the owner alone.
+        key: Option<String>,
     }
 );
 request!(

@@ -14,7 +14,7 @@ use exai_engine::{
 use exai_protocol::{
     BootId, Principal, Secret, UnixMillis, health::Health, hello::ServerInfo, record::Record,
 };
-use exai_server::{Control, Listener, Server, Settings, serve};
+use exai_server::{Control, Listener, Pass, Passes, Server, Settings, serve};
 use std::{
     collections::HashMap,
     io,
@@ -269,6 +269,8 @@ pub(crate) struct Keeper {
     pub(crate) rotated: Mutex<Option<String>>,
     /// Where there is one, a rotation blocks its thread until it is let go.
     pub(crate) slow_disk: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
+    /// Puts out who came in by the key `another`.
+    pub(crate) revoked: CancellationToken,
     /// Makes `health` panic.
     pub(crate) ill: AtomicBool,
 }
@@ -278,16 +280,17 @@ impl Control for Keeper {
         Principal::new("local")
     }
 
-    fn authenticate(&self, token: &Secret) -> Option<Principal> {
-        match token.expose() {
-            TOKEN => Some(Principal::new("local")),
-            "another" => Some(Principal::new("somebody else")),
-            _ => None,
-        }
-    }
-
-    fn tokens(&self) -> Vec<Secret> {
-        vec![Secret::new(TOKEN)]
+    fn passes(&self) -> Passes {
+        let pass = |key, who, revoked| Pass {
+            key: Secret::new(key),
+            principal: Principal::new(who),
+            revoked,
+        };
+        let another = self.revoked.clone();
+        Box::pin(std::future::ready(vec![
+            pass(TOKEN, "local", CancellationToken::new()),
+            pass("another", "somebody else", another),
+        ]))
     }
 
     fn rotate_token(&self, old: &Secret, new: &Secret) -> Result<(), String> {

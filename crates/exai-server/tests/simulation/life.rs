@@ -11,7 +11,7 @@ use exai_engine::{
     quotas::Quotas,
 };
 use exai_protocol::{BootId, Principal, Secret, UnixMillis, health::Health, hello::ServerInfo};
-use exai_server::{Control, Listener, Server, Settings, serve};
+use exai_server::{Control, Listener, Pass, Passes, Server, Settings, serve};
 use std::{collections::HashMap, io, sync::Arc, time::Duration};
 use tokio::{io::DuplexStream, sync::mpsc, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -171,12 +171,13 @@ impl Keeper {
 }
 
 impl Control for Keeper {
-    fn authenticate(&self, token: &Secret) -> Option<Principal> {
-        (token.expose() == TOKEN).then(|| Principal::new("local"))
-    }
-
-    fn tokens(&self) -> Vec<Secret> {
-        vec![Secret::new(TOKEN)]
+    fn passes(&self) -> Passes {
+        let pass = Pass {
+            key: Secret::new(TOKEN),
+            principal: Principal::new("local"),
+            revoked: CancellationToken::new(),
+        };
+        Box::pin(std::future::ready(vec![pass]))
     }
 
     fn owner(&self) -> Principal {

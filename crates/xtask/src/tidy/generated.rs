@@ -49,17 +49,18 @@ fn schema() -> anyhow::Result<String> {
 /// One entry a line: small in the shim's binary, and readable in a diff. What a client sees that
 /// nobody knows yet.
 fn builtin_tools() -> anyhow::Result<String> {
-    let chosen = Profiles::shipped()?.of("", "");
+    let chosen = Profiles::shipped()?.of(None, "", "");
     let rules = Rules {
         profile: chosen.profile,
         tools: chosen.tools,
         others: chosen.others,
         allow: chosen.allow,
         deny: chosen.deny,
+        ..Rules::default()
     };
     let entries: Vec<String> = exai_tools::entries()
         .iter()
-        .filter(|entry| rules.lists(&entry.name, true))
+        .filter(|entry| rules.lists(entry, true))
         .map(serde_json::to_string)
         .collect::<Result<_, _>>()?;
     Ok(format!("[\n{}\n]\n", entries.join(",\n")))
