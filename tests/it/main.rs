@@ -41,6 +41,7 @@ mod long_calls;
 mod model_list;
 mod models;
 mod money;
+mod named_keys;
 mod ollama;
 mod own_tools;
 mod profiles;
