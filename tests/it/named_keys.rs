@@ -363,7 +363,11 @@ async fn s11_garbage_among_the_keys_is_named_and_keeps_nobody_out() {
     let good = key(&sandbox, "good").await;
     // One file is a key that was put there by hand; it is as good as any.
     let theirs = format!("exai-key-{}", "0".repeat(64));
-    for (name, text) in [("bad", "exai-key-CANARY"), ("not a name", "x"), ("theirs", &*theirs)] {
+    for (name, text) in [
+        ("bad", "exai-key-CANARY"),
+        ("not a name", "x"),
+        ("theirs", &*theirs),
+    ] {
         let file = sandbox.write(format!(".exai/run/keys/{name}"), text);
         #[cfg(unix)]
         {
