@@ -30,9 +30,12 @@ pub(crate) fn request(request: &Request<'_>) -> Value {
             mode,
             reason,
             scope,
+            key,
         } => {
-            if let Some(scope) = scope {
-                put("scope", scope.as_str().into());
+            for (name, said) in [("scope", scope), ("key", key)] {
+                if let Some(said) = said {
+                    put(name, said.as_str().into());
+                }
             }
             put(
                 "mode",
