@@ -93,7 +93,16 @@ mod tests {
         let rows = rows(&[entry], 1000.0);
         assert_eq!(
             rows[1],
-            ["s1", "vscode 1.0", "-", "0", "0", "3", "2m ago", "/w"]
+            [
+                "s1",
+                "vscode 1.0 (key ci)",
+                "-",
+                "0",
+                "0",
+                "3",
+                "2m ago",
+                "/w"
+            ]
         );
     }
 }
