@@ -36,8 +36,8 @@ struct Armed {
     started_at: Option<Instant>,
     remembered: bool,
     entry: Option<Box<dyn Entry>>,
-    /// The ledger's last word of this call was that nobody waited for it.
-    told_left: bool,
+    /// The ledger was told of its end, and that somebody waited for it.
+    told_awaited: bool,
 }
 
 impl Guard {
@@ -58,7 +58,7 @@ impl Guard {
                 started_at: None,
                 remembered,
                 entry: None,
-                told_left: false,
+                told_awaited: false,
             }),
         }
     }
@@ -120,8 +120,10 @@ impl Armed {
         if let Some(entry) = self.entry.take() {
             self.tell_ledger(entry, &end, &finished, &record).await;
         }
-        // What was refused at the door has not been: the same id may knock again.
-        self.close(&finished, record, !end.is_refusal());
+        // What was refused at the door has not been, and the same id may knock again; but who was
+        // told that the work goes on asks for it, and is owed the reason.
+        let keep = !end.is_refusal() || self.call.was_left();
+        self.close(&finished, record, keep);
     }
 
     async fn tell_ledger(
@@ -143,11 +145,12 @@ impl Armed {
         if end.is_refusal() {
             return entry.withdraw();
         }
-        self.told_left = self.call.was_left();
+        let left = self.call.was_left();
+        self.told_awaited = !left;
         let ended = Ended {
             record: Arc::clone(record),
             result: Arc::clone(finished),
-            left: self.told_left,
+            left,
         };
         let call = self.call.facts.number;
         match timeout(PATIENCE, entry.finish(ended)).await {
@@ -227,7 +230,7 @@ impl Armed {
             call,
             reserved,
             remembered,
-            told_left,
+            told_awaited,
             ..
         } = self;
         engine.count(record.outcome);
@@ -238,7 +241,7 @@ impl Armed {
         call.session.call_ended(call.facts.args_bytes, engine.now());
         if remembered {
             engine.calls().retire(&call, finished, keep);
-            if call.was_left() && !told_left {
+            if call.was_left() && told_awaited {
                 engine.ledger().left(&call.key);
             }
             engine.calls().forget_left(&call);

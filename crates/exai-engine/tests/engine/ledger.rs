@@ -8,7 +8,8 @@ use crate::{
 use exai_engine::{
     calls::{CallKey, Finished, Kept, Remembered},
     ports::ledger::{
-        Ended, Entered, Entering, Entry, Interrupted, Ledger, LedgerFuture, Open, Recalled,
+        Ended, Entered, Entering, Entry, Interrupted, Ledger, LedgerError, LedgerFuture, Open,
+        Recalled,
     },
     tool::Tool,
 };
@@ -29,6 +30,7 @@ enum Says {
     Interrupted,
     Left,
     NothingEver,
+    Fails,
 }
 
 #[derive(Default)]
@@ -79,6 +81,11 @@ impl Ledger for Memory {
                 Some(Says::Other) => Entered::Other("another".into()),
                 Some(Says::Left) => Entered::Left(kept(&call), entry),
                 Some(Says::NothingEver) => std::future::pending().await,
+                Some(Says::Fails) => {
+                    tokio::time::sleep(secs(1)).await;
+                    let reason = "the disk is full".to_owned();
+                    return Err(LedgerError { reason });
+                }
                 Some(Says::Interrupted) => Entered::Interrupted(
                     Interrupted {
                         runs: 1,
@@ -346,6 +353,31 @@ async fn r09_who_lets_go_as_the_call_ends_leaves_its_result_too() {
         "nobody else's any more: {log:?}"
     );
     world.audit().await;
+}
+
+/// Its client was told that the work goes on, and asks for it by its handle.
+#[tokio::test(start_paused = true)]
+async fn r14_what_was_left_and_then_refused_is_told_when_it_is_asked_for() {
+    let (world, memory) = world(Memory::of(&[Says::Fails]));
+    let member = world.join("a");
+    let waits = world.call(&member, "left", "act", "{}");
+    settle().await;
+    world
+        .engine
+        .cancel(&member, &"left".into(), CancelMode::Detach, "");
+    tokio::time::sleep(secs(2)).await;
+    drop(waits);
+    let (state, kept) = world.engine.look_up(&member.session, &"left".into());
+    assert_eq!(state, CallState::Finished);
+    let error = kept.unwrap().error.clone().unwrap();
+    assert_eq!((error.code, error.ran), (Code::Unavailable, Some(Ran::No)));
+    assert!(error.message.contains("the disk is full"), "{error:?}");
+    assert_eq!((world.runs("act"), memory.log().len()), (0, 0));
+    // Refused to somebody who waits it has not been, and may knock again.
+    memory.says.lock().unwrap().push_back(Says::Fails);
+    let end = world.run(&member, "waits", "act", "{}").await;
+    assert_eq!(end.code, Some(Code::Unavailable));
+    assert_eq!(world.run(&member, "waits", "act", "{}").await.code, None);
 }
 
 #[tokio::test(start_paused = true)]
