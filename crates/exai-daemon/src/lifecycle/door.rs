@@ -156,8 +156,44 @@ impl<L: Listener> Listener for Gated<L> {
             }
             tokio::select! {
                 accepted = self.listener.accept() => return accepted,
-                _ = closes.wait_for(|open| !open) => {}
+                // Not where nobody is left who could close it: then it stays open.
+                Ok(_) = closes.wait_for(|open| !open) => {}
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{io::DuplexStream, task::yield_now};
+
+    /// Nobody ever comes; counts how often it is asked.
+    #[derive(Default)]
+    struct Quiet(usize);
+
+    impl Listener for Quiet {
+        type Stream = DuplexStream;
+
+        async fn accept(&mut self) -> io::Result<DuplexStream> {
+            self.0 += 1;
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gate_that_nobody_holds_stays_as_it_is_and_costs_nothing() {
+        for (open, asked) in [(true, 1), (false, 0)] {
+            let (holder, gate) = watch::channel(open);
+            drop(holder);
+            let listener = Quiet::default();
+            let mut gated = Gated { listener, gate };
+            tokio::select! {
+                biased;
+                _ = gated.accept() => unreachable!("nobody comes"),
+                () = async { for _ in 0..50 { yield_now().await } } => {}
+            }
+            assert_eq!(gated.listener.0, asked);
         }
     }
 }
