@@ -84,7 +84,7 @@ async fn r11_a_probe_that_says_nothing_starts_no_daemon() {
 }
 
 #[tokio::test]
-async fn p24_ten_shims_write_whole_lines_with_their_own_id_into_one_log() {
+async fn r48_ten_shims_write_whole_lines_with_their_own_id_into_one_log() {
     let mut sandbox = by_hand();
     sandbox
         .set("LOG_LEVEL", "DEBUG")
