@@ -9,6 +9,7 @@ mod interleaved;
 mod ladder;
 #[cfg(unix)]
 mod pairs;
+mod unread;
 mod wishes;
 
 use crate::{

@@ -3,6 +3,7 @@
 //! client has open and nowhere else, and held to the same rules as files: what may not leave the
 //! machine is left out, and said to be.
 
+mod beyond;
 mod diff;
 mod git;
 mod range;
@@ -14,15 +15,13 @@ mod tests;
 use crate::files::{self, Fence};
 use diff::{Piece, pieces};
 use exai_engine::{ports::threads::workspace, tool::ToolError};
-use git::Git;
+use git::{Git, Part};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     path::{Path, PathBuf},
 };
-
-/// Untracked files that are told of.
-const MOST_UNTRACKED: usize = 200;
 
 /// What to read.
 #[derive(Debug, Clone, Default)]
@@ -54,8 +53,26 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// Nothing in it may be read, if there is anything in it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.untracked.is_empty()
+        let read = self.told["files"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty());
+        !read && self.untracked.is_empty()
+    }
+
+    /// That there is nothing to be read, and what was passed over.
+    pub(crate) fn emptiness(&self) -> String {
+        let rows = self.told["left_out"].as_array().into_iter().flatten();
+        let word = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
+        let rows: Vec<String> = rows
+            .take(5)
+            .map(|row| format!("{}: {}", word(row, "path"), word(row, "why")))
+            .collect();
+        match rows.is_empty() {
+            true => "git knows of no change here".to_owned(),
+            false => format!("nothing of the change can be read: {}", rows.join("; ")),
+        }
     }
 }
 
@@ -72,32 +89,36 @@ pub(crate) async fn read(wanted: &Wanted) -> Result<Change, ToolError> {
         room: wanted.room,
         text: String::new(),
         files: Vec::new(),
+        conflicts: BTreeSet::new(),
         left_out: Vec::new(),
         symbols: symbols::Symbols::default(),
     };
+    let revisions = range::parts(&git, wanted).await?;
     let mut parts = Vec::new();
-    for (name, revisions) in range::parts(&git, wanted).await? {
-        let diff = git.diff(&revisions).await?;
-        read.part(&name, &diff);
-        parts.push(name);
+    for (name, revisions) in &revisions {
+        let diff = git.diff(revisions).await?;
+        let last = read.part(name, &diff);
+        if diff.cut {
+            let unread = beyond::the_end(&git, revisions, &last).await?;
+            read.leave_out(unread);
+        }
+        parts.push(name.clone());
     }
     let mut untracked = Vec::new();
     if wanted.untracked {
-        untracked = git.untracked().await?;
-        if untracked.len() > MOST_UNTRACKED {
-            let more = untracked.len() - MOST_UNTRACKED;
-            let why = format!("only {MOST_UNTRACKED} untracked files are told of");
-            read.left_out.push((format!("{more} untracked files"), why));
-            untracked.truncate(MOST_UNTRACKED);
-        }
+        let named = beyond::sorted(git.untracked(Part::Here).await?);
+        untracked = named.kept;
+        read.leave_out(named.left_out);
         parts.push("untracked".to_owned());
     }
+    let elsewhere = beyond::the_folder(&git, &revisions, wanted.untracked).await?;
+    read.leave_out(elsewhere);
     let uses = symbols::uses(&git, &read.symbols).await;
     let heading = read.symbols.in_words(&uses);
     if !heading.is_empty() && !read.text.is_empty() {
         read.text.insert_str(0, &heading);
     }
-    let told = json!({
+    let mut told = json!({
         "repository": folder.to_string_lossy(),
         "parts": parts,
         "files": read.files,
@@ -106,6 +127,9 @@ pub(crate) async fn read(wanted: &Wanted) -> Result<Change, ToolError> {
         "removed_symbols_still_used": read.symbols.removed_told(&uses),
         "left_out": read.left_out.iter().map(|(path, why)| json!({ "path": path, "why": why })).collect::<Vec<_>>(),
     });
+    if !read.conflicts.is_empty() {
+        told["conflicts"] = json!(read.conflicts);
+    }
     let at = |name: &String| folder.join(name).to_string_lossy().into_owned();
     Ok(Change {
         text: read.text,
@@ -145,7 +169,7 @@ fn folder(wanted: &Wanted) -> Result<PathBuf, ToolError> {
         return Ok(real);
     }
     Err(ToolError::invalid(format!(
-        "'path' names '{path}', which is outside the folders this client has open"
+        "'path' names '{path}', which is outside the folders this client has open; open its folder"
     )))
 }
 
@@ -155,18 +179,23 @@ struct Reading {
     room: usize,
     text: String,
     files: Vec<Value>,
+    /// What a merge could not put together, read or not.
+    conflicts: BTreeSet<String>,
     /// What is not in the text, and why.
     left_out: Vec<(String, String)>,
     symbols: symbols::Symbols,
 }
 
 impl Reading {
-    /// Takes one diff, file by file; each is whole or left out.
-    fn part(&mut self, name: &str, diff: &git::Said) {
+    /// Takes one diff, file by file; each is whole or left out. Gives the files it had.
+    fn part(&mut self, name: &str, diff: &git::Said) -> BTreeSet<String> {
         let pieces = pieces(&diff.text);
         for (at, piece) in pieces.iter().enumerate() {
             // Of output that was cut, the last file may lack its end.
             let last = at + 1 == pieces.len() && diff.cut;
+            if piece.is_in_conflict() {
+                self.conflicts.insert(piece.path.clone());
+            }
             let why = match self.withheld(piece) {
                 Some(why) => Some(why),
                 None if last => Some("git's output was too long and ends within it".to_owned()),
@@ -185,18 +214,30 @@ impl Reading {
             }
             self.files.push(piece.told(name));
             self.symbols.add(piece);
-            let begin = self.fence.mark(&format!("{name}: {}", piece.path));
+            let state = if piece.is_in_conflict() {
+                ", IN CONFLICT: a merge could not put it together"
+            } else {
+                ""
+            };
+            let begin = self.fence.mark(&format!("{name}: {}{state}", piece.path));
             let end = self.fence.mark("end of this file's change");
             let _ = writeln!(self.text, "{begin}\n{}{end}\n", piece.text);
+        }
+        pieces.into_iter().map(|piece| piece.path).collect()
+    }
+
+    /// Takes note of what is not read, for whoever judges as for whoever asked.
+    fn leave_out(&mut self, files: Vec<(String, String)>) {
+        for (path, why) in files {
+            let marked = self.fence.mark(&format!("{path}: NOT INCLUDED: {why}"));
+            let _ = writeln!(self.text, "{marked}\n");
+            self.left_out.push((path, why));
         }
     }
 
     /// Its name or its text must not leave the machine.
     fn withheld(&self, piece: &Piece) -> Option<String> {
-        // What git says of a line stands before it.
-        let bare = |line: &str| line.get(1..).unwrap_or_default().to_owned() + "\n";
-        let text: String = piece.text.lines().map(bare).collect();
-        files::withheld(&piece.path, &text)
+        files::withheld(&piece.path, &piece.bare())
             .or_else(|| files::withheld(piece.from.as_deref()?, ""))
             .or_else(|| {
                 let held = self.fence.is_in(&piece.text);

@@ -2,6 +2,18 @@
 
 use serde_json::{Value, json};
 
+/// What git calls a file that a merge could not put together.
+pub(super) const IN_CONFLICT: &str = "in conflict";
+
+/// How a file's part of a diff begins. Lines of files stand behind a sign, so none begins so. Of
+/// a file in conflict git shows both sides at once, or its name alone.
+const HEADS: [&str; 4] = [
+    "diff --git ",
+    "diff --cc ",
+    "diff --combined ",
+    "* Unmerged path ",
+];
+
 /// One file's change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Piece {
@@ -24,15 +36,25 @@ impl Piece {
             .filter_map(move |line| line.strip_prefix(sign))
     }
 
+    /// Neither side's nor both sides' lines are a change that somebody made.
+    pub(super) fn is_in_conflict(&self) -> bool {
+        self.how == IN_CONFLICT
+    }
+
+    /// What its lines hold, without git's signs before them: one of each side that is compared.
+    pub(super) fn bare(&self) -> String {
+        let signs = if self.is_in_conflict() { 2 } else { 1 };
+        let bare = |line: &str| line.get(signs..).unwrap_or_default().to_owned() + "\n";
+        self.text.lines().map(bare).collect()
+    }
+
     /// For the answer.
     pub(super) fn told(&self, part: &str) -> Value {
-        let mut told = json!({
-            "path": self.path,
-            "how": self.how,
-            "part": part,
-            "added": self.lines('+').count(),
-            "removed": self.lines('-').count(),
-        });
+        let mut told = json!({ "path": self.path, "how": self.how, "part": part });
+        if !self.is_in_conflict() {
+            told["added"] = json!(self.lines('+').count());
+            told["removed"] = json!(self.lines('-').count());
+        }
         if let Some(from) = &self.from {
             told["from"] = json!(from);
         }
@@ -54,13 +76,14 @@ pub(super) fn pieces(diff: &str) -> Vec<Piece> {
     pieces
 }
 
-/// Where the next file begins; lines of a file never begin like this in a diff.
+/// Where the next file begins.
 fn begin(text: &str) -> Option<usize> {
-    const HEAD: &str = "diff --git ";
-    match text.starts_with(HEAD) {
-        true => Some(0),
-        false => text.find("\ndiff --git ").map(|at| at + 1),
+    let is_head = |rest: &str| HEADS.iter().any(|head| rest.starts_with(head));
+    if is_head(text) {
+        return Some(0);
     }
+    let mut ends = text.match_indices('\n').map(|(at, _)| at + 1);
+    ends.find(|at| is_head(&text[*at..]))
 }
 
 fn piece(text: &str) -> Piece {
@@ -72,14 +95,17 @@ fn piece(text: &str) -> Piece {
         } else if let Some(path) = line.strip_prefix("+++ ") {
             new = new.or_else(|| named(path, "b/"));
         } else if let Some(path) = line.strip_prefix("rename from ") {
-            (old, how) = (Some(path.to_owned()), "renamed");
+            (old, how) = (Some(unquoted(path)), "renamed");
         } else if let Some(path) = line.strip_prefix("rename to ") {
-            new = Some(path.to_owned());
+            new = Some(unquoted(path));
         } else if line.starts_with("new file") {
             how = "added";
         } else if line.starts_with("deleted file") {
             how = "deleted";
         }
+    }
+    if !text.starts_with(HEADS[0]) {
+        how = IN_CONFLICT;
     }
     let path = new.clone().or_else(|| old.clone()).or_else(|| headed(text));
     Piece {
@@ -95,15 +121,57 @@ fn piece(text: &str) -> Piece {
 }
 
 fn named(path: &str, prefix: &str) -> Option<String> {
-    let path = path.trim_end_matches('\t').trim_matches('"');
+    let path = unquoted(path.trim_end_matches('\t'));
     path.strip_prefix(prefix).map(str::to_owned)
 }
 
-/// `diff --git a/x b/x`, for files without lines: both names are the same.
+/// The name in a head, for files without lines. Of a pair, both names are the same.
 fn headed(text: &str) -> Option<String> {
-    let line = text.lines().next()?.strip_prefix("diff --git a/")?;
-    let half = line.len().checked_sub(3)? / 2;
-    line.get(..half).map(str::to_owned)
+    let line = text.lines().next()?;
+    if let Some(alone) = HEADS[1..].iter().find_map(|head| line.strip_prefix(head)) {
+        return Some(unquoted(alone));
+    }
+    let pair = line.strip_prefix(HEADS[0])?;
+    let half = pair.get(..pair.len().checked_sub(1)? / 2)?;
+    named(half, "a/")
+}
+
+/// Names with quotes, backslashes or control characters in them stand in quotes, as C writes them.
+fn unquoted(name: &str) -> String {
+    let inner = name
+        .strip_prefix('"')
+        .and_then(|name| name.strip_suffix('"'));
+    let Some(inner) = inner else {
+        return name.to_owned();
+    };
+    let mut bytes = Vec::new();
+    let mut rest = inner.bytes().peekable();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        let Some(sign) = rest.next() else { break };
+        bytes.push(match sign {
+            b'0'..=b'7' => {
+                let mut value = u32::from(sign - b'0');
+                for _ in 0..2 {
+                    let digit = rest.next_if(|byte| (b'0'..=b'7').contains(byte));
+                    value = digit.map_or(value, |digit| value * 8 + u32::from(digit - b'0'));
+                }
+                u8::try_from(value & 0xff).unwrap_or_default()
+            }
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'r' => b'\r',
+            b'a' => 7,
+            b'b' => 8,
+            b'f' => 12,
+            b'v' => 11,
+            other => other,
+        });
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -135,6 +203,28 @@ mod tests {
             all[3].lines('-').collect::<Vec<_>>(),
             ["diff --git a/no b/no"]
         );
+    }
+
+    #[test]
+    fn files_in_conflict_are_pieces_of_their_own() {
+        const CC: &str = "diff --cc .env\nindex 1,2..0\n--- a/.env\n+++ b/.env\n@@@ -1,1 -1,1 +1,5 @@@\n++<<<<<<< HEAD\n +K=mine\n++=======\n+ K=theirs\n++>>>>>>> o\n";
+        let all = pieces(&format!("{CC}{DIFF}* Unmerged path d e.txt\n"));
+        assert_eq!(all.len(), 6);
+        assert_eq!((all[0].path.as_str(), all[0].how), (".env", "in conflict"));
+        assert!(all[0].bare().contains("\nK=mine\n") && all[0].bare().contains("\nK=theirs\n"));
+        assert_eq!(
+            (all[5].path.as_str(), all[5].how),
+            ("d e.txt", "in conflict")
+        );
+        assert_eq!(all[4].path, "gone");
+    }
+
+    #[test]
+    fn names_in_quotes_are_read_as_they_are() {
+        let text = "diff --git \"a/x\\t\\\"\\303\\244\" \"b/x\\t\\\"\\303\\244\"\nold mode 1\nnew mode 2\n";
+        assert_eq!(pieces(text)[0].path, "x\t\"\u{e4}");
+        let text = "diff --git a/a b/a\nrename from \"a\\\\b\"\nrename to c\n";
+        assert_eq!(pieces(text)[0].from.as_deref(), Some("a\\b"));
     }
 
     #[test]

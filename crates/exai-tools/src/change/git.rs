@@ -46,9 +46,29 @@ pub(super) struct Said {
     pub(super) cut: bool,
 }
 
+/// Which files of a repository are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Those below the folder that is read.
+    Here,
+    /// All others.
+    Elsewhere,
+}
+
+impl Part {
+    fn paths(self) -> &'static [&'static str] {
+        match self {
+            Self::Here => &["--", "."],
+            Self::Elsewhere => &["--", ":(top)", ":(exclude)."],
+        }
+    }
+}
+
 /// A folder in a repository.
 pub(super) struct Git {
     folder: PathBuf,
+    /// Where its repository begins.
+    top: PathBuf,
     /// Filters of this repository, as settings that switch them off.
     filters: Vec<(String, String)>,
 }
@@ -58,18 +78,20 @@ impl Git {
     pub(super) async fn at(folder: &Path) -> Result<Self, ToolError> {
         let mut git = Self {
             folder: folder.to_owned(),
+            top: folder.to_owned(),
             filters: Vec::new(),
         };
         let top = git.run(&["rev-parse", "--show-toplevel"]).await;
         let top = top.map_err(|error| no_repository(folder, error))?;
         let top = Path::new(top.text.trim_end_matches(['\n', '\r'])).canonicalize();
         // A repository may claim to be about any folder of the disk.
-        if !top.is_ok_and(|top| folder.starts_with(top)) {
+        let Some(top) = top.ok().filter(|top| folder.starts_with(top)) else {
             return Err(ToolError::invalid(format!(
                 "the repository at '{}' says that it is about another folder; it is not read",
                 folder.display()
             )));
-        }
+        };
+        git.top = top;
         git.filters = git.filters().await?;
         Ok(git)
     }
@@ -93,19 +115,34 @@ impl Git {
         self.run(&arguments).await
     }
 
+    /// Where the repository begins, if that is above the folder that is read.
+    pub(super) fn above(&self) -> Option<&Path> {
+        (self.top != self.folder).then_some(self.top.as_path())
+    }
+
+    /// The files such a diff is about, each once.
+    pub(super) async fn names(
+        &self,
+        revisions: &[String],
+        of: Part,
+    ) -> Result<Vec<String>, ToolError> {
+        let mut arguments = vec!["diff", "--name-only", "-z", "--no-ext-diff"];
+        arguments.push("--ignore-submodules=dirty");
+        if of == Part::Here {
+            arguments.push("--relative");
+        }
+        arguments.extend(revisions.iter().map(String::as_str));
+        arguments.extend(of.paths());
+        let mut names = listed(&self.run(&arguments).await?);
+        names.dedup();
+        Ok(names)
+    }
+
     /// Files it does not know and does not ignore.
-    pub(super) async fn untracked(&self) -> Result<Vec<String>, ToolError> {
-        let said = [
-            "ls-files",
-            "--others",
-            "--exclude-standard",
-            "-z",
-            "--",
-            ".",
-        ];
-        let said = self.run(&said).await?;
-        let names = said.text.split_terminator('\0');
-        Ok(names.map(str::to_owned).collect())
+    pub(super) async fn untracked(&self, of: Part) -> Result<Vec<String>, ToolError> {
+        let mut arguments = vec!["ls-files", "--others", "--exclude-standard", "-z"];
+        arguments.extend(of.paths());
+        Ok(listed(&self.run(&arguments).await?))
     }
 
     /// The commit a word means.
@@ -121,7 +158,8 @@ impl Git {
         match self.run(&verified).await {
             Ok(said) if !said.text.trim().is_empty() => Ok(said.text.trim().to_owned()),
             _ => Err(ToolError::invalid(format!(
-                "there is no revision '{word}' in the repository of '{}'",
+                "there is no revision '{word}' in the repository of '{}'; name a commit, a \
+                 branch, a tag, or a range of them (main..HEAD)",
                 self.folder.display()
             ))),
         }
@@ -289,6 +327,11 @@ impl Git {
         command.env("GIT_CONFIG_COUNT", count.to_string());
         command
     }
+}
+
+fn listed(said: &Said) -> Vec<String> {
+    let names = said.text.split_terminator('\0');
+    names.map(str::to_owned).collect()
 }
 
 /// What git says of a folder that is in no repository, and what to do instead.

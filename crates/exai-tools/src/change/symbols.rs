@@ -56,6 +56,9 @@ pub(super) type Uses = BTreeMap<String, Vec<String>>;
 impl Symbols {
     /// Takes those of one file.
     pub(super) fn add(&mut self, piece: &Piece) {
+        if piece.is_in_conflict() {
+            return;
+        }
         let all = |sign| piece.lines(sign).filter_map(defined).collect::<Vec<_>>();
         let (mut gone, mut come) = (all('-'), all('+'));
         let there = come.clone();

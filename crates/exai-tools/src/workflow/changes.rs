@@ -50,9 +50,7 @@ pub(super) async fn read(
     let named = wanted.path.is_some() || wanted.range.is_some() || wanted.since.is_some();
     match change::read(&wanted).await {
         Ok(change) => {
-            let note = change
-                .is_empty()
-                .then(|| "git knows of no change here".to_owned());
+            let note = change.is_empty().then(|| change.emptiness());
             let change = Some(change);
             Ok(Read { change, note })
         }
