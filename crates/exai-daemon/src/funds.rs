@@ -37,6 +37,7 @@ pub(crate) async fn open(home: &Home, settings: &Settings, boot_id: BootId) -> R
     let mut options = Options::new(home.database(), boot_id, compose::system_clock());
     options.sync = settings.journal.sync;
     options.lives = alive::lives(home);
+    options.steady_for = STEADY;
     // Each that runs, each that waits, and some whose ends wait for a disk.
     options.calls = settings.limits.queue_calls + settings.limits.global_inflight + SPARE_CALLS;
     let store = tokio::task::spawn_blocking(move || Store::open(options))
@@ -79,16 +80,25 @@ fn keeping(home: &Home, settings: &settings::Journal) -> Keeping {
         most_bytes: settings.largest_result,
         rows_for: settings.calls_for,
         rows: settings.calls,
-        steady_for: STEADY,
     }
 }
 
-/// Keeps the journal within its bounds for as long as it is polled.
-pub(crate) async fn tidy(journal: Journal) {
-    journal.tell_what_is_open().await;
-    journal.sweep_files().await;
+/// Keeps the journal within its bounds, and an eye on the clock, for as long as it is polled.
+pub(crate) async fn tidy(store: Store, journal: Option<Journal>) {
+    if let Some(journal) = &journal {
+        journal.tell_what_is_open().await;
+        journal.sweep_files().await;
+    }
+    let mut told_ages = false;
     loop {
-        journal.sweep().await;
+        let tells_ages = store.tells_ages();
+        if let Some(journal) = &journal {
+            journal.sweep().await;
+            if tells_ages && !told_ages {
+                journal.sweep_files().await;
+            }
+        }
+        told_ages = tells_ages;
         sleep(SWEEP).await;
     }
 }

@@ -207,9 +207,8 @@ async fn live(
         endpoint.clone(),
     );
     chores.spawn(until(idle.clone(), sample));
-    if let Some(journal) = funds.journal.clone() {
-        chores.spawn(until(idle.clone(), funds::tidy(journal)));
-    }
+    let tidy = funds::tidy(funds.store.clone(), funds.journal.clone());
+    chores.spawn(until(idle.clone(), tidy));
     let profile = loaded.settings.tools.profile.clone();
     let follow = surfaces::follow(Arc::clone(&engine), home.clone(), profile);
     chores.spawn(until(idle.clone(), follow));

@@ -1,7 +1,6 @@
 //! The engine's ledger, kept in this file: `accepted` is there before anything is promised,
 //! `finished` before anybody hears of it, and a new daemon knows what the last one knew.
 
-mod ages;
 mod chores;
 mod entry;
 mod kin;
@@ -21,7 +20,6 @@ use crate::{
     queue::Desk,
     store::Store,
 };
-use ages::Ages;
 use entry::Standing;
 use exai_engine::{
     calls::{CallKey, Finished},
@@ -58,8 +56,6 @@ pub struct Keeping {
     pub rows_for: Duration,
     /// Calls that are known at most.
     pub rows: u64,
-    /// Nothing goes for its age until the clock has been steady for so long.
-    pub steady_for: Duration,
 }
 
 /// The journal of calls.
@@ -70,7 +66,6 @@ pub struct Journal {
     boot: Arc<str>,
     keeping: Arc<Keeping>,
     place: Arc<Place>,
-    ages: Arc<Ages>,
     spills: Arc<Semaphore>,
     kin: Kin,
     /// What goes on although nobody waits for it.
@@ -90,7 +85,6 @@ impl Journal {
         Self {
             store: store.clone(),
             boot: Arc::from(desk.boot.as_str()),
-            ages: Arc::new(Ages::new(keeping.steady_for, desk.now())),
             desk,
             keeping: Arc::new(keeping),
             place: Arc::new(place),

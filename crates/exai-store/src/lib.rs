@@ -3,6 +3,7 @@
 //! owns the connection that writes; everybody else asks it, or reads on connections of their
 //! own. Whatever is wrong with the file is a [`Condition`], never a reason not to run.
 
+mod ages;
 mod aside;
 mod budget;
 mod calls;

@@ -27,6 +27,8 @@ pub struct Options {
     /// How often what was written is brought to the disk itself, safe from power loss;
     /// `None`: each time, before anybody is told that it is written.
     pub sync: Option<Duration>,
+    /// Nothing goes for its age until the clock has been steady for so long.
+    pub steady_for: Duration,
     /// Calls that may be under way at once, each with the room its end will take.
     pub calls: usize,
 }
@@ -44,6 +46,7 @@ impl Options {
             busy: Duration::from_secs(3),
             most_bytes: None,
             sync: Some(Duration::from_secs(1)),
+            steady_for: Duration::from_secs(600),
             calls: 4096 + 512,
         }
     }

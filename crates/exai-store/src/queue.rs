@@ -2,6 +2,7 @@
 //! in never waits and never fails: what happened can always be told, from `Drop` too.
 
 use crate::{
+    ages::Ages,
     condition::Condition,
     error::StoreError,
     job::Job,
@@ -15,6 +16,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, SyncSender, TrySendError},
     },
+    time::{Duration, Instant},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
@@ -55,6 +57,7 @@ pub(crate) struct Desk {
     /// What is written is on the disk itself when it is told.
     pub(crate) syncs_each: bool,
     clock: WallClock,
+    ages: Ages,
 }
 
 impl Desk {
@@ -77,12 +80,29 @@ impl Desk {
             lives: options.lives.clone(),
             syncs_each: options.sync.is_none(),
             clock: options.clock.clone(),
+            ages: Ages::new(options.steady_for, (options.clock)()),
         };
         (desk, receiver)
     }
 
     pub(crate) fn now(&self) -> UnixMillis {
         (self.clock)()
+    }
+
+    /// What is from before this is older than that; nothing is while the clock cannot be asked
+    /// for ages.
+    pub(crate) fn ago(&self, age: Duration) -> UnixMillis {
+        let now = self.now();
+        if !self.ages.can_be_told(Instant::now(), now) {
+            return UnixMillis(0);
+        }
+        let ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        UnixMillis(now.0.saturating_sub(ms))
+    }
+
+    /// Whether ages can be told at all.
+    pub(crate) fn tells_ages(&self) -> bool {
+        self.ages.can_be_told(Instant::now(), self.now())
     }
 
     /// A number no other row of this boot has.

@@ -195,6 +195,12 @@ impl Store {
         }
     }
 
+    /// Whether the clock can be asked how old something is. It has to be asked now and then, or
+    /// what it goes wrong in a long time looks like a jump.
+    pub fn tells_ages(&self) -> bool {
+        self.desk.tells_ages()
+    }
+
     pub(crate) fn desk(&self) -> Arc<Desk> {
         Arc::clone(&self.desk)
     }

@@ -59,6 +59,11 @@ impl StoredThreads {
         self.store.desk().now()
     }
 
+    /// Those last used before this are no more.
+    fn oldest(&self) -> UnixMillis {
+        self.store.desk().ago(self.limits.unused)
+    }
+
     async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
@@ -123,7 +128,7 @@ impl StoredThreads {
 
     async fn thread(&self, who: &Principal, key: &str) -> Result<rows::Loaded, ThreadError> {
         let (who, key) = (who.clone(), key.to_owned());
-        let oldest = self.limits.oldest(self.now());
+        let oldest = self.oldest();
         let limits = self.limits;
         let loaded = self
             .read(move |db| rows::loaded(db, Some(&who), &key))
@@ -149,7 +154,7 @@ impl Threads for StoredThreads {
         open: &'a Open,
         said: Said,
     ) -> ModelFuture<'a, Result<u32, ThreadError>> {
-        let (at, limits) = (self.now(), self.limits);
+        let (at, oldest, limits) = (self.now(), self.oldest(), self.limits);
         let new = New {
             key: Arc::clone(&open.id),
             principal: open.principal.clone(),
@@ -162,7 +167,7 @@ impl Threads for StoredThreads {
                 said,
             },
         };
-        Box::pin(self.write(move |db| append::append(db, &new, &limits)))
+        Box::pin(self.write(move |db| append::append(db, &new, oldest, &limits)))
     }
 
     fn failed(&self, open: &Open, failure: Failure) {
@@ -181,7 +186,7 @@ impl Threads for StoredThreads {
         who: &'a Principal,
         query: ListQuery,
     ) -> ModelFuture<'a, Result<Listed, ThreadError>> {
-        let (who, oldest) = (who.clone(), self.limits.oldest(self.now()));
+        let (who, oldest) = (who.clone(), self.oldest());
         Box::pin(self.read(move |db| find::list(db, Some(&who), &query, oldest).map(Ok)))
     }
 
@@ -190,7 +195,7 @@ impl Threads for StoredThreads {
         who: &'a Principal,
         query: SearchQuery,
     ) -> ModelFuture<'a, Result<Vec<Found>, ThreadError>> {
-        let (who, oldest) = (who.clone(), self.limits.oldest(self.now()));
+        let (who, oldest) = (who.clone(), self.oldest());
         Box::pin(self.read(move |db| find::search(db, Some(&who), &query, oldest).map(Ok)))
     }
 

@@ -7,12 +7,11 @@ use crate::{
     error::StoreError,
     job::Task,
 };
-use exai_protocol::UnixMillis;
 use rusqlite::Connection;
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 use tokio::sync::oneshot;
 
@@ -74,7 +73,9 @@ impl Journal {
                 .collect::<rusqlite::Result<HashSet<String>>>()
         });
         let Ok(kept) = kept.await else { return };
-        let (directory, age) = (self.place.directory.clone(), self.keeping.results_for);
+        let age = self.keeping.results_for;
+        let age = Some(age).filter(|_| self.desk.tells_ages());
+        let directory = self.place.directory.clone();
         let most = self.keeping.result_bytes;
         let swept = tokio::task::spawn_blocking(move || strays(&directory, &kept, age, most)).await;
         if let Ok(count @ 1..) = swept {
@@ -84,7 +85,7 @@ impl Journal {
 
     async fn sweep_step(&self) -> Result<bool, StoreError> {
         let pass = self.desk.ask_room().await?;
-        let bounds = self.bounds(self.desk.now());
+        let bounds = self.bounds();
         let (sender, answer) = oneshot::channel();
         let work = move |db: &Connection| sweep::step(db, &bounds);
         let tell = move |swept: Result<Swept, StoreError>| {
@@ -104,25 +105,23 @@ impl Journal {
         Ok(more)
     }
 
-    fn bounds(&self, now: UnixMillis) -> Bounds {
-        let can_be_told = self.ages.can_be_told(Instant::now(), now);
-        let ago = |time: Duration| {
-            if !can_be_told {
-                return 0;
-            }
-            let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-            now.0.saturating_sub(ms)
-        };
+    fn bounds(&self) -> Bounds {
+        let rows_for = self.keeping.rows_for.max(self.keeping.results_for);
         Bounds {
-            results_since: ago(self.keeping.results_for),
+            results_since: self.desk.ago(self.keeping.results_for).0,
             result_bytes: self.keeping.result_bytes,
-            rows_since: ago(self.keeping.rows_for.max(self.keeping.results_for)),
+            rows_since: self.desk.ago(rows_for).0,
             rows: self.keeping.rows,
         }
     }
 }
 
-fn strays(directory: &Path, kept: &HashSet<String>, age: Duration, most_bytes: u64) -> usize {
+fn strays(
+    directory: &Path,
+    kept: &HashSet<String>,
+    age: Option<Duration>,
+    most_bytes: u64,
+) -> usize {
     let Ok(entries) = directory.read_dir() else {
         return 0;
     };
@@ -141,10 +140,11 @@ fn strays(directory: &Path, kept: &HashSet<String>, age: Duration, most_bytes: u
         .collect();
     // The youngest first: what has room stays.
     strays.sort_unstable_by(|one, other| other.cmp(one));
+    let too_old = |at| age.is_some_and(|age| now.duration_since(at).is_ok_and(|old| old > age));
     let mut bytes = 0_u64;
     let goes = |(at, length, _): &(SystemTime, u64, PathBuf)| {
         bytes = bytes.saturating_add(*length);
-        bytes > most_bytes || now.duration_since(*at).is_ok_and(|old| old > age)
+        bytes > most_bytes || too_old(*at)
     };
     let going: Vec<_> = strays.into_iter().filter(goes).collect();
     let removed = going
@@ -167,12 +167,13 @@ mod tests {
             file.set_modified(at).unwrap();
         }
         let kept = HashSet::from(["kept".to_owned()]);
-        let day = Duration::from_secs(86_400);
+        let day = Some(Duration::from_secs(86_400));
         let swept = |age, most| strays(folder.path(), &kept, age, most);
         assert_eq!(swept(day, 200), 0);
         assert_eq!(swept(day, 150), 1);
         assert!(folder.path().join("young").exists() && !folder.path().join("old").exists());
-        assert_eq!(swept(Duration::from_secs(60), 150), 1);
+        assert_eq!(swept(None, 150), 0, "the clock is not believed");
+        assert_eq!(swept(Some(Duration::from_secs(60)), 150), 1);
         assert!(folder.path().join("kept").exists());
     }
 }

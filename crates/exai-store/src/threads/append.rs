@@ -25,7 +25,12 @@ pub(super) struct New {
     pub(super) turn: Turn,
 }
 
-pub(super) fn append(db: &Connection, new: &New, limits: &ThreadLimits) -> Outcome<u32> {
+pub(super) fn append(
+    db: &Connection,
+    new: &New,
+    oldest: UnixMillis,
+    limits: &ThreadLimits,
+) -> Outcome<u32> {
     let known = "SELECT id, turns FROM threads WHERE key = ?1";
     let known: Option<(i64, u32)> = db
         .prepare_cached(known)?
@@ -44,7 +49,12 @@ pub(super) fn append(db: &Connection, new: &New, limits: &ThreadLimits) -> Outco
         }
     };
     turn(db, thread, &new.turn)?;
-    gone::sweep(db, limits, thread, new.turn.at)?;
+    let sweep = gone::Sweep {
+        oldest,
+        bytes: limits.bytes,
+        keep: thread,
+    };
+    sweep.make(db, new.turn.at)?;
     Ok(Ok(new.turn.number))
 }
 

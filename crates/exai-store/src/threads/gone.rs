@@ -1,7 +1,7 @@
 //! The end of conversations: unused for too long, in the way of newer ones, or deleted. Their
 //! ids are remembered, so that whoever brings one hears what became of it.
 
-use super::{Outcome, limits::ThreadLimits};
+use super::Outcome;
 use crate::money;
 use exai_engine::ports::threads::ThreadError;
 use exai_protocol::UnixMillis;
@@ -34,36 +34,43 @@ pub(super) fn told(
     }))
 }
 
-/// Removes what the limits say, but never `keep`.
-pub(super) fn sweep(
-    db: &Connection,
-    limits: &ThreadLimits,
-    keep: i64,
-    at: UnixMillis,
-) -> rusqlite::Result<()> {
-    let oldest = money::sum_column(limits.oldest(at).0);
-    let unused = "SELECT id FROM threads WHERE touched_at < ?1 AND id <> ?2";
-    let unused: Vec<i64> = db
-        .prepare_cached(unused)?
-        .query_map(params![oldest, keep], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for id in unused {
-        remove(db, id, "unused", at)?;
-    }
-    loop {
-        let all = "SELECT COALESCE(SUM(bytes), 0) FROM threads";
-        let all: i64 = db.prepare_cached(all)?.query_row([], |row| row.get(0))?;
-        if money::count(all) <= limits.bytes {
-            return Ok(());
+/// What may stay.
+pub(super) struct Sweep {
+    /// What was last used before this goes.
+    pub(super) oldest: UnixMillis,
+    /// Bytes of all.
+    pub(super) bytes: u64,
+    /// This one stays whatever else is true.
+    pub(super) keep: i64,
+}
+
+impl Sweep {
+    /// Removes the others.
+    pub(super) fn make(&self, db: &Connection, at: UnixMillis) -> rusqlite::Result<()> {
+        let (oldest, keep) = (money::sum_column(self.oldest.0), self.keep);
+        let unused = "SELECT id FROM threads WHERE touched_at < ?1 AND id <> ?2";
+        let unused: Vec<i64> = db
+            .prepare_cached(unused)?
+            .query_map(params![oldest, keep], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for id in unused {
+            remove(db, id, "unused", at)?;
         }
-        let first = "SELECT id FROM threads WHERE id <> ?1 ORDER BY touched_at, id LIMIT 1";
-        let first: Option<i64> = db
-            .prepare_cached(first)?
-            .query_row([keep], |row| row.get(0))
-            .optional()?;
-        match first {
-            Some(id) => remove(db, id, "room", at)?,
-            None => return Ok(()),
+        loop {
+            let all = "SELECT COALESCE(SUM(bytes), 0) FROM threads";
+            let all: i64 = db.prepare_cached(all)?.query_row([], |row| row.get(0))?;
+            if money::count(all) <= self.bytes {
+                return Ok(());
+            }
+            let first = "SELECT id FROM threads WHERE id <> ?1 ORDER BY touched_at, id LIMIT 1";
+            let first: Option<i64> = db
+                .prepare_cached(first)?
+                .query_row([keep], |row| row.get(0))
+                .optional()?;
+            match first {
+                Some(id) => remove(db, id, "room", at)?,
+                None => return Ok(()),
+            }
         }
     }
 }

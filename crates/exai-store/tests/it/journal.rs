@@ -9,7 +9,7 @@ use exai_protocol::{
     Code, Outcome, Principal, RawValue, RequestId, SessionId, UnixMillis, WireError,
     record::{CallFacts, FinishedRecord, ProgressRecord},
 };
-use exai_store::{CallsQuery, Journal, Keeping, Reader, State, Store};
+use exai_store::{CallsQuery, Journal, Keeping, Options, Reader, State, Store};
 use std::{path::Path, sync::Arc, time::Duration};
 
 pub(crate) fn keeping(directory: &Path) -> Keeping {
@@ -21,7 +21,6 @@ pub(crate) fn keeping(directory: &Path) -> Keeping {
         most_bytes: 64 << 20,
         rows_for: Duration::from_secs(3600),
         rows: 1000,
-        steady_for: Duration::ZERO,
     }
 }
 
@@ -385,12 +384,11 @@ async fn large_results_are_files_of_the_owner_and_go_with_age_and_size() {
 #[tokio::test]
 async fn a_jump_of_the_clock_makes_nothing_old() {
     let place = Place::new();
-    let keeping = Keeping {
+    let store = Store::open(Options {
         steady_for: Duration::from_secs(600),
-        ..keeping(&place.dir.path().join("results"))
-    };
-    let store = place.open("a");
-    let journal = Journal::new(&store, keeping);
+        ..place.options("a")
+    });
+    let journal = Journal::new(&store, keeping(&place.dir.path().join("results")));
     let finished = starting("finished", "{}");
     let entry = entered(&journal, finished.clone()).await.ok().unwrap();
     entry.finish(end_with(&finished, "done")).await.unwrap();

@@ -56,6 +56,8 @@ pub(crate) fn options(path: &Path, boot: &str) -> Options {
     let clock: WallClock = Arc::new(|| UnixMillis(NOON));
     let mut options = Options::new(path, BootId::new(boot), clock);
     options.retry = Duration::from_millis(20);
+    // Tests turn the clock, and mean it.
+    options.steady_for = Duration::ZERO;
     options
 }
 

@@ -13,7 +13,7 @@ use exai_engine::{
     tool::{ToolCall, no_arguments},
 };
 use exai_protocol::{Principal, RequestId, SessionId, UnixMillis};
-use exai_store::{Reader, StoredThreads, ThreadLimits};
+use exai_store::{Options, Reader, Store, StoredThreads, ThreadLimits};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -291,6 +291,39 @@ async fn what_is_not_used_expires_and_says_so_before_and_after_it_is_removed() {
         ..SearchQuery::default()
     };
     assert!(threads.search(&owner(), search).await.unwrap().is_empty());
+}
+
+/// A clock that is set ahead, as after a flat battery, and back when the time is heard from the
+/// network: nobody has stopped using anything meanwhile.
+#[tokio::test]
+async fn a_jump_of_the_clock_ends_no_conversation() {
+    let place = Place::new();
+    let options = Options {
+        steady_for: Duration::from_secs(600),
+        ..place.options("boot")
+    };
+    let threads = StoredThreads::new(Store::open(options), limits());
+    let id = begun(&threads, &[("before", "1")]).await;
+    for days in [400, 0] {
+        place.set_time(NOON + days * DAY_MS);
+        begun(&threads, &[("meanwhile", "2")]).await;
+        let all = ListQuery {
+            most: 9,
+            ..ListQuery::default()
+        };
+        let listed = threads.list(&owner(), all).await.unwrap();
+        assert!(listed.rows.iter().any(|thread| thread.id == id), "{days}");
+        assert_eq!(open(&threads, Some(&id)).await.turns.len(), 1, "{days}");
+    }
+    // And a start with such a clock.
+    place.set_time(NOON + 400 * DAY_MS);
+    let options = Options {
+        steady_for: Duration::from_secs(600),
+        ..place.options("next")
+    };
+    let threads = StoredThreads::new(Store::open(options), limits());
+    begun(&threads, &[("after", "3")]).await;
+    assert_eq!(open(&threads, Some(&id)).await.turns.len(), 1);
 }
 
 #[tokio::test]

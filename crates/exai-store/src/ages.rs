@@ -1,6 +1,7 @@
 //! Whether the clock can be asked how old something is. A clock that was set, or a machine that
-//! slept, makes the result of a moment ago look days old just when its client comes back for it;
-//! so nothing goes for its age until the clock has been steady for a while.
+//! slept, makes the result of a moment ago look days old just when its client comes back for it,
+//! and last week's conversation older than any that is kept; so nothing goes for its age until
+//! the clock has been steady for a while.
 
 use exai_protocol::UnixMillis;
 use std::{
@@ -13,7 +14,7 @@ const DRIFT: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Ages {
+pub(crate) struct Ages {
     seen: Mutex<Seen>,
     steady_for: Duration,
 }
@@ -27,7 +28,7 @@ struct Seen {
 
 impl Ages {
     /// What was before the start is not known: the clock may have been set just then.
-    pub(super) fn new(steady_for: Duration, wall: UnixMillis) -> Self {
+    pub(crate) fn new(steady_for: Duration, wall: UnixMillis) -> Self {
         let at = Instant::now();
         let seen = Seen {
             at,
@@ -41,7 +42,7 @@ impl Ages {
     }
 
     /// Looks at both clocks; `at` and `wall` are the same moment.
-    pub(super) fn can_be_told(&self, at: Instant, wall: UnixMillis) -> bool {
+    pub(crate) fn can_be_told(&self, at: Instant, wall: UnixMillis) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let went = i128::from(wall.0) - i128::from(seen.wall.0);
         let elapsed = at.saturating_duration_since(seen.at).as_millis();
