@@ -79,6 +79,7 @@ fn settings(db: &Connection, options: &Options) -> rusqlite::Result<()> {
         "normal"
     };
     db.pragma_update(None, "synchronous", synchronous)?;
+    plan_once(db)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "trusted_schema", false)?;
@@ -92,6 +93,14 @@ fn settings(db: &Connection, options: &Options) -> rusqlite::Result<()> {
         db.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(()))?;
     }
     Ok(())
+}
+
+/// A statement is planned when it is first prepared. Otherwise SQLite plans one that a partial
+/// index serves anew whenever other values are bound to it, which is at every call, and costs
+/// more than what the call writes.
+fn plan_once(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(|_| ())
 }
 
 /// A connection that only reads. Where not even the log's index can be made, a file that
@@ -132,6 +141,7 @@ fn read_only(path: &Path, busy: Duration, immutable: bool) -> Result<Connection,
     let db = db.map_err(of)?;
     db.busy_timeout(busy).map_err(of)?;
     db.pragma_update(None, "query_only", true).map_err(of)?;
+    plan_once(&db).map_err(of)?;
     Ok(db)
 }
 

@@ -91,6 +91,10 @@ enum Left {
     AtWork(String),
 }
 
+const LEFT: &str = "SELECT id, state, boot, request FROM calls WHERE principal = ?1 \
+    AND scope = ?2 AND tool = ?3 AND args_hash = ?4 AND left_at IS NOT NULL \
+    AND (left_at >= ?5 OR state <> 'finished') AND request <> ?6 ORDER BY id DESC";
+
 /// The newest of them that is of any use.
 fn left(
     db: &Connection,
@@ -99,11 +103,7 @@ fn left(
     since: i64,
     lives: &Lives,
 ) -> rusqlite::Result<Option<Left>> {
-    let mut statement = db.prepare_cached(
-        "SELECT id, state, boot, request FROM calls WHERE principal = ?1 AND scope = ?2 \
-         AND tool = ?3 AND args_hash = ?4 AND left_at IS NOT NULL \
-         AND (left_at >= ?5 OR state <> 'finished') AND request <> ?6 ORDER BY id DESC",
-    )?;
+    let mut statement = db.prepare_cached(LEFT)?;
     let key = &call.key;
     let mut rows = statement.query(params![
         key.principal.as_str(),
@@ -199,4 +199,29 @@ fn take_over(
         Stroke::Start { row, at }.write(db)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{open, options::Options};
+    use exai_protocol::BootId;
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn what_every_call_asks_is_planned_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(|| UnixMillis(1));
+        let path = folder.path().join("exai.db");
+        let options = Options::new(path, BootId::new("a"), clock);
+        let db = open::writer(&options, false).ok().unwrap();
+        for number in 0..9_u8 {
+            let mut statement = db.prepare_cached(LEFT).unwrap();
+            let since = i64::from(number);
+            let values = params!["owner", "window", "tool", [number; 32], since, "request"];
+            assert!(!statement.exists(values).unwrap());
+        }
+        let statement = db.prepare_cached(LEFT).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
 }
