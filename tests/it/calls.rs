@@ -1,6 +1,7 @@
 //! `exai-daemon calls`: the journal for people, with and without a daemon.
 
-use exai_testkit::{Sandbox, Ws, eventually};
+use crate::editor::{by_hand, failure, window};
+use exai_testkit::{Must as _, Sandbox, Ws, eventually, kill_pid};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -178,4 +179,33 @@ async fn a_call_of_any_window_is_stopped_by_its_number_or_its_id() {
         1,
         "only the one that was left to run"
     );
+}
+
+/// Its daemon has given the home away and lives on for it; then it dies over it.
+#[tokio::test]
+async fn a_call_that_the_daemon_before_this_one_finishes_is_running_and_not_interrupted() {
+    let sandbox = by_hand();
+    sandbox.cli(&["start"]).await.ok();
+    let mut shim = window(&sandbox).await;
+    let call = json!({ "file": sandbox.work().join("ran"), "ms": 20_000 });
+    let id = shim.call("test_count_once", call).await;
+    let runs = || sandbox.counted("ran") == 1;
+    eventually(LIMIT, "it to run", runs).await;
+    let before = sandbox.daemon_pid().must("read the record");
+    sandbox.cli(&["restart"]).await.ok();
+    let open = listed(&sandbox, &["--open"]).await;
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!(open[0].1, "running");
+
+    kill_pid(before);
+    let answer = shim.answer(id).await;
+    assert_eq!(failure(&answer["result"]).0, "OUTCOME_UNKNOWN");
+    let table = sandbox.cli(&["calls"]).await.ok().stdout;
+    let row = table.lines().find(|row| row.contains("outcome_unknown"));
+    let row = row.must("find its row");
+    assert!(
+        row.contains(" unknown ") && !row.contains("not run"),
+        "{row}"
+    );
+    sandbox.cli(&["stop"]).await.ok();
 }

@@ -18,7 +18,7 @@ fn faults(report: &Value, name: &str) -> Vec<Value> {
 }
 
 /// Runs the repairs; what was done, and what of that kind is left.
-async fn fixed(sandbox: &Sandbox, name: &str) -> (Vec<Value>, Vec<Value>) {
+pub(crate) async fn fixed(sandbox: &Sandbox, name: &str) -> (Vec<Value>, Vec<Value>) {
     let report = sandbox.cli(&["doctor", "--fix", "--json"]).await.json();
     let repairs = report["repairs"].as_array().must("find the repairs").iter();
     let done = repairs.filter(|done| done["name"] == name && done["did"].is_string());

@@ -65,6 +65,7 @@ mod shim_list;
 mod shim_many;
 mod shim_progress;
 mod shim_slow;
+mod shim_starts;
 mod shim_stdout;
 mod shim_stranger;
 mod soak;

@@ -75,6 +75,10 @@ impl Asks {
         }
     }
 
+    pub(crate) fn any(&self) -> bool {
+        !self.list.is_empty()
+    }
+
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.list.iter().map(|waiting| waiting.due).min()
     }

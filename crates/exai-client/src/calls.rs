@@ -119,6 +119,11 @@ impl Calls {
         self.due
     }
 
+    /// Whether anybody waits for one.
+    pub(crate) fn any(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
     /// Whether the daemon owes us frames.
     pub(crate) fn any_on_wire(&self) -> bool {
         self.entries

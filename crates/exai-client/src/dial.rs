@@ -121,6 +121,9 @@ pub trait Dial: Send + 'static {
         std::future::pending()
     }
 
+    /// Told before each attempt: whether anybody waits for it, or it is for later.
+    fn wanted(&mut self, _wanted: bool) {}
+
     /// Who holds that port, for a message about a stranger; where the system tells.
     fn port_owner(&self, _port: u16) -> Option<String> {
         None
@@ -226,6 +229,9 @@ pub trait Rendezvous: Send + 'static {
         std::future::ready(Ok(false))
     }
 
+    /// See [`Dial::wanted`].
+    fn wanted(&mut self, _wanted: bool) {}
+
     /// See [`Dial::port_owner`].
     fn port_owner(&self, _port: u16) -> Option<String> {
         None
@@ -284,6 +290,10 @@ impl<R: Rendezvous> Dial for WatchedDial<R> {
                 return;
             }
         }
+    }
+
+    fn wanted(&mut self, wanted: bool) {
+        self.rendezvous.wanted(wanted);
     }
 
     fn port_owner(&self, port: u16) -> Option<String> {

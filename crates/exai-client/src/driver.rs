@@ -130,6 +130,7 @@ impl Driver {
                 self.meanwhile(commands, sleep_until(retry_at)).await?;
             }
             self.link.dialling(Instant::now());
+            dial.wanted(self.calls.any() || self.asks.any());
             let config = Arc::clone(&self.config);
             let introduction = self.introduction.clone();
             let attempt = handshake::attempt(dial, &config, &introduction);

@@ -21,6 +21,8 @@ pub(crate) struct Whereabouts {
     no_home: Option<String>,
     settings: Settings,
     autostart: Autostart,
+    /// What a start was last tried with.
+    tried: Option<u64>,
 }
 
 impl Whereabouts {
@@ -41,6 +43,7 @@ impl Whereabouts {
             no_home,
             settings,
             autostart: Autostart::default(),
+            tried: None,
         }
     }
 
@@ -156,7 +159,18 @@ impl Rendezvous for Whereabouts {
         if !self.may_start() {
             return Ok(false);
         }
-        self.autostart.start(&home).await
+        let now = Some(self.fingerprint());
+        if self.tried != now {
+            self.autostart.renew();
+        }
+        let started = self.autostart.start(&home).await;
+        // What it left itself is no news.
+        self.tried = Some(self.fingerprint());
+        started
+    }
+
+    fn wanted(&mut self, wanted: bool) {
+        self.autostart.wanted(wanted);
     }
 
     fn port_owner(&self, port: u16) -> Option<String> {

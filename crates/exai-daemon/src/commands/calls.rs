@@ -10,7 +10,9 @@ use crate::{
     context::Context,
     dial::Connection,
     exit::{self, Code},
-    funds, output,
+    funds,
+    lifecycle::{alive, identity::lock_is_held},
+    output,
 };
 use anyhow::{Context as _, Result, bail};
 use exai_config::rendezvous;
@@ -26,10 +28,10 @@ pub(super) async fn run(context: &Context, options: &Calls) -> Result<Code> {
         Some(CallsAction::Show { id, json }) => {
             let call = one(context, id)?;
             if *json {
-                output::json(&show::json(&call, boot(context).as_deref()))?;
+                output::json(&show::json(&call, &lives(context)))?;
                 return Ok(exit::OK);
             }
-            for line in output::columns(&show::details(&call, boot(context).as_deref())) {
+            for line in output::columns(&show::details(&call, &lives(context))) {
                 output::line(line)?;
             }
             Ok(exit::OK)
@@ -54,9 +56,9 @@ fn list(context: &Context, options: &Calls) -> Result<Code> {
         Some(reader) => reader.calls(&query)?,
         None => Vec::new(),
     };
-    let boot = boot(context);
+    let lives = lives(context);
     if options.json {
-        let rows = calls.iter().map(|call| show::json(call, boot.as_deref()));
+        let rows = calls.iter().map(|call| show::json(call, &lives));
         output::json(&rows.collect::<Vec<_>>())?;
         return Ok(exit::OK);
     }
@@ -66,7 +68,7 @@ fn list(context: &Context, options: &Calls) -> Result<Code> {
         );
         return Ok(exit::OK);
     }
-    for line in output::columns(&show::rows(&calls, boot.as_deref(), now)) {
+    for line in output::columns(&show::rows(&calls, &lives, now)) {
         output::line(line)?;
     }
     Ok(exit::OK)
@@ -152,11 +154,14 @@ fn reader(context: &Context) -> Result<Option<Reader>> {
     Ok(file.exists().then(|| Reader::open(&file)).transpose()?)
 }
 
-/// The life of the daemon that runs, if one does.
-fn boot(context: &Context) -> Option<String> {
-    if !crate::lifecycle::identity::lock_is_held(&context.home) {
-        return None;
+/// Whose calls go on: those of the daemon that runs, and of one before it that finishes its own.
+fn lives(context: &Context) -> impl Fn(&str) -> bool {
+    let held = lock_is_held(&context.home);
+    let record = rendezvous::read(&context.home).ok().flatten();
+    let serving = record.filter(|_| held).map(|record| record.boot_id);
+    let alive = alive::lives(&context.home);
+    move |boot: &str| {
+        let serves = serving.as_ref().is_some_and(|at| at.as_str() == boot);
+        serves || alive(boot)
     }
-    let record = rendezvous::read(&context.home).ok().flatten()?;
-    Some(record.boot_id.to_string())
 }

@@ -274,7 +274,13 @@ fn said(answer: &Answer, lock_held: bool) -> Option<String> {
         )),
         Answer::Refused(why) => Some(format!("a daemon answers and refuses us ({why})")),
         Answer::Foreign(how) => Some(format!("the port is held by another program ({how})")),
-        Answer::Silent => Some("something accepts connections and does not answer".to_owned()),
+        Answer::Silent if !lock_held => Some(
+            "the port is held by another program (it accepts connections and says nothing)"
+                .to_owned(),
+        ),
+        Answer::Silent => {
+            Some("a daemon of this home accepts connections and does not answer".to_owned())
+        }
         Answer::Nobody(_) if lock_held => {
             Some("a daemon of this home is starting or going down".to_owned())
         }

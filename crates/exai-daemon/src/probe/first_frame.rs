@@ -1,11 +1,13 @@
 //! A WebSocket on which one thing is said and one is heard, byte by byte: a probe has to tell
 //! apart what a client library calls one error. It knows no more of the protocol than that.
 
-use std::io;
+use std::{io, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 /// Whatever listens gets this much to say; an answer to a hello is shorter.
 const MOST: usize = 64 * 1024;
+/// Ours sends a refusal's words along with its head; a stranger may send none, and hang on.
+const BODY: Duration = Duration::from_millis(300);
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 
@@ -80,7 +82,8 @@ fn status(head: &str) -> Option<u16> {
 
 async fn body<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> String {
     let mut body = vec![0; 1024];
-    let length = stream.read(&mut body).await.unwrap_or_default();
+    let read = tokio::time::timeout(BODY, stream.read(&mut body)).await;
+    let length = read.map_or(0, Result::unwrap_or_default);
     String::from_utf8_lossy(&body[..length]).into_owned()
 }
 
@@ -192,6 +195,15 @@ mod tests {
             .unwrap();
         assert_eq!(refused, First::Http(403, "exai: no".to_owned()));
         assert_eq!(met(b"SSH-2.0-x\r\n", b"").await.0.unwrap(), First::Other);
+        let bodiless = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap());
+        let (mut served, _) = listener.accept().await.unwrap();
+        served.write_all(bodiless).await.unwrap();
+        let Ok(Err(kept_open)) = Line::upgrade(stream.await.unwrap(), "h:1").await else {
+            panic!("upgraded")
+        };
+        assert_eq!(kept_open, First::Http(404, String::new()));
         let endless = met(UPGRADED, b"\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff")
             .await
             .0

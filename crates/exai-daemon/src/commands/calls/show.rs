@@ -6,11 +6,10 @@ use exai_store::CallRow;
 use exai_telemetry::utc::Stamps;
 use serde_json::{Value, json};
 
-/// What became of a call, in a word. Without an end it is the daemon's that runs now, or it
-/// was left behind by one that died.
-pub(super) fn state(call: &CallRow, boot: Option<&str>) -> String {
-    let ours = boot == Some(call.boot.as_str());
-    match (call.state.as_str(), ours) {
+/// What became of a call, in a word. Without an end it is with a daemon that lives, or it was
+/// left behind by one that died.
+pub(super) fn state(call: &CallRow, lives: &impl Fn(&str) -> bool) -> String {
+    match (call.state.as_str(), lives(&call.boot)) {
         ("finished", _) => call.outcome.clone().unwrap_or_default(),
         ("started", true) => "running".to_owned(),
         ("started", false) => "interrupted".to_owned(),
@@ -19,7 +18,11 @@ pub(super) fn state(call: &CallRow, boot: Option<&str>) -> String {
     }
 }
 
-pub(super) fn rows(calls: &[CallRow], boot: Option<&str>, now: UnixMillis) -> Vec<Vec<String>> {
+pub(super) fn rows(
+    calls: &[CallRow],
+    lives: &impl Fn(&str) -> bool,
+    now: UnixMillis,
+) -> Vec<Vec<String>> {
     let heading = [
         "call", "when", "tool", "client", "state", "took", "result", "request",
     ];
@@ -29,7 +32,7 @@ pub(super) fn rows(calls: &[CallRow], boot: Option<&str>, now: UnixMillis) -> Ve
             ago(now, call.accepted_at),
             output::tame(&call.tool),
             output::tame(&call.client_name),
-            state(call, boot),
+            state(call, lives),
             took(call),
             result(call),
             output::tame(&call.request),
@@ -41,7 +44,7 @@ pub(super) fn rows(calls: &[CallRow], boot: Option<&str>, now: UnixMillis) -> Ve
         .collect()
 }
 
-pub(super) fn details(call: &CallRow, boot: Option<&str>) -> Vec<Vec<String>> {
+pub(super) fn details(call: &CallRow, lives: &impl Fn(&str) -> bool) -> Vec<Vec<String>> {
     let moment = |at: Option<UnixMillis>| {
         at.map_or_else(
             || "-".to_owned(),
@@ -59,7 +62,7 @@ pub(super) fn details(call: &CallRow, boot: Option<&str>) -> Vec<Vec<String>> {
             "client",
             output::tame(&format!("{} ({})", call.client_name, call.scope)),
         ),
-        ("state", state(call, boot)),
+        ("state", state(call, lives)),
         ("accepted", moment(Some(call.accepted_at))),
         ("started", moment(call.started_at)),
         ("runs", call.runs.to_string()),
@@ -92,7 +95,7 @@ pub(super) fn details(call: &CallRow, boot: Option<&str>) -> Vec<Vec<String>> {
     facts.into_iter().map(row).collect()
 }
 
-pub(super) fn json(call: &CallRow, boot: Option<&str>) -> Value {
+pub(super) fn json(call: &CallRow, lives: &impl Fn(&str) -> bool) -> Value {
     let seconds = |at: Option<UnixMillis>| at.map(UnixMillis::as_secs_f64);
     let said = call.said.as_ref().map(
         |(at, stage, words)| json!({"at": at.as_secs_f64(), "stage": stage, "message": words}),
@@ -109,7 +112,7 @@ pub(super) fn json(call: &CallRow, boot: Option<&str>) -> Value {
         "args_sha256": call.args_hash,
         "repeatable": call.repeatable,
         "state": call.state,
-        "now": state(call, boot),
+        "now": state(call, lives),
         "runs": call.runs,
         "boot": call.boot,
         "number": call.number,
@@ -144,6 +147,8 @@ pub(super) fn text(outputs: &str) -> String {
 fn took(call: &CallRow) -> String {
     match (call.run_us, call.queue_us) {
         (Some(run), _) => time(run),
+        // Its daemon died over it: it ran, and nobody knows for how long.
+        (None, Some(_)) if call.started_at.is_some() => "unknown".to_owned(),
         (None, Some(_)) => "not run".to_owned(),
         (None, None) => "-".to_owned(),
     }

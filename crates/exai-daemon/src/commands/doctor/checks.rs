@@ -1,15 +1,18 @@
 //! The checks, each small enough to be believed.
 
-use super::{Check, clients, clock, disk, path, permissions, stale, table};
+use super::{Check, clients, clock, disk, path, permissions, repair::Repair, stale, table};
 use crate::{
     compose,
     context::Context,
-    dial::Places,
+    dial::{Connection, Places},
     lifecycle::{identity::lock_is_held, spawn},
     probe::{Answer, probe},
 };
 use exai_client::Target;
-use exai_config::{Home, ProcessEnv, TokenStore, rendezvous, token};
+use exai_config::{
+    Home, ProcessEnv, TokenStore, rendezvous,
+    token::{self, TokenError},
+};
 use exai_telemetry::check;
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -106,6 +109,9 @@ fn settings(home: &Home, flags: &[(String, String)]) -> (Vec<Check>, Context) {
     )
 }
 
+/// Why a token file that holds none is a fault.
+const NO_TOKEN: &str = "no daemon starts with it, so windows have no tools";
+
 /// Makes what is missing and proves that files can be written, as a start would.
 fn home_check(home: &Home) -> Check {
     match home.prepare() {
@@ -142,14 +148,19 @@ fn token(context: &Context) -> Check {
             }
         }
         Err(error) => {
-            let remade = if lock_is_held(&context.home) {
+            let file = context.home.token_file();
+            let runs = lock_is_held(&context.home);
+            let remade = if runs {
                 "the running daemon writes it again within seconds"
             } else {
                 "the daemon makes a new one at its next start"
             };
-            let file = context.home.token_file();
             let fix = format!("remove {}; {remade}", file.display());
-            Check::fail(NAME, error.to_string(), fix)
+            let check = Check::fail(NAME, error.to_string(), fix).because(NO_TOKEN);
+            match error {
+                TokenError::Garbage { .. } if !runs => check.repaired_by(Repair::Aside(file)),
+                _ => check,
+            }
         }
     }
 }
@@ -175,6 +186,9 @@ async fn daemon(context: &Context) -> Vec<Check> {
     };
     let answer = probe(&best, &context.home).await;
     let mut checks = vec![judge(NAME, &best, &answer, lock_is_held(&context.home))];
+    if matches!(answer, Answer::Ours(_)) {
+        checks.extend(warnings(context).await);
+    }
     if best.authority() != configured.authority() && configured.port != 0 {
         let there = probe(&configured, &context.home).await;
         if !matches!(there, Answer::Nobody(_)) {
@@ -182,6 +196,26 @@ async fn daemon(context: &Context) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// What the daemon itself finds wrong: it alone knows of a limit that is reached, a loop that
+/// stood still, a file it cannot write.
+async fn warnings(context: &Context) -> Vec<Check> {
+    let Ok(connection) = Connection::open(context).await else {
+        return Vec::new();
+    };
+    let health = connection.client.health().await;
+    connection.close().await;
+    let warnings = health.map(|health| health.warnings).unwrap_or_default();
+    let told = |warning: String| {
+        Check::warn(
+            "daemon",
+            warning,
+            "what it says; it goes from `exai-daemon status` once it is over",
+        )
+        .because("the daemon itself says so, and calls may be refused or slow meanwhile")
+    };
+    warnings.into_iter().map(told).collect()
 }
 
 /// Why a port that somebody else has is a fault.
@@ -221,16 +255,22 @@ fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) 
             "give both sides the same EXAI_WS_TOKEN (or none), then `exai-daemon restart`",
         )
         .because("windows with this token are refused too"),
-        Answer::Foreign(how) => {
-            let owner = exai_config::port_owner::owner(port);
-            let owner = owner.map_or_else(|| "a program".to_owned(), |owner| owner.to_string());
-            Check::fail(
-                name,
-                format!("{at} is held by {owner} that is no exai: {how}"),
-                other_port,
-            )
-            .because(NO_DAEMON)
-        }
+        Answer::Foreign(how) => Check::fail(
+            name,
+            format!("{at} is held by {} that is no exai: {how}", owner(port)),
+            other_port,
+        )
+        .because(NO_DAEMON),
+        Answer::Silent if !lock_held => Check::fail(
+            name,
+            format!(
+                "{at} is held by {}, which is no daemon of this home: it accepts connections and \
+                 says nothing",
+                owner(port)
+            ),
+            other_port,
+        )
+        .because(NO_DAEMON),
         Answer::Silent => Check::fail(
             name,
             format!("{at} accepts connections and does not answer"),
@@ -246,6 +286,11 @@ fn judge(name: &'static str, target: &Target, answer: &Answer, lock_held: bool) 
         Answer::Nobody(why) => Check::warn(name, format!("nobody answers at {at}: {why}"), START)
             .because("the first call of a window starts one; until then there is none"),
     }
+}
+
+fn owner(port: u16) -> String {
+    let owner = exai_config::port_owner::owner(port);
+    owner.map_or_else(|| "a program".to_owned(), |owner| owner.to_string())
 }
 
 /// The shim that clients would start, and whether it is of this build.

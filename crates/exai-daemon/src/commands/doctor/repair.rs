@@ -20,6 +20,8 @@ pub(super) enum Repair {
     Private { path: PathBuf, mode: u32 },
     /// Removes a hint of a daemon that is gone.
     Stale(PathBuf),
+    /// Moves what no daemon can use out of its way; nothing of it is lost.
+    Aside(PathBuf),
     /// Gives it today's time.
     Now(PathBuf),
     /// Puts the right entry into a client's file.
@@ -63,6 +65,7 @@ impl Repair {
         match self {
             Self::Private { path, mode } => private(path, *mode),
             Self::Stale(path) => stale(&context.home, path),
+            Self::Aside(path) => aside(&context.home, path),
             Self::Now(path) => {
                 File::open(path)
                     .and_then(|file| file.set_modified(SystemTime::now()))
@@ -94,15 +97,35 @@ fn private(path: &Path, _mode: u32) -> Result<String> {
 }
 
 fn stale(home: &Home, path: &Path) -> Result<String> {
-    let lock = OpenOptions::new().write(true).open(home.lock_file());
-    if let Ok(lock) = &lock
-        && lock.try_lock().is_err()
-    {
+    let _lock = nobodys(home, path)?;
+    std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
+    Ok(format!("removed {}", path.display()))
+}
+
+fn aside(home: &Home, path: &Path) -> Result<String> {
+    let _lock = nobodys(home, path)?;
+    let mut to = path.as_os_str().to_owned();
+    to.push(".unusable");
+    let to = PathBuf::from(to);
+    std::fs::rename(path, &to).with_context(|| format!("cannot rename {}", path.display()))?;
+    Ok(format!(
+        "moved {} to {}; the daemon makes a new one at its next start",
+        path.display(),
+        to.display()
+    ))
+}
+
+/// The home's lock while a file of a dead daemon is put away, where there is one: nobody starts
+/// meanwhile.
+fn nobodys(home: &Home, path: &Path) -> Result<Option<File>> {
+    let Ok(lock) = OpenOptions::new().write(true).open(home.lock_file()) else {
+        return Ok(None);
+    };
+    if lock.try_lock().is_err() {
         bail!(
             "a daemon has started meanwhile; {} is its own",
             path.display()
         );
     }
-    std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
-    Ok(format!("removed {}", path.display()))
+    Ok(Some(lock))
 }
