@@ -260,9 +260,13 @@ async fn in_a_second_round_each_criticises_the_others_and_nothing_is_told_twice(
     for (model, word) in [("one", "FIRST"), ("two", "SECOND"), ("three", "THIRD")] {
         provider.always(of(model), Reply::text(word));
     }
+    provider.always(of("judge"), Reply::text("VERDICT: neither"));
     let _daemon = sandbox.daemon().await;
     let mut ws = window(&sandbox, "asker").await;
-    let arguments = json!({ "prompt": "Shall we?", "models": three(), "second_round": "critique" });
+    let arguments = json!({
+        "prompt": "Shall we?", "models": three(), "second_round": "critique",
+        "judge": "judge@custom",
+    });
     let result = ask(&mut ws, arguments).await;
     let words = text(&result);
     for once in [
@@ -278,7 +282,11 @@ async fn in_a_second_round_each_criticises_the_others_and_nothing_is_told_twice(
     }
     assert!(words.contains("Its second round failed"), "{words}");
     assert!(words.contains("3 of 3 models answered"), "{words}");
-    let asked = provider.chats();
+    let mut asked = provider.chats();
+    let judged = asked.pop().must("be asked").text();
+    for weighed in ["FIRST", "SECOND", "THIRD", "CRITIC-1", "CRITIC-2"] {
+        assert_eq!(judged.matches(weighed).count(), 1, "{weighed}: {judged}");
+    }
     assert_eq!(asked.len(), 6, "each twice");
     for request in &asked[3..] {
         let (sent, own) = (request.text(), request.model().must("be named").to_owned());

@@ -146,7 +146,7 @@ async fn a_faulty_file_at_the_start_takes_no_other_along() {
         "{status}"
     );
     assert!(
-        status.contains("'chat' is a tool of exai's own"),
+        status.contains("config/tools/mine.toml: 'name': 'chat' is a tool of exai's own"),
         "{status}"
     );
 }
@@ -155,7 +155,8 @@ async fn a_faulty_file_at_the_start_takes_no_other_along() {
 async fn a_tool_with_steps_asks_the_model_after_the_last_one() {
     let (sandbox, provider) = stage().await;
     let steps = "description = \"x\"\nprompt = \"Judge {{what}}.\"\nmodel = \"parrot@custom\"\n\
-         steps = [\"Read it.\", \"Try it.\"]\n[input.properties.what]\ntype = \"string\"\n";
+         files = \"required\"\nsteps = [\"Read it.\", \"Try it.\"]\n\
+         [input]\nrequired = [\"what\"]\n[input.properties.what]\ntype = \"string\"\n";
     write(&sandbox, "tools/judge.toml", steps);
     let _daemon = sandbox.daemon().await;
     let mut shim = sandbox.shim();
@@ -164,27 +165,42 @@ async fn a_tool_with_steps_asks_the_model_after_the_last_one() {
         let text = result["content"][0]["text"].as_str().must("be text");
         serde_json::from_str(text).must("be JSON")
     };
-    let first = told(&shim.call_tool("judge", json!({ "what": "it" })).await);
+    crate::workflow::write(&sandbox, "it.rs", "fn canary_it() {}\n");
+    let asked = json!({ "what": "it", "files": ["it.rs"] });
+    let first = told(&shim.call_tool("judge", asked).await);
     assert_eq!(
         (&first["status"], &first["required_actions"]),
-        (&json!("working"), &json!("Read it."))
+        (&json!("working"), &json!(["Read it."]))
     );
+    // The form of all tools with steps.
+    for field in [
+        "step_number",
+        "total_steps",
+        "next_step_required",
+        "expert",
+        "next_steps",
+    ] {
+        assert!(!first[field].is_null(), "{field}: {first}");
+    }
     let mut arguments = first["next_call"]["arguments"].clone();
-    arguments["what"] = json!("it");
+    let second = told(&shim.call_tool("judge", arguments.clone()).await);
+    assert_eq!(
+        second["required_actions"],
+        json!(["Try it."]),
+        "the next call can be sent as it stands: {second}"
+    );
     arguments["findings"] = json!("found_one");
     let second = told(&shim.call_tool("judge", arguments).await);
-    assert_eq!(second["required_actions"], "Try it.");
     assert!(
         provider.chats().is_empty(),
         "nobody is asked before the last step"
     );
     let mut arguments = second["next_call"]["arguments"].clone();
-    arguments["what"] = json!("it");
     arguments["findings"] = json!("found_two");
     let last = shim.call_tool("judge", arguments).await;
     assert_eq!(last["content"][0]["text"], "ok", "{last}");
     let sent = provider.chats().pop().must("be asked").text();
-    for part in ["Judge it.", "found_one", "found_two"] {
+    for part in ["Judge it.", "canary_it", "found_one", "found_two"] {
         assert_eq!(sent.matches(part).count().min(1), 1, "{part}: {sent}");
     }
     let skipped = shim

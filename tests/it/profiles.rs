@@ -1,7 +1,7 @@
 //! What a window is shown of the tools, and what it may call: through the real shim.
 
 use crate::editor::{by_hand, failure, names, ok_text, reached};
-use exai_testkit::{Frame, Handshake, PATIENCE, Sandbox, Shim, Ws, eventually};
+use exai_testkit::{Frame, Handshake, Must as _, PATIENCE, Sandbox, Shim, Ws, eventually};
 use serde_json::{Value, json};
 
 const FILE: &str = "config/profiles.toml";
@@ -156,10 +156,41 @@ async fn p20_a_changed_file_is_told_at_once_and_a_broken_one_changes_nothing() {
     })
     .await;
     assert_eq!(names(&shim.ask("tools/list", json!({})).await), lean);
+    // Where people look, and as long as it holds: the file may be what keeps a tool from a client.
+    let status = async || warned(&sandbox).await;
+    assert!(status().await.contains("no profile 'leaner'"));
+    let doctor = sandbox.cli(&["doctor"]).await;
+    assert!(
+        doctor.stdout.contains("no profile 'leaner'"),
+        "{}",
+        doctor.all()
+    );
     sandbox.write(FILE, "default = \"standard\"\n\n");
     shim.recv_where(|message| message["method"] == CHANGED)
         .await;
     assert_eq!(names(&shim.ask("tools/list", json!({})).await), before);
+    assert!(!status().await.contains("leaner"));
+}
+
+/// What `status` says before it shows the log, where everything stands for good.
+async fn warned(sandbox: &Sandbox) -> String {
+    let status = sandbox.cli(&["call", "status"]).await.ok().stdout;
+    let (before, _) = status.split_once("\nlog:\n").must("have a log");
+    before.to_owned()
+}
+
+#[tokio::test]
+async fn a_file_that_is_broken_at_the_start_is_told_until_it_is_mended() {
+    let sandbox = plain();
+    sandbox.write(FILE, "default = \"leaner\"\n");
+    let _daemon = sandbox.daemon().await;
+    let status = async || warned(&sandbox).await;
+    assert!(status().await.contains("until it is mended only"));
+    sandbox.write(FILE, "default = \"standard\" # mended\n");
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while status().await.contains("until it is mended only") {
+        assert!(tokio::time::Instant::now() < until, "it is told for ever");
+    }
 }
 
 #[tokio::test]

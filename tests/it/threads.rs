@@ -460,6 +460,12 @@ async fn an_agent_finds_reads_and_goes_on_through_the_shim() {
     assert!(found.contains(&id) && found.contains("turn 1:"), "{found}");
     let shown = threads(json!({"action": "show", "id": id})).await;
     assert!(shown.contains("A: The handle is left open."), "{shown}");
+    let resumed = threads(json!({"action": "resume", "continuation_id": id})).await;
+    assert!(resumed.contains("A: The handle is left open."), "{resumed}");
+    let (_, call) = resumed.split_once("To go on, send\n").must("say how");
+    let call: Value = serde_json::from_str(call).must("be a call");
+    assert_eq!(call["tool"], "chat", "{resumed}");
+    assert_eq!(call["arguments"]["continuation_id"], json!(id), "{resumed}");
     threads(json!({"action": "rename", "id": id, "text": "The leak"})).await;
     let file = threads(json!({"action": "export", "id": id})).await;
     assert!(file.starts_with("# The leak\n"), "{file}");
@@ -468,4 +474,79 @@ async fn an_agent_finds_reads_and_goes_on_through_the_shim() {
     let gone = shim.call_tool("chat", arguments("And?", Some(&id))).await;
     assert_eq!(gone["isError"], true, "{gone}");
     assert!(gone.to_string().contains("was deleted"), "{gone}");
+}
+
+#[tokio::test]
+async fn an_investigation_whose_words_are_forgotten_is_resumed_where_it_stood() {
+    let (sandbox, provider) = stage().await;
+    provider.otherwise(Reply::text("It is the handle."));
+    let _daemon = sandbox.daemon().await;
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-06-18").await;
+    let begun = json!({
+        "step": "Why does it leak?", "step_number": 1, "total_steps": 2,
+        "next_step_required": true, "findings": "canary_first", "model": MODEL,
+    });
+    shim.call_tool("debug", begun).await;
+    let listed = shim.call_tool("threads", json!({"everywhere": true})).await;
+    let listed = listed["content"][0]["text"].as_str().must("be text");
+    let id: String = listed.chars().take(36).collect();
+    let asked = json!({"action": "resume", "continuation_id": id});
+    let resumed = shim.call_tool("threads", asked).await;
+    let resumed = resumed["content"][0]["text"].as_str().must("be text");
+    assert!(
+        resumed.contains("`debug` is at step 1 of 2: working"),
+        "{resumed}"
+    );
+    let (_, call) = resumed.split_once("To go on, send\n").must("say how");
+    let call: Value = serde_json::from_str(call).must("be a call");
+    let tool = call["tool"].as_str().must("be named");
+    let mut arguments = call["arguments"].clone();
+    arguments["findings"] = json!("canary_second");
+    let ended = shim.call_tool(tool, arguments).await;
+    let ended = ended["content"][0]["text"].as_str().must("be text");
+    let ended: Value = serde_json::from_str(ended).must("be an envelope");
+    assert_eq!(
+        (&ended["status"], &ended["step"]),
+        (&json!("done"), &json!(2)),
+        "{ended}"
+    );
+    let sent = provider.chats().pop().must("be asked").text();
+    assert_eq!(sent.matches("canary_first").count(), 1, "{sent}");
+}
+
+#[tokio::test]
+async fn p20_a_field_no_tool_has_is_told_beside_the_answer() {
+    let (sandbox, provider) = stage().await;
+    provider.otherwise(Reply::text("An answer."));
+    let _daemon = sandbox.daemon().await;
+    let mut shim = sandbox.shim();
+    shim.initialize("2025-06-18").await;
+    for (tool, mut arguments) in [
+        ("chat", json!({"prompt": "Why?", "stream": true})),
+        (
+            "debug",
+            json!({"step": "Why?", "next_step_required": false, "findings": "so"}),
+        ),
+        (
+            "consensus",
+            json!({"step": "Why?", "findings": "so", "models": [MODEL, {"model": MODEL, "stance": "for"}]}),
+        ),
+    ] {
+        arguments["model"] = json!(MODEL);
+        arguments["absolute_file_paths"] = json!(["/work/a.rs"]);
+        arguments["wait_for_previous"] = json!(true);
+        let result = shim.call_tool(tool, arguments.clone()).await;
+        let told = result.to_string();
+        assert!(
+            told.contains("NOT USED, because this tool has no such field: 'absolute_file_paths'\"")
+                || told.contains(
+                    "NOT USED, because this tool has no such field: 'absolute_file_paths'\\"
+                ),
+            "{tool}: {told}"
+        );
+        arguments["absolute_file_paths"] = json!([]);
+        let told = shim.call_tool(tool, arguments).await.to_string();
+        assert!(!told.contains("NOT USED"), "{tool}: {told}");
+    }
 }

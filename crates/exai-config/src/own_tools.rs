@@ -19,6 +19,8 @@ const MOST_TOOLS: usize = 64;
 /// One tool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
+    /// Below the home.
+    pub file: String,
     /// What it is called.
     pub name: String,
     /// For people.
@@ -129,7 +131,10 @@ pub fn read(home: &Home) -> Found {
                     .faults
                     .push(fault((None, format!("more than {MOST_TOOLS} tools"))));
             }
-            Ok(tool) => found.tools.push(tool),
+            Ok(tool) => found.tools.push(Definition {
+                file: file.clone(),
+                ..tool
+            }),
         }
     }
     found.tools.sort_by(|a, b| a.name.cmp(&b.name));
@@ -244,6 +249,7 @@ fn one(home: &Home, path: &Path) -> Result<Definition, Wrong> {
         ));
     }
     Ok(Definition {
+        file: String::new(),
         title: written.title.unwrap_or_else(|| name.clone()),
         name,
         description: written.description,

@@ -74,6 +74,8 @@ pub(crate) struct Composed {
     pub(crate) ollama: Arc<Manager>,
     /// Keeps the home's own tools true.
     pub(crate) own: own_tools::Keeper,
+    /// What is wrong with the home's profiles, for whoever follows the file.
+    pub(crate) surface_faults: own_tools::Faults,
 }
 
 /// Builds the daemon, with its tools, on the current runtime.
@@ -93,7 +95,8 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
         },
         &mut warnings,
     )?;
-    let ahead = surfaces::Ahead::read(materials.home, &settings.tools.profile, &mut warnings)?;
+    let (surface_faults, profile) = (own_tools::Faults::default(), &settings.tools.profile);
+    let ahead = surfaces::Ahead::read(materials.home, profile, &mut warnings, &surface_faults)?;
     let language = own_tools::language(materials.home, settings, &mut warnings);
     // Those from before have been logged.
     let found = &warnings[materials.warnings.len()..];
@@ -101,7 +104,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
     let facts = facts(&materials, warnings.clone());
     let clock = Arc::clone(&facts.clock);
     let faults = own_tools::Faults::default();
-    let troubles = faults.beside(materials.log_troubles);
+    let troubles = faults.beside(surface_faults.beside(materials.log_troubles));
     let named = NamedKeys::new(KeyFolder::new(materials.home));
     let daemon = Daemon::new(facts, keyring, named, store, troubles);
     let ports = Ports {
@@ -158,6 +161,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
         daemon,
         ollama,
         own,
+        surface_faults,
     })
 }
 

@@ -104,15 +104,20 @@ pub(crate) fn data_is_styled() -> bool {
 
 /// One line on a terminal that is written over and over; in a pipe nothing.
 pub(crate) struct Ticker {
-    shown: bool,
+    /// Columns that are written on.
+    shown: usize,
     live: bool,
+    /// Whether the terminal is told to erase a line. Otherwise blanks do it: where styles are not
+    /// wanted, every command to the terminal is taken out of what is written.
+    commands: bool,
 }
 
 impl Ticker {
     pub(crate) fn new() -> Self {
         Self {
-            shown: false,
+            shown: 0,
             live: watched(),
+            commands: anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never,
         }
     }
 
@@ -127,15 +132,18 @@ impl Ticker {
             .collect();
         let mut err = anstream::stderr().lock();
         // Nobody to tell, see `hint`.
-        let _ = write!(err, "\r\x1b[2K{cut}").and_then(|()| err.flush());
-        self.shown = true;
+        let erased = erased(self.shown, self.commands);
+        let _ = write!(err, "{erased}{cut}").and_then(|()| err.flush());
+        self.shown = cut.chars().map(width).sum();
     }
 
     /// Takes the line away, so that other words can be written.
     pub(crate) fn clear(&mut self) {
-        if std::mem::take(&mut self.shown) {
+        let shown = std::mem::take(&mut self.shown);
+        if shown > 0 {
             let mut err = anstream::stderr().lock();
-            let _ = write!(err, "\r\x1b[2K").and_then(|()| err.flush());
+            let erased = erased(shown, self.commands);
+            let _ = write!(err, "{erased}").and_then(|()| err.flush());
         }
     }
 }
@@ -144,6 +152,19 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.clear();
     }
+}
+
+/// What takes a line away that is written on so far.
+fn erased(columns: usize, commands: bool) -> String {
+    match commands {
+        true => "\r\x1b[2K".to_owned(),
+        false => format!("\r{}\r", " ".repeat(columns.min(WIDTH))),
+    }
+}
+
+/// At most; letters of some scripts take two.
+fn width(letter: char) -> usize {
+    if letter.is_ascii() { 1 } else { 2 }
 }
 
 /// A ticker's line never wraps, or it could not be taken away; the narrowest usual terminal.
@@ -209,6 +230,7 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_move_the_cursor() {
+        assert_eq!(erased(3, false), "\r   \r");
         assert_eq!(tame("a\x1b[2Jb\r\n\tc"), "a\u{fffd}[2Jb\u{fffd}\n\tc");
     }
 

@@ -43,7 +43,7 @@ impl Faults {
         })
     }
 
-    fn set(&self, faults: Vec<String>) {
+    pub(crate) fn set(&self, faults: Vec<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = faults;
     }
 }
@@ -122,16 +122,15 @@ impl Keeper {
         let mut faults: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
         let mut tools = Vec::new();
         for found in found.tools {
-            let name = found.name.clone();
-            if self.taken.contains(&name) {
-                faults.push(format!(
-                    "config/tools: 'name': '{name}' is a tool of exai's own"
-                ));
+            let file = found.file.clone();
+            if self.taken.contains(&found.name) {
+                let name = &found.name;
+                faults.push(format!("{file}: 'name': '{name}' is a tool of exai's own"));
                 continue;
             }
             match own::tool(definition(found), &self.ports) {
                 Ok(tool) => tools.push(tool),
-                Err(why) => faults.push(format!("config/tools, tool '{name}': {why}")),
+                Err(why) => faults.push(format!("{file}: {why}")),
             }
         }
         (tools, faults)

@@ -153,6 +153,7 @@ async fn live(
         daemon,
         ollama,
         own,
+        surface_faults,
     } = compose::compose(Materials {
         home: &home,
         settings: &loaded.settings,
@@ -210,7 +211,7 @@ async fn live(
     let tidy = funds::tidy(funds.store.clone(), funds.journal.clone());
     chores.spawn(until(idle.clone(), tidy));
     let profile = loaded.settings.tools.profile.clone();
-    let follow = surfaces::follow(Arc::clone(&engine), home.clone(), profile);
+    let follow = surfaces::follow(Arc::clone(&engine), home.clone(), profile, surface_faults);
     chores.spawn(until(idle.clone(), follow));
     let watch = exai_llm::ollama::watch(ollama, Arc::clone(engine.bus()));
     chores.spawn(until(idle.clone(), watch));

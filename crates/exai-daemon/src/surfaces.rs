@@ -3,7 +3,7 @@
 //! at the start there is none, and then only what tells how things are may be called, because
 //! the file may have said what must not be.
 
-use crate::named::owner;
+use crate::{named::owner, own_tools::Faults};
 use anyhow::{Context as _, Result};
 use exai_config::{
     Home,
@@ -81,14 +81,19 @@ impl Surfaces for InForce {
 pub(crate) struct Ahead(InForce);
 
 impl Ahead {
-    pub(crate) fn read(home: &Home, wished: &str, warnings: &mut Vec<String>) -> Result<Self> {
+    pub(crate) fn read(
+        home: &Home,
+        wished: &str,
+        warnings: &mut Vec<String>,
+        faults: &Faults,
+    ) -> Result<Self> {
         let (profiles, closed) = match read(&file(home)) {
             Ok(profiles) => (profiles, false),
             Err(fault) => {
                 let only = ALWAYS.join(", ");
-                warnings.push(format!(
-                    "{fault}; until it is mended only {only} may be called"
-                ));
+                let told = format!("{fault}; until it is mended only {only} may be called");
+                tracing::error!("{told}");
+                faults.set(vec![told]);
                 let why = "the shipped profiles.toml is broken; this is a bug in exai";
                 (Profiles::shipped().context(why)?, true)
             }
@@ -112,8 +117,13 @@ impl Ahead {
     }
 }
 
-/// Follows the file for as long as it is polled.
-pub(crate) async fn follow(engine: Arc<Engine>, home: Home, wished: String) {
+/// What is wrong with a home's file, if there is one and anything is.
+pub(crate) fn fault(home: &Home) -> Option<String> {
+    read(&file(home)).err()
+}
+
+/// Follows the file for as long as it is polled; `faults` are what is wrong with it now.
+pub(crate) async fn follow(engine: Arc<Engine>, home: Home, wished: String, faults: Faults) {
     let file = file(&home);
     let mut seen = stamp(&file).await;
     loop {
@@ -130,15 +140,20 @@ pub(crate) async fn follow(engine: Arc<Engine>, home: Home, wished: String) {
         match found {
             Ok(profiles) => {
                 tracing::info!("the profiles of tools were read again");
+                faults.set(Vec::new());
                 engine.set_surfaces(Arc::new(InForce {
                     profiles,
                     wished: wished.clone(),
                     closed: false,
                 }));
             }
-            Err(fault) => tracing::error!(
-                "{fault}; nothing of it is used, and what was known before stays in force"
-            ),
+            Err(fault) => {
+                let told = format!(
+                    "{fault}; nothing of it is used, and what was known before stays in force"
+                );
+                tracing::error!("{told}");
+                faults.set(vec![told]);
+            }
         }
     }
 }

@@ -1,13 +1,26 @@
 //! Reading a call's arguments so that every refusal names the field, what was sent and what
-//! would do. Unknown fields are ignored: some clients add their own.
+//! would do. Unknown fields are no error, because some clients add their own; what was sent and
+//! never looked at can be told beside the answer, because it may have been meant.
 
 use exai_engine::tool::{ToolCall, ToolError};
 use serde_json::{Map, Value};
-use std::{fmt::Write as _, ops::RangeInclusive};
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    ops::RangeInclusive,
+    sync::{Mutex, PoisonError},
+};
+
+/// Fields that clients add to every call.
+const OF_CLIENTS: [&str; 1] = ["wait_for_previous"];
+/// Unused fields that are named.
+const MOST_NAMED: usize = 8;
 
 /// A call's arguments.
 pub(crate) struct Args {
     fields: Map<String, Value>,
+    /// Fields that somebody has looked at.
+    read: Mutex<BTreeSet<String>>,
 }
 
 impl Args {
@@ -16,7 +29,42 @@ impl Args {
     /// # Errors
     /// When they are no object, or a key stands twice.
     pub(crate) fn of(call: &ToolCall) -> Result<Self, ToolError> {
-        call.decode().map(|fields| Self { fields })
+        call.decode().map(|fields| Self {
+            fields,
+            read: Mutex::default(),
+        })
+    }
+
+    /// These are known, and nothing is made of them.
+    pub(crate) fn know(&self, fields: &[&str]) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.extend(fields.iter().map(|field| (*field).to_owned()));
+    }
+
+    /// What was sent and nobody looked at, in a sentence; to be asked for when all is read.
+    pub(crate) fn unused(&self) -> Option<String> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let says_nothing = |value: &Value| match value {
+            Value::Null | Value::Bool(false) => true,
+            Value::String(text) => text.is_empty(),
+            Value::Array(items) => items.is_empty(),
+            Value::Object(fields) => fields.is_empty(),
+            _ => false,
+        };
+        let unused = self.fields.iter().filter(|(field, value)| {
+            !read.contains(*field)
+                && !says_nothing(value)
+                && !field.starts_with('_')
+                && !OF_CLIENTS.contains(&field.as_str())
+        });
+        let names: Vec<String> = unused
+            .take(MOST_NAMED)
+            .map(|(field, _)| format!("'{}'", field.chars().take(40).collect::<String>()))
+            .collect();
+        (!names.is_empty()).then(|| {
+            let names = names.join(", ");
+            format!("NOT USED, because this tool has no such field: {names}")
+        })
     }
 
     /// Those of these fields that were sent, as they were sent; an empty text counts as not sent.
@@ -168,6 +216,7 @@ impl Args {
 
     /// `null` counts as not sent.
     fn sent(&self, field: &str) -> Option<&Value> {
+        self.know(&[field]);
         self.fields.get(field).filter(|value| !value.is_null())
     }
 }
@@ -306,11 +355,16 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_ignored() {
-        assert!(
-            args(r#"{"wait_for_previous":true}"#)
-                .flag("probe", false)
-                .is_ok()
+    fn unknown_fields_are_no_error_and_are_told() {
+        let args = args(
+            r#"{"wait_for_previous":true,"_x":1,"path":"a","paths":["a"],"no":false,"old":1}"#,
+        );
+        assert!(args.flag("probe", false).is_ok() && args.text("path").is_ok());
+        args.know(&["old"]);
+        let told = args.unused().unwrap();
+        assert_eq!(
+            told,
+            "NOT USED, because this tool has no such field: 'paths'"
         );
     }
 }

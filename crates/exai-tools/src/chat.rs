@@ -82,6 +82,7 @@ pub(crate) async fn answer(
     let given = args.text("system")?.filter(|text| !text.trim().is_empty());
     let (files, images) = (args.texts("files")?, args.texts("images")?);
     let save = Save::of(&args, call).await?;
+    args.know(&["stream"]);
     let id = args.text("continuation_id")?.map(str::trim);
     let open = threads.open(call, id.filter(|id| !id.is_empty())).await?;
     // Those of this call, else those of the conversation.
@@ -120,6 +121,7 @@ pub(crate) async fn answer(
         notes: &prepared.notes,
         kept: &kept,
         saved: saved.as_deref(),
+        unused: args.unused(),
         ..Beside::default()
     };
     report::output(&answer, &beside)

@@ -96,7 +96,8 @@ async fn answer(
     };
     attempt.answered();
     let kept = keep(threads, &open, (&asked, &looked), &answer).await;
-    output(&answer, (&asked, &looked), &prepared, &kept, resumed)
+    let errand = (&asked, &looked, resumed);
+    output(&answer, errand, &prepared, &kept, args.unused())
 }
 
 /// The agent's own session in this conversation, and the turn that left it. Where there are
@@ -166,10 +167,10 @@ async fn keep(
 
 fn output(
     answer: &Answer,
-    (asked, looked): (&Asked, &Looked),
+    (asked, looked, resumed): (&Asked, &Looked, bool),
     prepared: &Prepared,
     kept: &Kept,
-    resumed: bool,
+    unused: Option<String>,
 ) -> Result<ToolOutput, ToolError> {
     let directory = looked.directory.to_string_lossy();
     let mode = if asked.write {
@@ -195,6 +196,7 @@ fn output(
         notes: &prepared.notes,
         kept,
         errand: Some((&words, &facts)),
+        unused,
         ..Beside::default()
     };
     report::output(answer, &beside)

@@ -32,6 +32,17 @@ use std::sync::Arc;
 
 /// As conversations and records know it.
 const NAME: &str = "consensus";
+/// Fields of the predecessor's steps, one model each.
+const STEPS: [&str; 8] = [
+    "step",
+    "step_number",
+    "total_steps",
+    "next_step_required",
+    "findings",
+    "use_assistant_model",
+    "current_model_index",
+    "model_responses",
+];
 
 pub(crate) fn spec() -> ToolSpec {
     let words = Words {
@@ -63,6 +74,9 @@ async fn answer(
     let asked = Asked::of(&args, &models.listing())?;
     let open = threads.open(call, asked.thread.as_deref()).await?;
     let mut council = Council::gather(&asked, &args, call, (models, &open)).await?;
+    // The predecessor's steps are one call here.
+    args.know(&STEPS);
+    council.unused = args.unused();
     let attempt = Attempt::new(NAME, threads, &open);
     council.first(call, models, &asked).await;
     if let Err(error) = council.quorum(&asked) {

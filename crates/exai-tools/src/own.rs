@@ -163,7 +163,9 @@ async fn answer(own: &Own, call: &ToolCall) -> Result<ToolOutput, ToolError> {
     let threads = &*own.ports.threads;
     let open = threads.open(call, id.filter(|id| !id.is_empty())).await?;
     if !at.is_last() {
-        return steps::keep(own, &open, &at, &prompt).await;
+        let mut again = given;
+        again.extend(args.sent_of(&["files", "model"]));
+        return steps::keep(own, &open, &at, &prompt, again).await;
     }
     let prompt = at.with_findings(prompt);
     ask(own, call, &open, (&prompt, files), &mut wish).await

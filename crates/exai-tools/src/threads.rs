@@ -1,7 +1,9 @@
 //! `threads`: the conversations that are kept: found by their words, read, named, taken out and
-//! removed. To go on with one is the business of the tool that takes its `continuation_id`.
+//! removed. To go on with one is the business of the tool that takes its `continuation_id`; which
+//! that is, and with what, `resume` says.
 
 mod lines;
+mod resume;
 
 #[cfg(test)]
 mod tests;
@@ -18,15 +20,17 @@ use exai_engine::{
 };
 use std::sync::Arc;
 
-const ACTIONS: [&str; 6] = ["list", "search", "show", "rename", "export", "delete"];
+const ACTIONS: [&str; 7] = [
+    "list", "search", "show", "resume", "rename", "export", "delete",
+];
 
 pub(crate) fn spec() -> ToolSpec {
     let words = Words {
         name: "threads",
         title: "Conversations",
-        description: "Earlier conversations with models: find, read, rename, export (Markdown), \
-             delete. Go on with one by passing its continuation_id to chat.",
-        schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["list","search","show","rename","export","delete"],"default":"list"},"id":{"type":"string"},"text":{"type":"string","description":"Words to search, or the new title."},"turn":{"type":"integer","minimum":1,"description":"Show only this one, whole."},"everywhere":{"type":"boolean","default":false,"description":"Not only of this project."},"limit":{"type":"integer","minimum":1,"maximum":100,"default":10}}}"#,
+        description: "Earlier conversations with models: find, read, resume (says which call goes \
+             on), rename, export (Markdown), delete.",
+        schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["list","search","show","resume","rename","export","delete"],"default":"list"},"continuation_id":{"type":"string"},"text":{"type":"string","description":"Words to search, or the new title."},"turn":{"type":"integer","minimum":1,"description":"Show only this one, whole."},"everywhere":{"type":"boolean","default":false,"description":"Not only of this project."},"limit":{"type":"integer","minimum":1,"maximum":100,"default":10}}}"#,
     };
     spec::spec(&words, Effect::Removes)
 }
@@ -84,25 +88,38 @@ async fn answer(threads: &dyn Threads, call: &ToolCall) -> Result<ToolOutput, To
         "search" => search(threads, call, &args).await?,
         "show" => {
             let turn = args.number("turn", 0, 1..=u64::from(u32::MAX))?;
-            let thread = threads.load(who, args.required_text("id")?).await?;
+            let thread = threads.load(who, id(&args)?).await?;
             lines::show(&thread, turn)?
         }
+        "resume" => resume::resume(&threads.load(who, id(&args)?).await?)?,
         "export" => {
-            let thread = threads.load(who, args.required_text("id")?).await?;
+            let thread = threads.load(who, id(&args)?).await?;
             transcript::markdown(&thread)
         }
         "rename" => {
-            let (id, title) = (args.required_text("id")?, args.required_text("text")?);
+            let (id, title) = (id(&args)?, args.required_text("text")?);
             threads.rename(who, id, title).await?;
             format!("Renamed: {}", title.trim())
         }
         _ => {
-            let id = args.required_text("id")?;
+            let id = id(&args)?;
             threads.delete(who, id).await?;
             format!("Deleted: {id}")
         }
     };
     Ok(ToolOutput::text(&text))
+}
+
+/// Which conversation is meant; `id`, as this tool once called it, will do.
+fn id(args: &Args) -> Result<&str, ToolError> {
+    let named = match args.text("continuation_id")? {
+        Some(id) => Some(id),
+        None => args.text("id")?,
+    };
+    let named = named.map(str::trim).filter(|id| !id.is_empty());
+    named.ok_or_else(|| {
+        ToolError::invalid("'continuation_id' is missing; action list or search finds it")
+    })
 }
 
 /// The folders a list is about; empty: all.

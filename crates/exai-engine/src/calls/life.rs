@@ -352,7 +352,7 @@ fn unknown_tool(engine: &Engine, call: &Call, asked: &str) -> WireError {
     }
     let near = snapshot.closest(asked, &rules);
     let hint = match near.as_slice() {
-        [] => "the list of tools names them all".to_owned(),
+        [] => "tools_search names all there are".to_owned(),
         near => format!("did you mean {}?", near.join(", ")),
     };
     WireError::new(Code::ToolNotFound, format!("Unknown tool: {asked}; {hint}")).ran(Ran::No)

@@ -50,7 +50,7 @@ async fn i08_errors_in_v1s_fields() {
         (
             "nonsense",
             "{}",
-            r#"{"code":"TOOL_NOT_FOUND","message":"Unknown tool: nonsense; the list of tools names them all"}"#,
+            r#"{"code":"TOOL_NOT_FOUND","message":"Unknown tool: nonsense; tools_search names all there are"}"#,
         ),
         (
             "act",

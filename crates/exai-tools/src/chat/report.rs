@@ -46,6 +46,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) saved: Option<&'a str>,
     /// How an agent worked, in words and for a program.
     pub(crate) errand: Option<(&'a str, &'a Value)>,
+    /// What was sent and is no field.
+    pub(crate) unused: Option<String>,
 }
 
 impl Default for Beside<'_> {
@@ -56,6 +58,7 @@ impl Default for Beside<'_> {
             kept: &Kept::Nowhere,
             saved: None,
             errand: None,
+            unused: None,
         }
     }
 }
@@ -138,6 +141,9 @@ fn words(answer: &Answer, beside: &Beside<'_>) -> String {
             "\nNot as asked: {} {} became {} ({})",
             change.field, change.requested, change.applied, change.why
         );
+    }
+    if let Some(unused) = &beside.unused {
+        let _ = write!(words, "\n{unused}");
     }
     search(&answer.search, &mut words);
     files(beside.files, &mut words);

@@ -131,6 +131,9 @@ pub(super) fn output(
 ) -> Result<ToolOutput, ToolError> {
     let spent = council.spent();
     let mut words = format!("---\n[{} models; {}]", council.voices.len(), took(&spent));
+    if let Some(unused) = &council.unused {
+        let _ = write!(words, "\n{unused}");
+    }
     for entry in &council.entries {
         let _ = write!(words, "\nFile {entry}");
     }

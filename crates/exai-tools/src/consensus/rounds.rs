@@ -71,6 +71,8 @@ pub(super) struct Council {
     /// The same for models with another room for them, by the names they were asked under.
     pub(super) otherwise: Vec<(String, Vec<Entry>)>,
     pub(super) notes: Vec<String>,
+    /// What was sent and is no field.
+    pub(super) unused: Option<String>,
     /// The turn so far.
     pub(super) said: Said,
     pub(super) ballots: Vec<Vec<usize>>,
@@ -92,6 +94,7 @@ impl Council {
             entries: Vec::new(),
             otherwise: Vec::new(),
             notes: Vec::new(),
+            unused: None,
             said: Said::default(),
             ballots: Vec::new(),
             judge: None,
@@ -222,7 +225,9 @@ impl Council {
             return;
         };
         let ranking = self.ranking();
-        let task = words::judge(&self.answers(asked, None), &ranking);
+        let mut answers = self.answers(asked, None);
+        answers.push_str(&self.criticism(asked));
+        let task = words::judge(&answers, &ranking);
         if let Some(Message::User(parts)) = wish.chat.messages.last_mut() {
             parts.push(exai_engine::ports::models::Part::Text(task));
         }
@@ -303,6 +308,21 @@ impl Council {
                     letter(number),
                     answer.turn.text.trim()
                 );
+            }
+        }
+        words
+    }
+
+    /// What each said of the others; a revision stands in its answer's place instead.
+    fn criticism(&self, asked: &Asked) -> String {
+        let mut words = String::new();
+        if asked.second != Second::Critique {
+            return words;
+        }
+        for (number, at) in self.answered().into_iter().enumerate() {
+            if let Some(Ok(said)) = &self.voices[at].second {
+                let (letter, said) = (letter(number), said.turn.text.trim());
+                let _ = write!(words, "### {letter} on the others\n{said}\n\n");
             }
         }
         words

@@ -7,7 +7,7 @@ use exai_engine::{
     ports::threads::{Open, Said},
     tool::{ToolError, ToolOutput},
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 /// Where a call stands.
 pub(super) struct At {
@@ -21,9 +21,8 @@ pub(super) fn at(own: &Own, args: &Args) -> Result<At, ToolError> {
     let steps = own.definition.steps.len();
     let most = steps as u64 + 1;
     let number = args.number("step_number", 1, 1..=most)?;
-    let findings = args
-        .text("findings")?
-        .filter(|text| !text.trim().is_empty());
+    // An empty text says that nothing was found.
+    let findings = args.text("findings")?;
     if number > 1 && findings.is_none() {
         return Err(ToolError::invalid(format!(
             "'findings' is missing; step {number} of {most} is what was found in the one before"
@@ -41,7 +40,9 @@ pub(super) fn at(own: &Own, args: &Args) -> Result<At, ToolError> {
     Ok(At {
         number: usize::try_from(number).unwrap_or(usize::MAX),
         steps,
-        findings: findings.map(str::to_owned),
+        findings: findings
+            .filter(|text| !text.trim().is_empty())
+            .map(str::to_owned),
     })
 }
 
@@ -60,12 +61,14 @@ impl At {
     }
 }
 
-/// Keeps a step, and says what is to be done now.
+/// Keeps a step, and says what is to be done now, in the form of all tools with steps. The next
+/// call can be sent as it stands: it holds all that this one was given.
 pub(super) async fn keep(
     own: &Own,
     open: &Open,
     at: &At,
     prompt: &str,
+    given: Map<String, Value>,
 ) -> Result<ToolOutput, ToolError> {
     let said = Said {
         tool: own.name.to_owned(),
@@ -73,23 +76,25 @@ pub(super) async fn keep(
         findings: at.findings.clone(),
         ..Said::default()
     };
-    own.ports.threads.append(open, said).await?;
-    let next = at.number + 1;
+    let turn = own.ports.threads.append(open, said).await?;
+    let actions = own.definition.steps.get(at.number - 1);
+    let mut arguments = given;
+    arguments.insert("step_number".to_owned(), json!(at.number + 1));
+    arguments.insert("continuation_id".to_owned(), json!(&*open.id));
+    arguments.insert("findings".to_owned(), json!(""));
     ToolOutput::json(&json!({
         "status": "working",
         "tool": own.name,
         "step": at.number,
+        "step_number": at.number,
         "total_steps": at.steps + 1,
+        "next_step_required": true,
         "continuation_id": &*open.id,
-        "required_actions": own.definition.steps.get(at.number - 1),
-        "next_steps": "Do what 'required_actions' says yourself; then call again with the same \
-             fields and what 'next_call' says.",
-        "next_call": {
-            "tool": own.name,
-            "arguments": {
-                "step_number": next, "continuation_id": &*open.id,
-                "findings": "(what you found)",
-            },
-        },
+        "turn": turn,
+        "expert": { "ran": false, "model": null, "status": "not_yet", "usage": null },
+        "required_actions": Vec::from_iter(actions),
+        "next_steps": "Do what 'required_actions' says first, yourself and with your own tools; \
+             then send 'next_call' with what you found in 'findings'.",
+        "next_call": { "tool": own.name, "arguments": arguments },
     }))
 }

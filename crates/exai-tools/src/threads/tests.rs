@@ -131,7 +131,7 @@ async fn renaming_and_deleting_say_what_they_did() {
     assert_eq!(again.code, Code::InvalidArgument);
     assert!(again.metadata.unwrap().get().contains("thread_unknown"));
     for (arguments, field) in [
-        (json!({"action": "show"}), "'id'"),
+        (json!({"action": "show"}), "'continuation_id'"),
         (json!({"action": "search"}), "'text'"),
         (json!({"action": "rename", "id": "id-2"}), "'text'"),
         (json!({"action": "burn"}), "'action'"),

@@ -91,8 +91,14 @@ pub(super) fn failure(run: &Run, told: &Told, turn: u32, mut error: ToolError) -
         }),
     );
     error.metadata = report::raw(&metadata).ok();
+    // After a list the sentence would read as part of its last line.
+    let apart = if error.message.contains('\n') {
+        '\n'
+    } else {
+        ' '
+    };
     error.message = format!(
-        "{} The step itself is kept (continuation_id {}, step {}): send it again to have it \
+        "{}{apart}The step itself is kept (continuation_id {}, step {}): send it again to have it \
          judged, or with \"use_assistant_model\": false to end without a model.",
         error.message.trim_end(),
         run.place.open.id,

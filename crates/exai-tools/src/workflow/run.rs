@@ -68,6 +68,7 @@ pub(super) async fn step(
     let evidence = looked_up(&step, &place, call).await?;
     let read = changes::read(kind, &ports, (&place, &step), &wish).await?;
     place.notes.extend(read.note.clone());
+    place.notes.extend(args.unused());
     let (any, change) = (read.any(), read.change);
     let run = Run {
         kind,

@@ -43,6 +43,7 @@ pub(super) async fn all(home: &Home, flags: &[(String, String)]) -> Vec<Check> {
     checks.extend(database(home));
     checks.extend(super::models::checks(&context).await);
     checks.extend(own_tools(home));
+    checks.extend(profiles(home));
     checks.push(descriptors());
     checks
 }
@@ -66,6 +67,14 @@ fn own_tools(home: &Home) -> Vec<Check> {
         checks.push(Check::ok(NAME, names.join(", ")));
     }
     checks
+}
+
+/// Whether what the home says of clients and tools can be read; while it cannot, what was known
+/// before stays in force, or nothing may be called at all.
+fn profiles(home: &Home) -> Option<Check> {
+    let fault = crate::surfaces::fault(home)?;
+    let fix = "correct the file; the daemon looks again by itself";
+    Some(Check::fail("profiles", fault, fix))
 }
 
 fn settings(home: &Home, flags: &[(String, String)]) -> (Vec<Check>, Context) {
