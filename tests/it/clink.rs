@@ -1,6 +1,8 @@
 //! A task handed to another agent that is installed: the caller's folder, its own session, its
 //! manners, and nothing of it left behind. The agents are small scripts.
 
+mod left_over;
+
 use exai_testkit::{Handshake, Must as _, PATIENCE, Sandbox, Ws, binary, eventually, is_alive};
 use serde_json::{Value, json};
 use std::{

@@ -88,6 +88,7 @@ pub(crate) fn open(materials: &Materials<'_>, warnings: &mut Vec<String>) -> Res
     let herald = materials.crier.herald();
     let resolved = providers.resolve(&*env);
     let runner = Runner::new(materials.home.run_dir().join("cli"), environment());
+    runner.end_left_over();
     let live = resolved.into_iter().map(|mut resolved| {
         if let Some(places) = materials.places.get(&resolved.name) {
             resolved.endpoint.limits.concurrency = *places;

@@ -3,6 +3,8 @@
 //! and gone with everything it started when the answer is there, the time is up or nobody
 //! waits any more.
 //!
+//! A daemon that is killed cannot end what it runs; the next one does (`note`).
+//!
 //! What leaves the group by itself (`setsid`) is not followed; nothing portable can.
 
 mod environment;
@@ -10,6 +12,7 @@ mod errand;
 mod failure;
 mod found;
 mod group;
+mod note;
 mod place;
 mod run;
 mod tail;

@@ -2,6 +2,7 @@
 //! reaped before its group was signalled for the last time: until then no other process can
 //! have its number.
 
+use super::note::{Note, Notes};
 use std::{
     io,
     process::ExitStatus,
@@ -16,16 +17,25 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(super) struct Group {
     child: Child,
     ended: bool,
+    /// Goes last: until then the next daemon is to know of it.
+    _note: Option<Note>,
 }
 
 impl Group {
-    pub(super) fn start(mut command: Command) -> io::Result<Self> {
+    /// Starts it, and notes it before anybody tells it what to do.
+    pub(super) fn start(mut command: Command, notes: &Notes, mark: &str) -> io::Result<Self> {
         own_group(&mut command);
         // The pipes are ours alone; a child that is dropped is killed by `Drop` below.
         let child = command.spawn()?;
+        let note = child.id().map(|pid| notes.write(pid, mark)).transpose();
+        let note = note.unwrap_or_else(|error| {
+            tracing::warn!(%error, "an agent cannot be noted; if this daemon is killed, it stays");
+            None
+        });
         Ok(Self {
             child,
             ended: false,
+            _note: note.flatten(),
         })
     }
 

@@ -77,7 +77,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn create(path: &Path) -> io::Result<()> {
+pub(super) fn create(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -86,7 +86,7 @@ fn create(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn create(path: &Path) -> io::Result<()> {
+pub(super) fn create(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 

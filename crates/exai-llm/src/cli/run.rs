@@ -7,6 +7,7 @@ use super::{
     failure,
     found::look,
     group::Group,
+    note::{self, Notes},
     place::{Place, Places},
     tail::Tail,
 };
@@ -50,6 +51,7 @@ const CHUNK: usize = 16 * 1024;
 #[derive(Clone)]
 pub struct Runner {
     places: Places,
+    notes: Notes,
     environment: Environment,
     tracker: TaskTracker,
 }
@@ -78,6 +80,7 @@ impl Runner {
     #[must_use]
     pub fn new(root: PathBuf, environment: Environment) -> Self {
         Self {
+            notes: Notes::new(root.join("running")),
             places: Places::new(root),
             environment,
             tracker: TaskTracker::new(),
@@ -105,6 +108,13 @@ impl Runner {
             took: run.began.elapsed(),
             bytes_sent,
             fault,
+        }
+    }
+
+    /// Ends what daemons that are gone left at work.
+    pub fn end_left_over(&self) {
+        for left in self.notes.left_over() {
+            self.tracker.spawn(left.end(GRACE));
         }
     }
 
@@ -137,17 +147,20 @@ impl Runner {
         let order = Order::of(spec, model, job.errand)?;
         let program = look(spec, &self.environment).ok_or_else(|| failure::not_installed(spec))?;
         let (directory, place) = self.directory(job)?;
+        self.end_left_over();
+        let mark = note::mark();
         let mut command = Command::new(program);
         command
             .args(order.arguments)
             .current_dir(directory)
             .env_clear()
             .envs(self.environment.handed_on(spec, &order.env))
+            .env(note::RUN, &mark)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut group =
-            Group::start(command).map_err(|error| failure::not_started(spec, &error))?;
+        let group = Group::start(command, &self.notes, &mark);
+        let mut group = group.map_err(|error| failure::not_started(spec, &error))?;
         let child = group.child();
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let running = Running {
