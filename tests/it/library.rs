@@ -133,6 +133,66 @@ async fn read(shim: &mut Shim, uri: &str) -> String {
     panic!("no end of {uri}");
 }
 
+/// Whether this was said since it was last asked; an answer to a question shows that all before it
+/// was heard.
+async fn told(shim: &mut Shim) -> usize {
+    shim.ask("ping", json!({})).await;
+    let heard = shim.take_aside();
+    let is_it = |message: &&Value| message["method"] == "notifications/resources/list_changed";
+    heard.iter().filter(is_it).count()
+}
+
+#[tokio::test]
+async fn r03_a_client_hears_when_what_it_may_read_changed_and_only_then() {
+    let provider = Provider::start().await;
+    let mut sandbox = Sandbox::new();
+    let url = provider.url_under("custom", Dialect::OpenAiChat);
+    sandbox.set("CUSTOM_API_URL", url);
+    provider.otherwise(Reply::text("Yes."));
+    let mut daemon = sandbox.daemon().await;
+    let (mut reads, mut deaf) = (sandbox.shim(), sandbox.shim());
+    let answer = reads.initialize("2025-11-25").await;
+    let abilities = &answer["result"]["capabilities"];
+    assert_eq!(abilities["resources"]["listChanged"], true, "{answer}");
+    deaf.initialize("2025-11-25").await;
+    reads.ask("resources/list", json!({})).await;
+    let changed = |message: &Value| message["method"] == "notifications/resources/list_changed";
+    // Another window's conversation is one of this project too.
+    let call = json!({ "prompt": "First?", "model": "parrot@custom" });
+    let result = deaf.call_tool("chat", call).await;
+    reads.recv_where(changed).await;
+    let list = reads.ask("resources/list", json!({})).await;
+    let id = result["content"][1]["_meta"]["exai/answer"]["continuation_id"].as_str();
+    let id = id.must("have a thread").to_owned();
+    assert!(list.to_string().contains(&id), "{list}");
+    // One more turn changes nothing of what there is, nor does a new daemon.
+    let more = json!({ "prompt": "Second?", "continuation_id": id });
+    deaf.call_tool("chat", more).await;
+    daemon.kill().await;
+    let _daemon = sandbox.daemon().await;
+    reached(&mut reads).await;
+    reached(&mut deaf).await;
+    assert_eq!(told(&mut reads).await, 0);
+    for action in [
+        json!({ "action": "rename", "id": id, "text": "Another name" }),
+        json!({ "action": "delete", "id": id }),
+    ] {
+        deaf.call_tool("threads", action).await;
+        reads.recv_where(changed).await;
+    }
+    assert_eq!(told(&mut reads).await, 0, "once for each");
+    // Who never asked for the list is told nothing of it.
+    assert_eq!(told(&mut deaf).await, 0);
+    // In the other era a subscription hears of it.
+    let mut modern = sandbox.shim();
+    let filter = json!({ "notifications": { "resourcesListChanged": true } });
+    modern.modern_request("subscriptions/listen", filter).await;
+    modern.modern_ask("resources/list", json!({})).await;
+    let call = json!({ "prompt": "Third?", "model": "parrot@custom" });
+    deaf.call_tool("chat", call).await;
+    modern.recv_where(changed).await;
+}
+
 #[tokio::test]
 async fn without_a_daemon_the_abilities_are_declared_and_a_request_says_what_is_missing() {
     let mut sandbox = by_hand();

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What a server of ours declares.
 fn abilities() -> Value {
     json!({
-        "tools": { "listChanged": true }, "prompts": { "listChanged": true }, "resources": {}, "completions": {},
+        "tools": { "listChanged": true }, "prompts": { "listChanged": true }, "resources": { "listChanged": true }, "completions": {},
     })
 }
 

@@ -336,6 +336,7 @@ impl Driver {
             Inbound::ToolsChanged(changed) => {
                 drop(driver.news.send(News::ToolsChanged(changed)));
             }
+            Inbound::ResourcesChanged => drop(driver.news.send(News::ResourcesChanged)),
             Inbound::Error { id, message } => driver.refused(id.as_ref(), &message, turn),
             Inbound::Reply { op, id } => driver.replied(&op, id.as_ref(), text, turn),
         });

@@ -14,6 +14,8 @@ use tokio::sync::mpsc;
 pub enum News {
     /// The list of tools this client sees is another one now.
     ToolsChanged(ToolsChanged),
+    /// What there is to read may be something else now.
+    ResourcesChanged,
     /// Somebody tells the people behind this client something.
     Notify(Notify),
 }

@@ -20,6 +20,7 @@ pub(crate) enum Inbound {
     Lagged(Lagged),
     Notify(Notify),
     ToolsChanged(ToolsChanged),
+    ResourcesChanged,
     Error {
         id: Option<RequestId>,
         message: String,
@@ -63,6 +64,7 @@ pub(crate) fn read(text: &str) -> Result<Inbound, Unreadable> {
         "lagged" => Inbound::Lagged(from_str(text).map_err(fields)?),
         "notify" => Inbound::Notify(from_str(text).map_err(fields)?),
         "tools_changed" => Inbound::ToolsChanged(from_str(text).map_err(fields)?),
+        "resources_changed" => Inbound::ResourcesChanged,
         "subscribe_res" => Inbound::Subscribed(from_str(text).map_err(fields)?),
         "error" => Inbound::Error {
             id: id_of(&object),

@@ -2,6 +2,7 @@
 //! The only place that knows all the rooms of the house.
 
 use crate::{
+    announced::Announced,
     control::{Daemon, Facts, HomeLogs},
     funds::Funds,
     limits, models,
@@ -121,6 +122,8 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
     daemon.set_engine(&engine);
     ahead.enforce(&engine);
     crier.join(&engine);
+    let threads = Announced::new(Arc::clone(&materials.funds.threads));
+    threads.join(&engine);
     daemon.set_models(&models);
     let ollama = Manager::new(models.endpoints().values(), &crier.herald());
     let tools = exai_tools::Ports {
@@ -134,7 +137,7 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
             None => models,
         },
         ollama: Some(Arc::clone(&ollama) as _),
-        threads: Arc::clone(&materials.funds.threads),
+        threads,
     };
     let library = Library::new(Arc::clone(&tools.models), Arc::clone(&tools.threads));
     daemon.set_library(library);

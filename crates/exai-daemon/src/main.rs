@@ -1,5 +1,6 @@
 //! `exai-daemon`: the daemon and its command line. A binary is a call.
 
+mod announced;
 mod bench;
 mod cli;
 mod commands;

@@ -30,6 +30,8 @@ pub enum Push<'a> {
         /// The hash of the new list.
         hash: &'a str,
     },
+    /// A conversation came, went or got another name.
+    ResourcesChanged,
 }
 
 /// One connection, as the sessions see it.

@@ -244,6 +244,13 @@ pub struct ToolsChanged {
     pub tools_hash: String,
 }
 
+/// A conversation of this principal's came, went or got another name; unsolicited, only where
+/// announced. What a client's own list then holds it finds out by asking for it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "op", rename = "resources_changed")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ResourcesChanged {}
+
 /// One event to a subscriber.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "op", rename = "event")]

@@ -117,6 +117,7 @@ impl Frames {
         self.down::<control::ShutdownRes>("shutdown_res");
         self.down::<control::Notify>("notify");
         self.down::<control::ToolsChanged>("tools_changed");
+        self.down::<control::ResourcesChanged>("resources_changed");
         self.down::<control::EventFrame>("event");
         self.down::<control::Lagged>("lagged");
     }

@@ -30,10 +30,12 @@ pub mod feature {
     pub const SCOPES: &str = "scopes";
     /// The peer wants to hear when its tool list changes (`tools_changed` frames).
     pub const TOOLS_CHANGED: &str = "tools_changed";
+    /// The peer wants to hear when what there is to read changes (`resources_changed` frames).
+    pub const RESOURCES_CHANGED: &str = "resources_changed";
 }
 
 /// Everything this build understands, as listed in `hello_ack.features`.
-pub const FEATURES: [&str; 7] = [
+pub const FEATURES: [&str; 8] = [
     feature::PROGRESS,
     feature::PARTIAL,
     feature::RICH_RESULTS,
@@ -41,6 +43,7 @@ pub const FEATURES: [&str; 7] = [
     feature::EVENTS,
     feature::BRIEF,
     feature::TOOLS_CHANGED,
+    feature::RESOURCES_CHANGED,
 ];
 
 /// The major number of a `major.minor` announcement, if it is one.

@@ -65,6 +65,7 @@ fn through(name: &str, text: &str) -> String {
         "shutdown_res" => typed::<ShutdownRes>(name, text),
         "notify" => typed::<Notify>(name, text),
         "tools_changed" => typed::<ToolsChanged>(name, text),
+        "resources_changed" => typed::<ResourcesChanged>(name, text),
         "event" => typed::<EventFrame>(name, text),
         "lagged" => typed::<Lagged>(name, text),
         other => panic!("{name}: no type for op {other}"),

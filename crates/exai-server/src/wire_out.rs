@@ -13,7 +13,7 @@ use exai_engine::{
 use exai_protocol::{
     Code, RawValue, RequestId, UnixMillis, WallClock, WireError,
     call::{ADMISSION_NOTE, CallToolAck, CallToolRes, Partial, Progress, Timing},
-    control::{CallState, CollectRes, EventFrame, Lagged, Notify, ToolsChanged},
+    control::{CallState, CollectRes, EventFrame, Lagged, Notify, ResourcesChanged, ToolsChanged},
     error::Ran,
     record::CallFacts,
     version::feature,
@@ -30,6 +30,7 @@ pub(crate) struct Abilities {
     pub(crate) notify: bool,
     pub(crate) events: bool,
     pub(crate) tools_changed: bool,
+    pub(crate) resources_changed: bool,
 }
 
 impl Abilities {
@@ -42,6 +43,7 @@ impl Abilities {
             notify: has(feature::NOTIFY),
             events: has(feature::EVENTS),
             tools_changed: has(feature::TOOLS_CHANGED),
+            resources_changed: has(feature::RESOURCES_CHANGED),
         }
     }
 }
@@ -289,6 +291,10 @@ impl Peer for Voice {
                 self.outbox.answer(encode(&ToolsChanged {
                     tools_hash: (*hash).to_owned(),
                 }));
+                true
+            }
+            Push::ResourcesChanged if self.abilities.resources_changed => {
+                self.outbox.answer(encode(&ResourcesChanged {}));
                 true
             }
             _ => false,

@@ -1,7 +1,9 @@
 //! The way to the daemon: made when the MCP client first speaks, so that the daemon learns who
 //! it is and a shim that is only probed starts nothing. Keeps the tool list fresh.
 
-use crate::{catalog::Catalog, profiles::Profiles, setup::Setup, whereabouts::Whereabouts};
+use crate::{
+    catalog::Catalog, profiles::Profiles, setup::Setup, shelf::Shelf, whereabouts::Whereabouts,
+};
 use exai_client::{Client, ClientConfig, News, Session, Times, WatchedDial};
 use exai_config::{clients::Profile, clock::wall_clock};
 use exai_protocol::{hello::ClientInfo, version::feature};
@@ -23,6 +25,7 @@ const MAX_NAME: usize = 128;
 pub(crate) struct Bridge {
     setup: Setup,
     catalog: Arc<Catalog>,
+    shelf: Arc<Shelf>,
     tracker: TaskTracker,
     client: OnceLock<Client>,
     profiles: Profiles,
@@ -30,11 +33,17 @@ pub(crate) struct Bridge {
 }
 
 impl Bridge {
-    pub(crate) fn new(setup: Setup, catalog: Arc<Catalog>, tracker: TaskTracker) -> Self {
+    pub(crate) fn new(
+        setup: Setup,
+        catalog: Arc<Catalog>,
+        shelf: Arc<Shelf>,
+        tracker: TaskTracker,
+    ) -> Self {
         Self {
             profiles: Profiles::new(&setup),
             setup,
             catalog,
+            shelf,
             tracker,
             client: OnceLock::new(),
             roots: Mutex::default(),
@@ -62,6 +71,8 @@ impl Bridge {
             let client = Client::spawn(config, dial, wall_clock(&**env), &self.tracker);
             self.tracker
                 .spawn(keep_fresh(client.clone(), Arc::clone(&self.catalog)));
+            self.tracker
+                .spawn(Arc::clone(&self.shelf).keep_true(client.clone()));
             client
         }))
     }
@@ -140,6 +151,7 @@ impl Bridge {
             feature::RICH_RESULTS,
             feature::BRIEF,
             feature::TOOLS_CHANGED,
+            feature::RESOURCES_CHANGED,
         ];
         ClientConfig {
             client,
@@ -186,7 +198,7 @@ async fn keep_fresh(client: Client, catalog: Arc<Catalog>) {
                             retry = Some(RETRY);
                         }
                     }
-                    Ok(News::Notify(_)) => {}
+                    Ok(News::Notify(_) | News::ResourcesChanged) => {}
                     Err(RecvError::Closed) => return,
                 },
                 () = tokio::time::sleep(retry.unwrap_or(RETRY)), if retry.is_some() => break,

@@ -17,6 +17,7 @@ use crate::{
     pages, parts,
     patience::Patience,
     progress::Reporter,
+    shelf::Shelf,
     stdout::Output,
     tasks::{self, TaskAsk},
     tickets::{LetGo, Ticket, Tickets},
@@ -42,6 +43,7 @@ pub(crate) struct Calling {
     catalog: Arc<Catalog>,
     pub(crate) output: Output,
     pub(crate) listeners: Arc<Listeners>,
+    pub(crate) shelf: Arc<Shelf>,
     pub(crate) tickets: Tickets,
     turns: Turns,
     pub(crate) running: TaskTracker,
@@ -66,6 +68,7 @@ impl Calling {
         catalog: Arc<Catalog>,
         output: Output,
         listeners: Arc<Listeners>,
+        shelf: Arc<Shelf>,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
@@ -73,6 +76,7 @@ impl Calling {
             catalog,
             output,
             listeners,
+            shelf,
             tickets: Tickets::default(),
             turns: Turns::default(),
             running: TaskTracker::new(),

@@ -5,6 +5,7 @@
 use crate::{
     answer::{self, Era},
     calling::{Calling, Twice},
+    shelf,
 };
 use exai_protocol::RawValue;
 use rmcp::model::{ErrorCode, ErrorData, ProtocolVersion, RequestId, RequestMetaObject};
@@ -59,6 +60,11 @@ impl Calling {
             };
             if answer.is_ok() && !is_modern && asked.method == "prompts/list" {
                 calling.listeners.prompts_listed(listed);
+            }
+            if let Ok(result) = &answer
+                && asked.method == shelf::LIST
+            {
+                calling.shelf.listed(result);
             }
             let ttl = asked.method.ends_with("/list").then_some(MOMENT_MS);
             let line = match answer {

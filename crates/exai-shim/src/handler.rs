@@ -119,6 +119,7 @@ impl ServerHandler for Shim {
             .enable_prompts()
             .enable_prompts_list_changed()
             .enable_resources()
+            .enable_resources_list_changed()
             .enable_completions()
             .build();
         let mut implementation = Implementation::new(&self.name, env!("CARGO_PKG_VERSION"));
@@ -186,8 +187,8 @@ impl ServerHandler for Shim {
 
     fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         Some({
-            let both = SubscriptionFilter::builder().tools_list_changed();
-            both.prompts_list_changed().build()
+            let all = SubscriptionFilter::builder().tools_list_changed();
+            all.prompts_list_changed().resources_list_changed().build()
         })
     }
 

@@ -25,6 +25,7 @@ mod profiles;
 mod progress;
 mod run;
 mod setup;
+mod shelf;
 pub mod stdin;
 mod stdout;
 mod tasks;

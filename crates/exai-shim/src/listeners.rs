@@ -28,6 +28,9 @@ struct State {
     sinks: Vec<SubscriptionSink>,
 }
 
+const RESOURCES_CHANGED: &[u8] =
+    br#"{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}"#;
+
 impl Listeners {
     pub(crate) fn new(catalog: Arc<Catalog>, output: Output) -> Arc<Self> {
         Arc::new(Self {
@@ -82,6 +85,24 @@ impl Listeners {
                 if let Err(error) = told.and(sink.notify_prompt_list_changed().await) {
                     tracing::debug!(%error, "a subscription that does not listen");
                 }
+            }
+        }
+    }
+
+    /// What a client was shown to read is no longer what there is.
+    pub(crate) async fn tell_of_resources(&self) {
+        let (is_told, sinks) = {
+            let state = self.lock();
+            let is_told = state.initialized && !state.is_deaf;
+            (is_told, state.sinks.clone())
+        };
+        if is_told {
+            // A closed stdout ends the process elsewhere.
+            let _ = self.output.send(RESOURCES_CHANGED.to_vec()).await;
+        }
+        for sink in sinks {
+            if let Err(error) = sink.notify_resource_list_changed().await {
+                tracing::debug!(%error, "a subscription that does not listen");
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     listeners::Listeners,
     pipes,
     setup::Setup,
+    shelf::Shelf,
     stdout::{self, Output},
     transport::{Signals, Stdio},
 };
@@ -124,13 +125,16 @@ fn compose(
     tracker.spawn(Arc::clone(&listeners).announce());
     let names = &setup.settings.shim;
     let (name, title) = (names.server_id.clone(), names.server_name.clone());
-    let bridge = Arc::new(Bridge::new(setup, Arc::clone(&catalog), tracker));
+    let shelf = Shelf::new(Arc::clone(&listeners));
+    let bridge = Bridge::new(setup, Arc::clone(&catalog), Arc::clone(&shelf), tracker);
+    let bridge = Arc::new(bridge);
     let calling = Calling::new(
         name.clone(),
         Arc::clone(&bridge),
         Arc::clone(&catalog),
         output.clone(),
         Arc::clone(&listeners),
+        shelf,
     );
     let shim = Shim::new(
         (name, title),

@@ -204,6 +204,7 @@ impl Peer for Mailbox {
                     message,
                 } => format!("{from} {level}: {message}"),
                 Push::ToolsChanged { hash } => format!("tools {hash}"),
+                Push::ResourcesChanged => "resources".to_owned(),
             });
         }
         self.announced
