@@ -1,5 +1,9 @@
 //! An answer longer than the client shows is given in parts, so that nothing of it is cut
-//! without a word: the first with the way to the next.
+//! without a word: the first with the way to the next, and what stands in the others.
+
+mod outline;
+#[cfg(test)]
+mod tests;
 
 use exai_protocol::{Code, RawValue, WireError, call::CallToolRes, error::Ran};
 use serde::Deserialize;
@@ -7,6 +11,9 @@ use std::borrow::Cow;
 
 /// Kept free in each part for the words that name the next.
 const WORDS: usize = 400;
+/// Of the first part a so-manieth, and no more than this, is kept free for what stands in the
+/// others.
+const OUTLINE: (usize, usize) = (4, 2_000);
 /// A part ends at the last line end in its last so-many-th, where there is one.
 const LAST: usize = 4;
 
@@ -42,8 +49,8 @@ pub(crate) fn cut(
     let Some(outputs) = result.outputs.take() else {
         return (result, None);
     };
-    let parts = most.and_then(|most| parts_of(outputs.get(), most));
-    let Some(parts) = parts else {
+    let parts = most.and_then(|most| Some((most, parts_of(outputs.get(), most)?)));
+    let Some((most, parts)) = parts else {
         result.outputs = Some(outputs);
         if part.is_some_and(|part| part > 1) {
             return (no_such(result, part, 1), None);
@@ -59,17 +66,59 @@ pub(crate) fn cut(
         part: part.unwrap_or(1),
         of: parts.len(),
     };
-    let Some(blocks) = parts.into_iter().nth(place.part - 1) else {
+    let about = match place.part {
+        1 => about(&parts, for_outline(most)),
+        _ => String::new(),
+    };
+    let Some(wanted) = parts.into_iter().nth(place.part - 1) else {
         return (no_such(result, part, place.of), None);
     };
-    result.outputs = joined(blocks, &words(place, rest));
+    result.outputs = joined(wanted.blocks, &words(place, &about, rest));
     // Some clients show a model only this, and it is too long.
     result.structured = None;
     (result, Some(place))
 }
 
-fn words(Place { part, of }: Place, rest: Option<Rest<'_>>) -> String {
-    let whole = "The whole is longer than this client shows.";
+fn for_outline(most: usize) -> usize {
+    let (part, limit) = OUTLINE;
+    (most / part).min(limit)
+}
+
+/// How much there is, what stands on which page, and how it ends: whoever answered and what the
+/// conversation is called stands at the end of all, and is wanted first.
+fn about(parts: &[Part], most: usize) -> String {
+    let bytes: usize = parts.iter().map(|part| part.text.len()).sum();
+    let mut about = format!(" The whole has {bytes} bytes.");
+    let end = parts.last().and_then(|part| part.end.as_deref());
+    let end = end.map(|end| last_lines(end.trim(), most * 3 / 4));
+    let pages: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
+    let outline = outline::of(&pages, most.saturating_sub(end.map_or(0, str::len)));
+    if !outline.is_empty() {
+        about.push_str(" In the other parts:");
+        about.push_str(&outline);
+        about.push('\n');
+    }
+    if let Some(end) = end.filter(|end| !end.is_empty()) {
+        about.push_str(" At its end stands:\n");
+        about.push_str(end);
+        about.push('\n');
+    }
+    about
+}
+
+/// As many of its last lines as fit.
+fn last_lines(text: &str, most: usize) -> &str {
+    let over = text.len().saturating_sub(most);
+    let from = text.ceil_char_boundary(over);
+    match text[from..].find('\n') {
+        _ if over == 0 => text,
+        Some(at) => text[from + at..].trim_start(),
+        None => "",
+    }
+}
+
+fn words(Place { part, of }: Place, about: &str, rest: Option<Rest<'_>>) -> String {
+    let whole = format!("The whole is longer than this client shows.{about}");
     match rest {
         _ if part == of => format!("[exai: this is the last part, {part} of {of}.]"),
         Some(Rest { handle, call }) => format!(
@@ -92,15 +141,15 @@ fn resource(call: &str) -> String {
 
 fn no_such(mut result: CallToolRes, part: Option<usize>, of: usize) -> CallToolRes {
     let part = part.unwrap_or(1);
-    let message = format!("page {part} does not exist: the answer has {of} (page: 1 to {of})");
+    let message = format!("page {part} does not exist; this answer's pages are 1 to {of}");
     result.outputs = None;
     result.structured = None;
     result.error = Some(WireError::new(Code::InvalidArgument, message).ran(Ran::Yes));
     result
 }
 
-/// The blocks of every part; `None` where all fit into one.
-fn parts_of(outputs: &str, most: usize) -> Option<Vec<Vec<String>>> {
+/// Every part; `None` where all fit into one.
+fn parts_of(outputs: &str, most: usize) -> Option<Vec<Part>> {
     // Never longer as text than as JSON, so that most answers are not read at all.
     if outputs.len() <= most {
         return None;
@@ -117,26 +166,44 @@ fn parts_of(outputs: &str, most: usize) -> Option<Vec<Vec<String>>> {
     }
     let mut parts = Parts {
         done: Vec::new(),
-        open: Vec::new(),
+        open: Part::default(),
         used: 0,
-        room,
+        room: room - for_outline(most),
+        later: room,
     };
-    for (block, text) in blocks.into_iter().zip(texts) {
+    let last = texts.len() - 1;
+    for (at, (block, text)) in blocks.into_iter().zip(texts).enumerate() {
         match text {
-            Some(text) => parts.text(&text),
+            Some(text) => {
+                parts.text(&text);
+                if at == last && at > 0 {
+                    parts.open.end = Some(text.into_owned());
+                }
+            }
             // A picture is no text, and is not shortened by cutting it.
-            None => parts.open.push(block.get().to_owned()),
+            None => parts.open.blocks.push(block.get().to_owned()),
         }
     }
     parts.close();
     Some(parts.done)
 }
 
+/// One part: its blocks, and their text.
+#[derive(Default)]
+struct Part {
+    blocks: Vec<String>,
+    text: String,
+    /// The answer's last block, where it has several.
+    end: Option<String>,
+}
+
 struct Parts {
-    done: Vec<Vec<String>>,
-    open: Vec<String>,
+    done: Vec<Part>,
+    open: Part,
     used: usize,
     room: usize,
+    /// The room of every part but the first.
+    later: usize,
 }
 
 impl Parts {
@@ -145,7 +212,8 @@ impl Parts {
             let left = self.room - self.used;
             let (now, later) = text.split_at(place_to_cut(text, left));
             if !now.is_empty() {
-                self.open.push(text_block(now));
+                self.open.blocks.push(text_block(now));
+                self.open.text.push_str(now);
                 self.used += now.len();
             }
             if !later.is_empty() {
@@ -156,8 +224,9 @@ impl Parts {
     }
 
     fn close(&mut self) {
-        if !self.open.is_empty() {
+        if !self.open.blocks.is_empty() {
             self.done.push(std::mem::take(&mut self.open));
+            self.room = self.later;
         }
         self.used = 0;
     }
@@ -190,76 +259,4 @@ fn joined(mut blocks: Vec<String>, words: &str) -> Option<Box<RawValue>> {
 
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    const REST: Rest<'_> = Rest {
-        handle: "h-1",
-        call: Some("c-1"),
-    };
-
-    fn result(outputs: &Value) -> CallToolRes {
-        let mut result = CallToolRes::failed("r".into(), WireError::new(Code::Internal, ""));
-        result.error = None;
-        result.outputs = RawValue::from_string(outputs.to_string()).ok();
-        result.structured = RawValue::from_string("{}".to_owned()).ok();
-        result
-    }
-
-    fn blocks(result: &CallToolRes) -> Vec<Value> {
-        serde_json::from_str(result.outputs.as_ref().unwrap().get()).unwrap()
-    }
-
-    #[test]
-    fn parts_join_to_the_whole_and_each_fits() {
-        let text = "grün und weiter\n".repeat(700);
-        let image = json!({ "type": "image", "data": "A".repeat(9_000), "mimeType": "image/png" });
-        let outputs =
-            json!([{ "type": "text", "text": text }, image, { "type": "text", "text": "end" }]);
-        let (mut joined, mut part, mut images) = (String::new(), 1, 0);
-        loop {
-            let (got, place) = cut(result(&outputs), Some(2_000), Some(part), Some(REST));
-            let place = place.unwrap();
-            assert!(got.structured.is_none());
-            let mut blocks = blocks(&got);
-            let words = blocks.pop().unwrap()["text"].as_str().unwrap().to_owned();
-            let mut length = words.len();
-            for block in blocks {
-                images += usize::from(block["type"] == "image");
-                let text = block["text"].as_str().unwrap_or_default();
-                length += text.len();
-                joined.push_str(text);
-            }
-            assert!(length <= 2_000, "{length}");
-            if part == place.of {
-                assert!(words.contains("last part"), "{words}");
-                break;
-            }
-            let next = format!("{{\"handle\": \"h-1\", \"page\": {}}}", part + 1);
-            assert!(words.contains(&next), "{words}");
-            assert!(words.contains("exai://answers/c-1"), "{words}");
-            part += 1;
-        }
-        assert_eq!((joined, images), (format!("{text}end"), 1));
-        let (none, place) = cut(result(&outputs), Some(2_000), Some(99), Some(REST));
-        assert!(place.is_none());
-        let message = none.error.unwrap().message;
-        assert!(message.contains("page 99 does not exist"), "{message}");
-    }
-
-    #[test]
-    fn what_fits_is_left_as_it_came() {
-        let outputs = json!([{ "type": "text", "text": "\u{1}".repeat(900) }]);
-        for most in [None, Some(1_000)] {
-            let (got, place) = cut(result(&outputs), most, None, None);
-            assert_eq!((blocks(&got).len(), place), (1, None));
-            assert!(got.structured.is_some());
-        }
-        let (got, _) = cut(result(&json!([])), Some(1_000), Some(2), None);
-        assert!(got.error.is_some());
-    }
 }

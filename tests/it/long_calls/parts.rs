@@ -2,7 +2,10 @@
 
 use super::{LIMIT, home, window};
 use crate::editor::{failure, ok_text};
-use exai_testkit::{Shim, eventually};
+use exai_testkit::{
+    Shim, eventually,
+    provider::{Dialect, Provider, Reply},
+};
 use serde_json::{Value, json};
 
 const BYTES: usize = 7_000;
@@ -76,4 +79,34 @@ async fn r14_a_long_answer_comes_in_parts_and_nothing_is_cut_without_a_word() {
         .await;
     assert_eq!(Shim::text_of(&all), whole);
     assert_eq!(runs(), 2);
+}
+
+#[tokio::test]
+async fn r14_the_first_part_says_what_the_others_hold_and_how_to_go_on() {
+    let provider = Provider::start().await;
+    let mut sandbox = home();
+    let url = provider.url_under("custom", Dialect::OpenAiChat);
+    sandbox.set("CUSTOM_API_URL", url);
+    let section = |name: &str| format!("## {name}\n\n{}\n\n", "because of this. ".repeat(90));
+    let text = ["Verdict", "Findings", "What is good"]
+        .map(section)
+        .concat();
+    provider.otherwise(Reply::text(&text));
+    let _daemon = sandbox.daemon().await;
+    let mut shim = window(&sandbox, "narrow").await;
+    let ask = json!({ "prompt": "Review it.", "model": "parrot@custom" });
+    let result = shim.call_tool("chat", ask).await;
+    let (first, words) = text_and_words(&result);
+    assert!(first.starts_with("## Verdict"), "{first}");
+    for told in ["Findings", "What is good", "continuation_id: ", "bytes"] {
+        assert!(words.contains(told), "{told}: {words}");
+    }
+    // A page it names holds what it says.
+    let line = words.lines().find(|line| line.contains("What is good"));
+    let page = line.and_then(|line| line.strip_prefix("- page ")?.chars().next()?.to_digit(10));
+    let handle = &result["_meta"]["exai/page"]["handle"];
+    let wanted = json!({ "handle": handle, "page": page });
+    let result = shim.call_tool("exai_continue", wanted).await;
+    let (text, _) = text_and_words(&result);
+    assert!(text.contains("## What is good"), "{text}");
 }
