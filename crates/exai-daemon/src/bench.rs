@@ -6,6 +6,7 @@ mod daemon;
 mod drive;
 pub(crate) mod echo;
 mod journal;
+mod lists;
 mod measure;
 pub(crate) mod models;
 mod process;

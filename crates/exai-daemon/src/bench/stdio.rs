@@ -3,6 +3,7 @@
 
 use super::{
     daemon::{BenchDaemon, clean},
+    lists,
     measure::{Goal, Measure, percentile},
     process,
     report::Report,
@@ -18,6 +19,7 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(20);
 const PATH: &str = "stdio call through the shim";
 const START: &str = "shim: process start to initialize, daemon down, p50";
+const LISTED: &str = "shim: process start to the first list, daemon down, p50";
 const MEMORY: &str = "shim: memory after the first list";
 
 /// Measures both, or says why not.
@@ -29,7 +31,7 @@ pub(super) async fn measure(
 ) {
     let Some(shim) = spawn::sibling("exai-shim") else {
         let why = "exai-shim is not beside exai-daemon";
-        for (name, unit) in [(PATH, "µs"), (START, "ms"), (MEMORY, "MB")] {
+        for (name, unit) in [(PATH, "µs"), (START, "ms"), (LISTED, "ms"), (MEMORY, "MB")] {
             report.push(Measure::alone(name, unit, None, why));
         }
         return;
@@ -52,19 +54,22 @@ pub(super) async fn measure(
         }
     }
     match alone(&shim, starts).await {
-        Ok((times, memory)) => {
-            let millis = percentile(&times, 50.0).map(|micros| micros / 1000.0);
-            report.push(Measure::alone(START, "ms", millis, "").aiming(Goal::AtMost(30.0)));
-            report.push(
-                Measure::alone(MEMORY, "MB", memory, process::UNKNOWN).aiming(Goal::AtMost(6.0)),
-            );
+        Ok(alone) => {
+            for (name, times) in [(START, &alone.initialized), (LISTED, &alone.listed)] {
+                let millis = percentile(times, 50.0).map(|micros| micros / 1000.0);
+                report.push(Measure::alone(name, "ms", millis, "").aiming(Goal::AtMost(30.0)));
+            }
+            let memory = Measure::alone(MEMORY, "MB", alone.memory, process::UNKNOWN);
+            report.push(memory.aiming(Goal::AtMost(6.0)));
         }
         Err(error) => {
             report.errors += 1;
-            report.push(Measure::alone(START, "ms", None, &format!("{error:#}")));
-            report.push(Measure::alone(MEMORY, "MB", None, &format!("{error:#}")));
+            for (name, unit) in [(START, "ms"), (LISTED, "ms"), (MEMORY, "MB")] {
+                report.push(Measure::alone(name, unit, None, &format!("{error:#}")));
+            }
         }
     }
+    lists::measure(report, &shim, daemon).await;
 }
 
 /// What is left of the whole way without the pipes and without the daemon's part of it.
@@ -176,11 +181,18 @@ fn request(id: usize) -> String {
     )
 }
 
-/// Start-up times and memory of shims that find no daemon and may start none.
-async fn alone(shim: &Path, starts: usize) -> Result<(Vec<Duration>, Option<f64>)> {
+/// Shims that find no daemon and may start none.
+#[derive(Default)]
+struct Alone {
+    /// From the start of the process to the answer to `initialize`, and to the list of tools.
+    initialized: Vec<Duration>,
+    listed: Vec<Duration>,
+    memory: Option<f64>,
+}
+
+async fn alone(shim: &Path, starts: usize) -> Result<Alone> {
     let dir = tempfile::Builder::new().prefix("exai-bench-").tempdir()?;
-    let mut times = Vec::with_capacity(starts);
-    let mut memory = None;
+    let mut alone = Alone::default();
     for _ in 0..starts.max(1) {
         let mut command = clean(spawn::command(shim), dir.path());
         command
@@ -191,12 +203,13 @@ async fn alone(shim: &Path, starts: usize) -> Result<(Vec<Duration>, Option<f64>
         peer.initialize(PATIENCE)
             .await
             .context("the shim without a daemon")?;
-        times.push(began.elapsed());
+        alone.initialized.push(began.elapsed());
         peer.ask("tools/list", &json!({}), PATIENCE)
             .await
             .context("the shim without a daemon")?;
-        memory = peer.pid().and_then(process::rss_mb).or(memory);
+        alone.listed.push(began.elapsed());
+        alone.memory = peer.pid().and_then(process::rss_mb).or(alone.memory);
         peer.close(PATIENCE).await?;
     }
-    Ok((times, memory))
+    Ok(alone)
 }
