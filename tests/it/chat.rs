@@ -142,7 +142,7 @@ async fn p24_files_are_sent_on_purpose_or_not_at_all_and_each_is_told() {
         "the model is told: {sent}"
     );
     for told in [
-        "a.rs: whole, 1 lines",
+        "a.rs: whole, 1 line,",
         ".env: NOT SENT, files of this name hold keys",
         "gone.rs: NOT SENT, there is no such file",
     ] {

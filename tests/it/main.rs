@@ -28,6 +28,7 @@ mod eval;
 mod events;
 mod files;
 mod frames;
+mod golden;
 #[cfg(unix)]
 mod handover;
 mod invariants;
@@ -75,6 +76,8 @@ mod threads;
 mod threads_cli;
 mod tokens;
 mod told;
+#[cfg(unix)]
+mod transcripts;
 mod twins;
 mod watchdog;
 mod windows;

@@ -14,6 +14,8 @@ use std::sync::{Arc, PoisonError};
 /// Calls another tool by its name. The engine unwraps it at the door, so that the call is that
 /// tool's in every respect: its deadline, its permits, its record.
 pub const INVOKE: &str = "tool_invoke";
+/// The tool that finds those a list leaves out.
+pub const FIND: &str = "tools_search";
 /// The source of the tools exai comes with.
 pub const BUILTIN: &str = "builtin";
 

@@ -57,7 +57,8 @@ impl Asked {
         })?;
         let missing = || {
             wrong(format!(
-                "handle is missing: {NAME} takes the handle (a string) that a call told you"
+                "handle is missing: {NAME} takes the handle (a string) that a call told you. \
+                 If you lost it, make the same call again: it joins the work that goes on"
             ))
         };
         let handle = object.string("handle").ok().flatten().ok_or_else(missing)?;
@@ -66,9 +67,10 @@ impl Asked {
             .and_then(|handle| handle.parse().ok())
             .ok_or_else(|| {
                 wrong(
-                "handle is none of exai's: give it exactly as it was told, without anything added"
-                    .to_owned(),
-            )
+                    "handle is none of exai's: give it exactly as it was told, without anything \
+                 added. If you lost it, make the same call again: it joins the work that goes on"
+                        .to_owned(),
+                )
             })?;
         let page = match object.any("page").map(RawValue::get) {
             None | Some("null") => None,

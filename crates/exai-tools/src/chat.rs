@@ -20,7 +20,7 @@ use exai_engine::{
         models::{Answer, Message, Models},
         threads::{Open, Said, Threads},
     },
-    tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
+    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
 };
 use report::{Beside, Kept};
 use saved::Save;
@@ -38,18 +38,16 @@ pub(crate) fn spec() -> ToolSpec {
 }
 
 pub(crate) fn tool(models: &Arc<dyn Models>, threads: &Arc<dyn Threads>) -> Arc<dyn Tool> {
-    let (models, threads) = (Arc::clone(models), Arc::clone(threads));
+    let given = (Arc::clone(models), Arc::clone(threads));
     let mut spec = spec();
     spec.waits = true;
-    kind::from_future(spec, move |call| -> ToolFuture {
-        let (models, threads) = (Arc::clone(&models), Arc::clone(&threads));
-        Box::pin(async move { answer(&*models, &*threads, &call).await })
+    kind::with(spec, given, async move |(models, threads), call| {
+        answer(&*models, &*threads, &call).await
     })
 }
 
 /// One question that belongs to no conversation, for whoever tries a model.
 pub(crate) fn once(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
-    let models = Arc::clone(models);
     let words = Words {
         name: "models_test",
         title: "Try a model",
@@ -58,16 +56,13 @@ pub(crate) fn once(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
     };
     let mut spec = spec::spec(&words, Effect::Asks);
     (spec.operator, spec.waits) = (true, true);
-    kind::from_future(spec, move |call| -> ToolFuture {
-        let models = Arc::clone(&models);
-        Box::pin(async move {
-            let args = Args::of(&call)?;
-            let mut wish = wish::of(&args, "chat")?;
-            let prompt = Message::user(args.required_text("prompt")?);
-            wish.chat.messages.push(prompt);
-            let answer = report::with_text(models.ask(&call, wish).await?)?;
-            report::output(&answer, &Beside::default())
-        })
+    kind::with(spec, Arc::clone(models), async move |models, call| {
+        let args = Args::of(&call)?;
+        let mut wish = wish::of(&args, "chat")?;
+        let prompt = Message::user(args.required_text("prompt")?);
+        wish.chat.messages.push(prompt);
+        let answer = report::with_text(models.ask(&call, wish).await?)?;
+        report::output(&answer, &Beside::default())
     })
 }
 

@@ -22,7 +22,7 @@ use exai_engine::{
         models::{Answer, Errand, Models},
         threads::{Open, Said, Threads},
     },
-    tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
+    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
 };
 use exai_protocol::Code;
 use folder::Looked;
@@ -47,10 +47,9 @@ pub(crate) fn spec() -> ToolSpec {
 }
 
 pub(crate) fn tool(ports: &Ports) -> Arc<dyn Tool> {
-    let (models, threads) = (Arc::clone(&ports.models), Arc::clone(&ports.threads));
-    kind::from_future(spec(), move |call| -> ToolFuture {
-        let (models, threads) = (Arc::clone(&models), Arc::clone(&threads));
-        Box::pin(async move { answer(&*models, &*threads, &call).await })
+    let given = (Arc::clone(&ports.models), Arc::clone(&ports.threads));
+    kind::with(spec(), given, async move |(models, threads), call| {
+        answer(&*models, &*threads, &call).await
     })
 }
 

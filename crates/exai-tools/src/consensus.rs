@@ -25,7 +25,7 @@ use exai_engine::{
         models::Models,
         threads::{Open, Said, Threads},
     },
-    tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
+    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
 };
 use rounds::Council;
 use std::sync::Arc;
@@ -58,10 +58,9 @@ pub(crate) fn spec() -> ToolSpec {
 }
 
 pub(crate) fn tool(models: &Arc<dyn Models>, threads: &Arc<dyn Threads>) -> Arc<dyn Tool> {
-    let (models, threads) = (Arc::clone(models), Arc::clone(threads));
-    kind::from_future(spec(), move |call| -> ToolFuture {
-        let (models, threads) = (Arc::clone(&models), Arc::clone(&threads));
-        Box::pin(async move { answer(&*models, &*threads, &call).await })
+    let given = (Arc::clone(models), Arc::clone(threads));
+    kind::with(spec(), given, async move |(models, threads), call| {
+        answer(&*models, &*threads, &call).await
     })
 }
 

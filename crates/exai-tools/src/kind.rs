@@ -56,6 +56,16 @@ where
     Arc::new(Built { spec, start })
 }
 
+/// The same for a tool that works with what it is given here: its ports, or its own settings.
+pub(crate) fn with<P, F, R>(spec: ToolSpec, given: P, answer: F) -> Arc<dyn Tool>
+where
+    P: Clone + Send + Sync + 'static,
+    F: Fn(P, ToolCall) -> R + Send + Sync + 'static,
+    R: Future<Output = Answer> + Send + 'static,
+{
+    from_future(spec, move |call| Box::pin(answer(given.clone(), call)))
+}
+
 /// Runs blocking work; a panic in it becomes the call's error, not the daemon's.
 pub(crate) async fn on_a_thread<T, W>(work: W) -> Result<T, ToolError>
 where

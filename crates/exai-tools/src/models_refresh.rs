@@ -29,7 +29,6 @@ pub(crate) fn list(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
 
 /// Asks the providers.
 pub(crate) fn refresh(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
-    let models = Arc::clone(models);
     let spec = operator(
         &Words {
             name: "models_refresh",
@@ -39,16 +38,13 @@ pub(crate) fn refresh(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
         },
         Effect::Acts,
     );
-    kind::from_future(spec, move |call| {
-        let models = Arc::clone(&models);
-        Box::pin(async move {
-            let args = Args::of(&call)?;
-            let endpoint = args.text("endpoint")?.filter(|name| !name.is_empty());
-            call.progress
-                .say("refresh", endpoint.unwrap_or("all endpoints"));
-            let found = models.refresh(endpoint).await?;
-            Ok(ToolOutput::text(&found.join("\n")))
-        })
+    kind::with(spec, Arc::clone(models), async move |models, call| {
+        let args = Args::of(&call)?;
+        let endpoint = args.text("endpoint")?.filter(|name| !name.is_empty());
+        call.progress
+            .say("refresh", endpoint.unwrap_or("all endpoints"));
+        let found = models.refresh(endpoint).await?;
+        Ok(ToolOutput::text(&found.join("\n")))
     })
 }
 

@@ -69,19 +69,16 @@ pub(crate) fn tools(ollama: &Arc<dyn Ollama>) -> Vec<Arc<dyn Tool>> {
 type Run = for<'a> fn(&'a dyn Ollama, &'a Args, &'a ToolCall) -> ModelFuture<'a, Answer>;
 
 fn tool(ollama: &Arc<dyn Ollama>, spec: ToolSpec, run: Run) -> Arc<dyn Tool> {
-    let ollama = Arc::clone(ollama);
-    kind::from_future(spec, move |call| {
-        let ollama = Arc::clone(&ollama);
-        Box::pin(async move {
-            let args = Args::of(&call)?;
-            tokio::select! {
-                answer = run(&*ollama, &args, &call) => answer,
-                // Dropping the run closes its connection, and the server stops too.
-                () = call.cancelled.cancelled() => {
-                    Err(ToolError::new(Code::Cancelled, "stopped; what has been done stays"))
-                }
+    let given = (run, Arc::clone(ollama));
+    kind::with(spec, given, async move |(run, ollama), call| {
+        let args = Args::of(&call)?;
+        tokio::select! {
+            answer = run(&*ollama, &args, &call) => answer,
+            // Dropping the run closes its connection, and the server stops too.
+            () = call.cancelled.cancelled() => {
+                Err(ToolError::new(Code::Cancelled, "stopped; what has been done stays"))
             }
-        })
+        }
     })
 }
 

@@ -24,7 +24,7 @@ use exai_engine::{
         models::{Category, Effort, Wish},
         threads::{Open, Said},
     },
-    tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
+    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
 };
 use exai_protocol::{
     RawValue,
@@ -103,9 +103,8 @@ pub fn tool(definition: Definition, ports: &Ports) -> Result<Arc<dyn Tool>, Stri
         definition,
     };
     let (spec, own) = (spec(&own.definition)?, Arc::new(own));
-    Ok(kind::from_future(spec, move |call| -> ToolFuture {
-        let own = Arc::clone(&own);
-        Box::pin(async move { answer(&own, &call).await })
+    Ok(kind::with(spec, own, async move |own, call| {
+        answer(&own, &call).await
     }))
 }
 

@@ -16,7 +16,7 @@ use crate::{
 };
 use exai_engine::{
     ports::threads::{ListQuery, SearchQuery, Threads, workspace},
-    tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
+    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
 };
 use std::sync::Arc;
 
@@ -36,10 +36,8 @@ pub(crate) fn spec() -> ToolSpec {
 }
 
 pub(crate) fn tool(threads: &Arc<dyn Threads>) -> Arc<dyn Tool> {
-    let threads = Arc::clone(threads);
-    kind::from_future(spec(), move |call| -> ToolFuture {
-        let threads = Arc::clone(&threads);
-        Box::pin(async move { answer(&*threads, &call).await })
+    kind::with(spec(), Arc::clone(threads), async move |threads, call| {
+        answer(&*threads, &call).await
     })
 }
 
@@ -55,9 +53,8 @@ pub(crate) fn import(threads: &Arc<dyn Threads>) -> Arc<dyn Tool> {
     };
     let mut spec = spec::spec(&words, Effect::Acts);
     spec.operator = true;
-    kind::from_future(spec, move |call| -> ToolFuture {
-        let threads = Arc::clone(&threads);
-        Box::pin(async move { take_over(&*threads, &call).await })
+    kind::with(spec, threads, async move |threads, call| {
+        take_over(&*threads, &call).await
     })
 }
 

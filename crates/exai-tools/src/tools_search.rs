@@ -9,6 +9,7 @@ use crate::{
 };
 use exai_engine::{
     ports::vitals::Vitals,
+    surface::FIND,
     tool::{Tool, ToolCall, ToolOutput, ToolSpec},
 };
 use exai_protocol::tool::ToolEntry;
@@ -20,7 +21,7 @@ const WHOLE: u64 = 5;
 
 pub(crate) fn spec() -> ToolSpec {
     spec::instant(&Words {
-        name: "tools_search",
+        name: FIND,
         title: "Find a tool",
         description: "Finds exai tools that are not in your list, with their schemas; call them \
              with tool_invoke. Without a query: the names of all.",
@@ -56,7 +57,12 @@ fn answer(vitals: &dyn Vitals, call: &ToolCall) -> Answer {
     let rest = lines(rest.iter().map(|(_, entry)| *entry));
     if shown.is_empty() {
         let names: Vec<&str> = all.iter().map(|entry| entry.name.as_str()).collect();
-        return ToolOutput::json(&json!({ "found": [], "all_tools": names }));
+        return ToolOutput::json(&json!({
+            "found": [],
+            "note": "No tool has these words; these are all there are. Search for one by its \
+                     name to see what it takes.",
+            "all_tools": names,
+        }));
     }
     ToolOutput::json(&json!({
         "found": shown,
@@ -74,6 +80,7 @@ fn score(entry: &ToolEntry, words: &[&str]) -> usize {
         8 * usize::from(name == word)
             + 4 * usize::from(name.contains(word))
             + 2 * usize::from(title.contains(word))
+            + usize::from(text.starts_with(word))
             + usize::from(text.contains(word))
     };
     words.iter().map(|word| of(word)).sum()

@@ -25,12 +25,12 @@ mod verdict;
 mod tests;
 
 use crate::{
-    kind::from_future,
+    kind::with,
     spec::{self, Effect, Words},
 };
 use exai_engine::{
     ports::{models::Models, threads::Threads},
-    tool::{Tool, ToolFuture, ToolSpec},
+    tool::{Tool, ToolSpec},
 };
 use exai_protocol::tool::Annotations;
 use kind::Kind;
@@ -79,11 +79,10 @@ fn tool(
     models: &Arc<dyn Models>,
     threads: &Arc<dyn Threads>,
 ) -> Arc<dyn Tool> {
-    let (models, threads) = (Arc::clone(models), Arc::clone(threads));
+    let given = (kind, Arc::clone(models), Arc::clone(threads));
     let mut spec = spec(kind);
     spec.waits = true;
-    from_future(spec, move |call| -> ToolFuture {
-        let (models, threads) = (Arc::clone(&models), Arc::clone(&threads));
-        Box::pin(async move { run::step(kind, &*models, &*threads, &call).await })
+    with(spec, given, async move |(kind, models, threads), call| {
+        run::step(kind, &*models, &*threads, &call).await
     })
 }

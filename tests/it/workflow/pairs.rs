@@ -1,13 +1,14 @@
 //! Every tool hands over to every other: the next model sees the previous question and answer
-//! exactly once, whoever asked and answered.
+//! exactly once, whoever asked and answered. From an editor's window to the provider.
 
 use super::{envelope, last_request, step, tools};
 use crate::{
     clink,
     threads::{MODEL, stage},
+    windows::{Caller as _, editor},
 };
 use exai_testkit::{
-    Must as _, Sandbox, Ws,
+    Must as _, Sandbox, Shim,
     provider::{Provider, Reply},
 };
 use serde_json::{Value, json};
@@ -49,7 +50,7 @@ enum Asks {
 struct Scene {
     sandbox: Sandbox,
     provider: Provider,
-    ws: Ws,
+    shim: Shim,
 }
 
 impl Scene {
@@ -71,7 +72,7 @@ impl Scene {
         if let Some(id) = thread {
             arguments["continuation_id"] = json!(id);
         }
-        let result = self.ws.call_and_wait(tool, arguments).await;
+        let result = self.shim.result_of(tool, arguments).await;
         let told = match &result["outputs"][1]["_meta"]["exai/answer"] {
             Value::Null => {
                 let envelope = envelope(&result);
@@ -126,11 +127,11 @@ async fn p19_every_ordered_pair_of_tools_hands_over_exactly_once() {
         std::fs::File::create(sandbox.work().join("notes.txt")).must("make a file of the project");
     std::io::Write::write_all(&mut file, b"a note\n").must("write it");
     let _daemon = sandbox.daemon().await;
-    let ws = clink::window(&sandbox, "pairs").await;
+    let shim = editor(&sandbox).await;
     let mut scene = Scene {
         sandbox,
         provider,
-        ws,
+        shim,
     };
     let all = all();
     for one in &all {
@@ -172,9 +173,9 @@ async fn p19_every_ordered_pair_of_tools_hands_over_exactly_once() {
 async fn all_tools_that_go_on_with_a_conversation_are_among_the_pairs() {
     let (sandbox, _provider) = stage().await;
     let _daemon = sandbox.daemon().await;
-    let mut ws = clink::window(&sandbox, "names").await;
+    let mut shim = editor(&sandbox).await;
     let query = json!({"query": "continuation_id", "limit": 20});
-    let found = ws.call_and_wait("tools_search", query).await;
+    let found = shim.result_of("tools_search", query).await;
     let found = envelope(&found);
     let goes_on = |entry: &&Value| {
         let field = &entry["inputSchema"]["properties"]["continuation_id"];

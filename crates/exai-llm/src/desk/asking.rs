@@ -165,9 +165,13 @@ impl<'a> Asking<'a> {
     fn tell(self, candidate: Candidate, answered: Answered, failures: &[String]) -> Answer {
         let Answered {
             said,
-            applied,
+            mut applied,
             request,
         } = answered;
+        // What nobody asked for cannot be otherwise than asked.
+        if self.wish.chat.max_output == 0 {
+            applied.changes.retain(|one| one.field != "max_output");
+        }
         let search = SearchReport::of(&request, &applied, &said);
         let session = said.session.filter(|_| self.wish.errand.is_some());
         let chosen = failures

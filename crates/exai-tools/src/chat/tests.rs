@@ -396,7 +396,7 @@ async fn p24_files_stand_before_the_request_and_each_is_accounted_for() {
     assert!(!text.contains("canary") && text.contains("file 2: .env: NOT INCLUDED"));
     let words = told(&output);
     for part in [
-        "File a.rs: whole, 1 lines",
+        "File a.rs: whole, 1 line,",
         "File .env: NOT SENT, files of this name hold keys",
         "File p.png: image/png",
     ] {

@@ -310,6 +310,7 @@ impl Council {
                 );
             }
         }
+        words.truncate(words.trim_end().len());
         words
     }
 

@@ -123,7 +123,8 @@ impl fmt::Display for Entry {
         let name = &self.name;
         match &self.fate {
             Fate::Whole { lines, tokens } => {
-                write!(f, "{name}: whole, {lines} lines, about {tokens} tokens")
+                let unit = if *lines == 1 { "line" } else { "lines" };
+                write!(f, "{name}: whole, {lines} {unit}, about {tokens} tokens")
             }
             Fate::Lines {
                 from,

@@ -3,7 +3,7 @@
 //! its list too.
 
 use super::{Reader, invalid, page, properties, text};
-use exai_engine::surface::INVOKE;
+use exai_engine::surface::{FIND, INVOKE};
 use exai_protocol::{control::McpError, tool::ToolEntry};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -34,7 +34,7 @@ const BY_PERSON: [&str; 10] = [
 ];
 
 /// Doors to other tools, which have prompts of their own; they are no task for anybody.
-const DOORS: [&str; 2] = [INVOKE, "tools_search"];
+const DOORS: [&str; 2] = [INVOKE, FIND];
 
 /// The tools that are somebody's task.
 fn tasks(reader: &dyn Reader) -> Vec<(ToolEntry, bool)> {

@@ -9,7 +9,7 @@ use crate::{
 };
 use exai_engine::{
     ports::{models::Models, threads::SentKind},
-    tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
+    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -32,9 +32,8 @@ pub(super) fn spec() -> ToolSpec {
 
 pub(super) fn tool(ports: &Ports) -> Arc<dyn Tool> {
     let models = Arc::clone(&ports.models);
-    kind::from_future(spec(), move |call| -> ToolFuture {
-        let models = Arc::clone(&models);
-        Box::pin(async move { answer(&*models, &call).await })
+    kind::with(spec(), models, async move |models, call| {
+        answer(&*models, &call).await
     })
 }
 

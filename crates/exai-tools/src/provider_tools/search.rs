@@ -10,7 +10,7 @@ use crate::{
 };
 use exai_engine::{
     ports::models::{Answer, Message, Models, Recency, WebSearch, Wish},
-    tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
+    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -32,9 +32,8 @@ pub(super) fn spec() -> ToolSpec {
 
 pub(super) fn tool(ports: &Ports) -> Arc<dyn Tool> {
     let models = Arc::clone(&ports.models);
-    kind::from_future(spec(), move |call| -> ToolFuture {
-        let models = Arc::clone(&models);
-        Box::pin(async move { answer(&*models, &call).await })
+    kind::with(spec(), models, async move |models, call| {
+        answer(&*models, &call).await
     })
 }
 
@@ -61,14 +60,17 @@ async fn answer(models: &dyn Models, call: &ToolCall) -> Result<ToolOutput, Tool
     if !answer.search.ran {
         return Err(from_memory(&answer)?);
     }
-    let mut output = ToolOutput::json(&json!({
+    let mut told = json!({
         "query": query,
         "searched_for": answer.search.queries,
         "sources": answer.search.sources,
         "found": answer.turn.text,
         "model": answer.model,
-        "note": note,
-    }))?;
+    });
+    if let Some(note) = note {
+        told["note"] = json!(note);
+    }
+    let mut output = ToolOutput::json(&told)?;
     output.usage = Some(report::raw(&answer.spent)?);
     Ok(output)
 }

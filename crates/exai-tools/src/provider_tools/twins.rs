@@ -9,7 +9,7 @@ use crate::{
 };
 use exai_engine::{
     ports::models::Models,
-    tool::{Tool, ToolCall, ToolError, ToolFuture, ToolSpec},
+    tool::{Tool, ToolCall, ToolError, ToolSpec},
 };
 use exai_protocol::RawValue;
 use serde_json::json;
@@ -43,19 +43,24 @@ pub(super) fn specs() -> Vec<ToolSpec> {
 
 pub(super) fn tools(ports: &Ports) -> Vec<Arc<dyn Tool>> {
     let all = specs().into_iter().map(|spec| {
-        let (models, threads) = (Arc::clone(&ports.models), Arc::clone(&ports.threads));
         let is_kimi = spec.name() == KIMI;
-        kind::from_future(spec, move |call| -> ToolFuture {
-            let (models, threads) = (Arc::clone(&models), Arc::clone(&threads));
-            Box::pin(async move {
+        let given = (
+            is_kimi,
+            Arc::clone(&ports.models),
+            Arc::clone(&ports.threads),
+        );
+        kind::with(
+            spec,
+            given,
+            async move |(is_kimi, models, threads), call| {
                 let call = if is_kimi {
                     kimi(&*models, call)?
                 } else {
                     smart(&*models, call)?
                 };
                 chat::answer(&*models, &*threads, &call).await
-            })
-        })
+            },
+        )
     });
     all.collect()
 }

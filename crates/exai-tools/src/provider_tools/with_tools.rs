@@ -15,12 +15,16 @@ use exai_engine::{
         Answer, AssistantTurn, CallKind, Message, Models, ToolCall as Wanted, ToolChoice,
         ToolResult, ToolSpec as Offered, Watch,
     },
-    tool::{Tool, ToolCall, ToolError, ToolFuture, ToolOutput, ToolSpec},
+    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 const NAME: &str = "kimi_chat_with_tools";
+/// What the caller does where the model wants tools.
+const NEXT: &str = "Nothing was run. Run these calls yourself, then send the same messages again, \
+     with this answer after them and for each call a message {\"role\": \"tool\", \
+     \"tool_call_id\": its id, \"content\": what came of it}.";
 
 pub(super) fn spec() -> ToolSpec {
     let words = Words {
@@ -37,9 +41,8 @@ pub(super) fn spec() -> ToolSpec {
 
 pub(super) fn tool(ports: &Ports) -> Arc<dyn Tool> {
     let models = Arc::clone(&ports.models);
-    kind::from_future(spec(), move |call| -> ToolFuture {
-        let models = Arc::clone(&models);
-        Box::pin(async move { answer(&*models, &call).await })
+    kind::with(spec(), models, async move |models, call| {
+        answer(&*models, &call).await
     })
 }
 
@@ -76,14 +79,20 @@ fn told(answer: &Answer) -> Result<ToolOutput, ToolError> {
             "function": { "name": call.name, "arguments": call.arguments },
         })
     });
-    let mut output = ToolOutput::json(&json!({
+    let mut told = json!({
         "role": "assistant",
         "content": answer.turn.text,
         "tool_calls": calls.collect::<Vec<Value>>(),
         "finish_reason": answer.reason,
         "model": answer.model,
-        "search": answer.search,
-    }))?;
+    });
+    if answer.search.requested {
+        told["search"] = json!(answer.search);
+    }
+    if !answer.turn.tool_calls.is_empty() {
+        told["next"] = json!(NEXT);
+    }
+    let mut output = ToolOutput::json(&told)?;
     output.usage = Some(report::raw(&answer.spent)?);
     Ok(output)
 }
