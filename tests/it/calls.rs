@@ -197,6 +197,10 @@ async fn a_call_that_the_daemon_before_this_one_finishes_is_running_and_not_inte
     assert_eq!(open.len(), 1, "{open:?}");
     assert_eq!(open[0].1, "running");
 
+    let check = sandbox.cli(&["logs", "check"]).await.ok().stdout;
+    assert!(check.contains("open test_count_once"), "{check}");
+    assert!(check.contains("interrupted=0 "), "{check}");
+
     kill_pid(before);
     let answer = shim.answer(id).await;
     assert_eq!(failure(&answer["result"]).0, "OUTCOME_UNKNOWN");
@@ -207,5 +211,7 @@ async fn a_call_that_the_daemon_before_this_one_finishes_is_running_and_not_inte
         row.contains(" unknown ") && !row.contains("not run"),
         "{row}"
     );
+    let check = sandbox.cli(&["logs", "check"]).await.ok().stdout;
+    assert!(check.contains("interrupted=1 open=0"), "{check}");
     sandbox.cli(&["stop"]).await.ok();
 }

@@ -1,8 +1,9 @@
 //! A shim whose daemon cannot be started: the window is told what the starter found, and does not
-//! wait once that is put right.
+//! wait once that is put right. And one whose daemon stands still: nothing is said of a call that
+//! nobody knows.
 
-use crate::editor::{failure, ok_text};
-use exai_testkit::{Must as _, Sandbox, Shim};
+use crate::editor::{by_hand, failure, ok_text, window as reached_window};
+use exai_testkit::{Must as _, Sandbox, Shim, pause_pid, resume_pid};
 use serde_json::json;
 use std::{fs, time::Instant};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -59,4 +60,28 @@ async fn r17_a_token_file_of_garbage_is_told_and_its_removal_is_enough() {
     fs::remove_file(&token).must("remove the token");
     ok_text(&shim.call_tool("version", json!({})).await);
     sandbox.cli(&["stop"]).await.ok();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn r14_a_call_that_a_frozen_daemon_never_took_is_not_said_to_be_at_work() {
+    let mut sandbox = by_hand();
+    sandbox.set("EXAI_CLIENT_CALL_SECS", "4");
+    let daemon = sandbox.daemon().await;
+    let mut shim = reached_window(&sandbox).await;
+    pause_pid(daemon.id());
+    let call = json!({ "file": sandbox.work().join("ran"), "ms": 1 });
+    let result = shim.call_tool("test_count_once", call).await;
+    let text = Shim::text_of(&result).to_owned();
+    assert!(text.contains("has not answered for"), "{text}");
+    assert!(!text.contains("at work"), "{text}");
+    let state = &result["_meta"]["exai/continue"];
+    assert_eq!(state["state"], "not_known", "{result}");
+    let handle = state["handle"].clone();
+    resume_pid(daemon.id());
+    let end = shim
+        .call_tool("exai_continue", json!({ "handle": handle }))
+        .await;
+    assert_eq!(ok_text(&end), "counted");
+    assert_eq!(sandbox.counted("ran"), 1);
 }

@@ -52,8 +52,8 @@ pub fn unavailable(link: &LinkState, waited: Duration) -> WireError {
         LinkState::Closed => "This client is shutting down. The call was not run.".to_owned(),
         other => format!(
             "The exai daemon is {}; the call waited {} for it and was not run. Reconnecting \
-             goes on in the background: try again shortly, or run `exai-daemon start` and look \
-             at `exai-daemon status` and `exai-daemon logs`.",
+             goes on in the background: try again shortly, or run `exai-daemon start`; \
+             `exai-daemon doctor` says what is in the way.",
             other.describe(),
             seconds(waited)
         ),

@@ -257,6 +257,7 @@ impl Calling {
 
     fn goes_on(&self, asker: &Asker<'_>, handle: &Handle, waiting: Waiting) -> Reply {
         let call = GoesOn {
+            heard: waiting.is_kept,
             tool: waiting.tool,
             handle: handle.to_string(),
             since: waiting.began.elapsed(),

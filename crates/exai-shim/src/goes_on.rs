@@ -8,6 +8,8 @@ use std::time::Duration;
 /// A call that is still at work.
 #[derive(Debug, Clone)]
 pub(crate) struct GoesOn {
+    /// Whether the daemon was heard to have it.
+    pub(crate) heard: bool,
     /// The tool, where it is known.
     pub(crate) tool: Option<String>,
     /// The call, in one word.
@@ -38,15 +40,22 @@ impl GoesOn {
     }
 
     fn words(&self) -> String {
-        let tool = self.tool.as_deref().unwrap_or("The call");
         let since = lasted(self.since);
+        let state = match &self.tool {
+            _ if !self.heard => format!(
+                "The exai daemon has not answered for {since}, so it is not known how the call \
+                 stands; it is seen to as soon as the daemon answers, and never twice"
+            ),
+            Some(tool) => format!("{tool} is still at work, for {since} now"),
+            None => format!("The call is still at work, for {since} now"),
+        };
         let last = match self.last.as_deref() {
             Some(last) => format!(" The last it said: {last}."),
             None => String::new(),
         };
         let arguments = format!("{{\"handle\": {}}}", serde_json::Value::from(&*self.handle));
         format!(
-            "{tool} is still at work, for {since} now; this is not its result.{last}\nCall {NAME} \
+            "{state}; this is not its result.{last}\nCall {NAME} \
              with {arguments} to wait for the result; repeat that as long as it says so. Do not \
              start the work again. It goes on meanwhile; if nobody asks for {}, it is stopped.",
             lasted(self.unwatched)
@@ -57,7 +66,7 @@ impl GoesOn {
     pub(crate) fn facts(&self) -> Option<Box<RawValue>> {
         let facts = serde_json::json!({
             "handle": self.handle,
-            "state": "running",
+            "state": if self.heard { "running" } else { "not_known" },
             "running_secs": (self.since.as_secs_f64() * 10.0).round() / 10.0,
             "last_progress": self.last,
         });
@@ -82,6 +91,7 @@ mod tests {
     #[test]
     fn r14_it_says_what_goes_on_for_how_long_and_what_to_do() {
         let call = GoesOn {
+            heard: true,
             tool: Some("chat".to_owned()),
             handle: "ab-7".to_owned(),
             since: Duration::from_secs(55),
@@ -98,6 +108,10 @@ mod tests {
             assert!(words.contains(part), "{part}: {words}");
         }
         assert!(call.result().error.is_none());
+        let heard = false;
+        let words = GoesOn { heard, ..call }.words();
+        assert!(words.contains("has not answered for 55 s"), "{words}");
+        assert!(!words.contains("at work"), "{words}");
         for (secs, words) in [
             (1, "1 s"),
             (119, "119 s"),

@@ -173,6 +173,7 @@ mod tests {
     #[test]
     fn a_task_is_what_the_librarys_own_client_reads() {
         let call = GoesOn {
+            heard: true,
             tool: None,
             handle: "ab-7".to_owned(),
             since: Duration::from_secs(60),

@@ -64,7 +64,7 @@ pub struct Report {
     pub torn: u64,
     /// Calls under way when their daemon was killed.
     pub interrupted: Vec<OpenCall>,
-    /// Calls under way in the daemon that runs now.
+    /// Calls under way in a daemon that lives.
     pub open: Vec<OpenCall>,
     /// What must not be.
     pub violations: Vec<Violation>,
@@ -106,11 +106,12 @@ impl Report {
     }
 }
 
-/// Reads a log with its rotated parts. `running`: whether the last boot's daemon runs now.
+/// Reads a log with its rotated parts. `lives`: whether the daemon of that boot lives; one that
+/// gave its home away does for as long as it finishes its calls.
 ///
 /// # Errors
 /// When a part cannot be read; a log that is not there yet proves nothing and is clean.
-pub fn check(log: &Path, running: bool) -> io::Result<Report> {
+pub fn check(log: &Path, lives: impl Fn(&str) -> bool) -> io::Result<Report> {
     let mut proof = Proof::default();
     for part in all_parts(log) {
         match File::open(&part) {
@@ -123,7 +124,7 @@ pub fn check(log: &Path, running: bool) -> io::Result<Report> {
         }
         proof.report.files.push(part);
     }
-    Ok(proof.conclude(running))
+    Ok(proof.conclude(lives))
 }
 
 fn named(path: &Path, error: io::Error) -> io::Error {
@@ -153,8 +154,6 @@ struct Calls {
     begun: bool,
     /// In which order it was.
     turn: u64,
-    /// It gave its home away, and may be at work as long as its successors are.
-    handed_over: bool,
 }
 
 impl Proof {
@@ -187,7 +186,7 @@ impl Proof {
 
     fn take(&mut self, event: Event, path: &Path, line: u64) {
         match event {
-            Event::Boot { boot, after } => self.begin(boot, after),
+            Event::Boot { boot } => self.begin(boot),
             Event::Shutdown { boot } => self.end_in_order(&boot, path, line),
             Event::Received {
                 boot,
@@ -238,11 +237,8 @@ impl Proof {
         }
     }
 
-    fn begin(&mut self, boot: String, after: Option<String>) {
+    fn begin(&mut self, boot: String) {
         self.report.boots += 1;
-        if let Some(before) = after.and_then(|before| self.boots.get_mut(&before)) {
-            before.handed_over = true;
-        }
         let calls = self.boots.entry(boot.clone()).or_default();
         (calls.begun, calls.turn) = (true, self.report.boots);
         self.boot = boot;
@@ -276,12 +272,11 @@ impl Proof {
         });
     }
 
-    fn conclude(mut self, running: bool) -> Report {
+    fn conclude(mut self, lives: impl Fn(&str) -> bool) -> Report {
         let mut boots: Vec<_> = std::mem::take(&mut self.boots).into_iter().collect();
         boots.sort_by_key(|(_, calls)| calls.turn);
         for (boot, calls) in boots {
-            let lives = running && (boot == self.boot || calls.handed_over);
-            let to = match lives {
+            let to = match lives(&boot) {
                 true => &mut self.report.open,
                 false => &mut self.report.interrupted,
             };

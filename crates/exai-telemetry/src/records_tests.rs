@@ -105,7 +105,7 @@ fn r40_everything_sent_is_in_the_files_when_the_channel_has_closed() {
     assert_eq!(lines(dir.path(), "tool_calls_all.jsonl"), CALLS);
     assert_eq!(lines(dir.path(), "tool_failures.jsonl"), CALLS / 10);
     assert_eq!(lines(dir.path(), "progress.log"), CALLS);
-    let report = check::check(&dir.path().join("ws_daemon.log"), false).unwrap();
+    let report = check::check(&dir.path().join("ws_daemon.log"), |_| false).unwrap();
     assert!(
         report.is_clean() && report.interrupted.is_empty(),
         "{report:?}"

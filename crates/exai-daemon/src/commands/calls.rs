@@ -11,11 +11,10 @@ use crate::{
     dial::Connection,
     exit::{self, Code},
     funds,
-    lifecycle::{alive, identity::lock_is_held},
+    lifecycle::alive,
     output,
 };
 use anyhow::{Context as _, Result, bail};
-use exai_config::rendezvous;
 use exai_protocol::{RequestId, control::CallState};
 use exai_store::{CallRow, CallsQuery, Reader};
 
@@ -28,10 +27,10 @@ pub(super) async fn run(context: &Context, options: &Calls) -> Result<Code> {
         Some(CallsAction::Show { id, json }) => {
             let call = one(context, id)?;
             if *json {
-                output::json(&show::json(&call, &lives(context)))?;
+                output::json(&show::json(&call, &alive::with_work(&context.home)))?;
                 return Ok(exit::OK);
             }
-            for line in output::columns(&show::details(&call, &lives(context))) {
+            for line in output::columns(&show::details(&call, &alive::with_work(&context.home))) {
                 output::line(line)?;
             }
             Ok(exit::OK)
@@ -56,7 +55,7 @@ fn list(context: &Context, options: &Calls) -> Result<Code> {
         Some(reader) => reader.calls(&query)?,
         None => Vec::new(),
     };
-    let lives = lives(context);
+    let lives = alive::with_work(&context.home);
     if options.json {
         let rows = calls.iter().map(|call| show::json(call, &lives));
         output::json(&rows.collect::<Vec<_>>())?;
@@ -152,16 +151,4 @@ fn one(context: &Context, id: &str) -> Result<CallRow> {
 fn reader(context: &Context) -> Result<Option<Reader>> {
     let file = context.home.database();
     Ok(file.exists().then(|| Reader::open(&file)).transpose()?)
-}
-
-/// Whose calls go on: those of the daemon that runs, and of one before it that finishes its own.
-fn lives(context: &Context) -> impl Fn(&str) -> bool {
-    let held = lock_is_held(&context.home);
-    let record = rendezvous::read(&context.home).ok().flatten();
-    let serving = record.filter(|_| held).map(|record| record.boot_id);
-    let alive = alive::lives(&context.home);
-    move |boot: &str| {
-        let serves = serving.as_ref().is_some_and(|at| at.as_str() == boot);
-        serves || alive(boot)
-    }
 }

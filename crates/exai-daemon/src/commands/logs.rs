@@ -5,7 +5,7 @@ use crate::{
     cli::{LogName, Logs},
     context::Context,
     exit::{self, Code},
-    lifecycle::identity::lock_is_held,
+    lifecycle::alive,
     output::{self, Tone, paint},
 };
 use anyhow::{Context as _, Result};
@@ -81,7 +81,7 @@ fn path(home: &Home, log: LogName) -> PathBuf {
 
 /// The proof; needs no daemon.
 pub(super) fn check(context: &Context, json: bool) -> Result<Code> {
-    let report = check::check(&context.home.daemon_log(), lock_is_held(&context.home))?;
+    let report = check::check(&context.home.daemon_log(), alive::with_work(&context.home))?;
     if json {
         output::json(&report.to_json())?;
     } else {

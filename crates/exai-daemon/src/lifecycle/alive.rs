@@ -2,9 +2,10 @@
 //! beside the next; each holds a lock of its own for life, so that nobody takes its calls for
 //! those of a dead one, whoever died in between.
 
+use super::identity::lock_is_held;
 use anyhow::{Context as _, Result};
-use exai_config::Home;
-use exai_protocol::BootId;
+use exai_config::{Home, rendezvous};
+use exai_protocol::{BootId, endpoint::Endpoint};
 use exai_store::Lives;
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -56,6 +57,18 @@ impl Drop for Alive {
 pub(crate) fn lives(home: &Home) -> Lives {
     let run = home.run_dir();
     Arc::new(move |boot| is_alive(&run, boot))
+}
+
+/// Whose calls go on: those of the daemon that serves, of whatever version it is, and of one
+/// before it that finishes its own.
+pub(crate) fn with_work(home: &Home) -> impl Fn(&str) -> bool + use<> {
+    let record = rendezvous::read(home).ok().flatten();
+    let serving = record.filter(|_| lock_is_held(home));
+    let lives = lives(home);
+    move |boot: &str| {
+        let serves = |record: &Endpoint| record.boot_id.as_str() == boot;
+        serving.as_ref().is_some_and(serves) || lives(boot)
+    }
 }
 
 fn is_alive(run: &Path, boot: &str) -> bool {

@@ -29,6 +29,7 @@ impl Calling {
             Err(End::LetGo(_)) => return None,
             Err(_) => {
                 let call = GoesOn {
+                    heard: true,
                     tool: None,
                     handle: handle.to_string(),
                     since: waiting.waited(),

@@ -78,6 +78,7 @@ impl Calling {
                 Some(CallEvent::Finished(result)) => return Found::Ended(result),
                 Some(CallEvent::Attached { since, message }) => {
                     let call = GoesOn {
+                        heard: true,
                         tool: None,
                         handle: handle.to_string(),
                         since,

@@ -8,8 +8,6 @@ use std::collections::HashMap;
 pub(super) enum Event {
     Boot {
         boot: String,
-        /// The boot that gave its home to this one.
-        after: Option<String>,
     },
     Shutdown {
         boot: String,
@@ -46,7 +44,6 @@ pub(super) fn event(line: &str) -> Option<Event> {
     match event {
         "boot" => Some(Event::Boot {
             boot: take("boot")?,
-            after: take("after"),
         }),
         "shutdown" => Some(Event::Shutdown {
             boot: take("boot")?,

@@ -5,7 +5,7 @@ use crate::{
     compose,
     context::Context,
     dial::{Connection, Places},
-    lifecycle::{identity::lock_is_held, spawn},
+    lifecycle::{alive, identity::lock_is_held, spawn},
     probe::{Answer, probe},
 };
 use exai_client::Target;
@@ -356,7 +356,7 @@ pub(super) async fn version_of(path: &Path) -> Result<String, String> {
 
 fn log(home: &Home) -> Check {
     const NAME: &str = "log";
-    match check::check(&home.daemon_log(), lock_is_held(home)) {
+    match check::check(&home.daemon_log(), alive::with_work(home)) {
         Ok(report) if report.is_clean() => Check::ok(
             NAME,
             format!(
