@@ -222,7 +222,15 @@ async fn an_answer_is_written_where_the_caller_may_read_and_never_over_anything(
     let _daemon = sandbox.daemon().await;
     file(&sandbox, "old.md", "old");
     let mut shim = window(&sandbox).await;
-    for path in ["old.md", "../out.md", ".env", "no/such/a.md"] {
+    file(&sandbox, ".git/hooks/pre-push.sample", "");
+    for path in [
+        "old.md",
+        "../out.md",
+        ".env",
+        "no/such/a.md",
+        ".git/hooks/post-commit",
+        ".git/info/attributes",
+    ] {
         let arguments = json!({ "prompt": "p", "model": MODEL, "save_to": path });
         let refused = shim.call_tool("chat", arguments).await;
         assert_eq!(refused["isError"], true, "{refused}");

@@ -61,6 +61,21 @@ async fn t08_the_default_list_is_8_kb_and_the_lean_one_4() {
     for tool in ["chat", "tools_search", "tool_invoke"] {
         assert!(has(&names(&lean), tool), "{tool}: {:?}", names(&lean));
     }
+    // Who wishes for nothing and comes for the first time is not shown what another wished for.
+    sandbox.set("EXAI_TOOL_PROFILE", "full");
+    let mut full = sandbox.shim();
+    full.initialize("2025-11-25").await;
+    list_where(&mut full, |names| has(names, "self-check")).await;
+    sandbox.set("EXAI_TOOL_PROFILE", "");
+    let mut first = sandbox.shim();
+    let hello = json!({
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": { "name": "newcomer", "version": "1" },
+    });
+    first.ask("initialize", hello).await;
+    let shown = first.ask("tools/list", json!({})).await;
+    assert_eq!(shown["result"], default["result"]);
+    sandbox.set("EXAI_TOOL_PROFILE", "lean");
     // What this window saw last is what its next start shows at once.
     let mut again = sandbox.shim();
     again.initialize("2025-11-25").await;

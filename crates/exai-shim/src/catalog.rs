@@ -115,8 +115,9 @@ impl List {
 pub(crate) struct Catalog {
     list: RwLock<Arc<List>>,
     file: Option<PathBuf>,
-    /// The file of this client's own list: what clients see differs.
-    own: OnceLock<PathBuf>,
+    /// The file of this client's own list, because what clients see differs, and the one for
+    /// clients that come with the same wish for the first time.
+    own: OnceLock<(PathBuf, PathBuf)>,
     version: watch::Sender<u64>,
 }
 
@@ -155,16 +156,21 @@ impl Catalog {
     /// shown at its next start is what it will be told is true. To be said before anybody has
     /// seen a list.
     pub(crate) fn belongs_to(&self, client: &str, profile: &str) {
-        let Some(path) = self
-            .file
-            .as_ref()
-            .and_then(|file| own_file(file, client, profile))
-        else {
+        let Some(file) = &self.file else {
             return;
         };
-        let kept = read_bounded(&path).and_then(|text| List::read(&text, 1).ok());
-        if self.own.set(path).is_ok()
-            && let Some(kept) = kept.filter(|list| !list.is_empty())
+        let Some(own) = own_file(file, client, profile) else {
+            return;
+        };
+        // Whoever wishes for nothing is not shown what another wished for.
+        let alike = own_file(file, "", profile).unwrap_or_else(|| file.clone());
+        let read = |path: &PathBuf| {
+            let kept = read_bounded(path).and_then(|text| List::read(&text, 1).ok());
+            kept.filter(|list| !list.is_empty())
+        };
+        let kept = read(&own).or_else(|| read(&alike));
+        if self.own.set((own, alike)).is_ok()
+            && let Some(kept) = kept
         {
             *self.list.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(kept);
         }
@@ -215,9 +221,9 @@ impl Catalog {
         let Ok(text) = serde_json::to_string(snapshot) else {
             return;
         };
-        // The home's own file is for clients that come for the first time.
-        for path in self.file.iter().chain(self.own.get()) {
-            keep(path, &text);
+        match self.own.get() {
+            Some((own, alike)) => [own, alike].into_iter().for_each(|path| keep(path, &text)),
+            None => self.file.iter().for_each(|path| keep(path, &text)),
         }
     }
 }

@@ -86,7 +86,9 @@ fn words(text: &str) -> String {
         .take(WORDS)
         .map(|word| format!("\"{word}\""))
         .collect();
-    if let Some(last) = words.last_mut() {
+    // One letter is the beginning of everything; of `C++` it is all there is.
+    let unfinished = |word: &&mut String| word.len() > "\"x\"".len();
+    if let Some(last) = words.last_mut().filter(unfinished) {
         last.push('*');
     }
     words.join(" ")

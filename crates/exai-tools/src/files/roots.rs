@@ -82,6 +82,9 @@ impl Places {
         let root = self.root_of(&real)?;
         let below = real.join(name);
         let below = below.strip_prefix(&root.path).unwrap_or(&below);
+        if in_gits_own(below) {
+            return Err("it would be in git's own folder, whose files git runs".to_owned());
+        }
         root.allowed(below, false)?;
         Ok(root.at(below.to_owned()))
     }
@@ -314,4 +317,12 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes)
         .ok()
         .filter(|text| !text.contains('\0'))
+}
+
+/// Hooks and settings are there, which make git run things.
+fn in_gits_own(below: &Path) -> bool {
+    below.components().any(|part| match part {
+        Component::Normal(name) => name.eq_ignore_ascii_case(".git"),
+        _ => false,
+    })
 }

@@ -32,6 +32,8 @@ const TOKENS: &[(&str, usize, &str)] = &[
     ("shpat_", 32, "a Shopify token"),
     ("SG.", 60, "a SendGrid key"),
     ("AGE-SECRET-KEY-1", 40, "an age key"),
+    ("gsk_", 40, "a Groq key"),
+    ("xai-", 60, "an xAI key"),
 ];
 /// Names whose values are secrets.
 const NAMES: &[&str] = &[
@@ -105,7 +107,18 @@ fn token(line: &str) -> Option<&'static str> {
         known
             .map(|(_, _, kind)| *kind)
             .or_else(|| amazon.then_some("an AWS key"))
+            .or_else(|| is_signed(word).then_some("a signed token (JWT)"))
     })
+}
+
+/// Head, claims and signature, each in base64; whoever holds it is who it says.
+fn is_signed(word: &str) -> bool {
+    let mut parts = word.split('.');
+    let (head, claims, signature) = (parts.next(), parts.next(), parts.next());
+    let object = |part: Option<&str>| part.is_some_and(|part| part.starts_with("eyJ"));
+    object(head)
+        && object(claims)
+        && signature.is_some_and(|part| part.len() >= 40 && variety(part) > 8)
 }
 
 /// `scheme://user:password@host`.
@@ -186,6 +199,10 @@ mod tests {
         }
         let amazon = format!("AKIA{}", "IOSFODNN7ABCDE12");
         assert_eq!(first(&amazon), Some((1, "an AWS key")));
+        let (head, claims) = ("eyJhbGciOiJIUzI1NiJ9", "eyJzdWIiOiIxIn0");
+        let signed = format!("Authorization: Bearer {head}.{claims}.{}", token("", 43));
+        assert_eq!(first(&signed), Some((1, "a signed token (JWT)")));
+        assert_eq!(first(&format!("{head}.{claims}.short")), None);
     }
 
     #[test]
