@@ -79,8 +79,7 @@ async fn a_token_file_of_garbage_is_named_and_put_aside() {
     let sandbox = Sandbox::new();
     sandbox.cli(&["start"]).await.ok();
     sandbox.cli(&["stop"]).await.ok();
-    let token = sandbox.run_path("token");
-    fs::write(&token, "gar bage\n").must("spoil the token");
+    let token = sandbox.write(".exai/run/token", "gar bage\n");
     let named = found(&sandbox, "token").await;
     let named = named.first().must("name the token");
     says(named, &["holds no token", "remove"]);

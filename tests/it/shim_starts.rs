@@ -49,8 +49,7 @@ async fn r17_a_token_file_of_garbage_is_told_and_its_removal_is_enough() {
     sandbox.set("EXAI_SHIM_CONNECT_WAIT", "4");
     sandbox.cli(&["start"]).await.ok();
     sandbox.cli(&["stop"]).await.ok();
-    let token = sandbox.run_path("token");
-    fs::write(&token, "gar bage\n").must("spoil the token");
+    let token = sandbox.write(".exai/run/token", "gar bage\n");
     fs::remove_file(sandbox.run_path("stopped")).must("let shims start it");
     let mut shim = window(&sandbox).await;
     let began = Instant::now();

@@ -126,7 +126,7 @@ async fn i01_an_unknown_name_gets_the_closest_ones() {
         end.message
     );
     let end = world.run(&member, "2", "zzzzzzzzzzzzzz", "{}").await;
-    assert!(end.message.contains("the list of tools"), "{}", end.message);
+    assert!(end.message.contains("tools_search"), "{}", end.message);
     world.audit().await;
     assert_eq!(&*world.finished()[0].call.tool, "instnt");
 }
