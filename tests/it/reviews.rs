@@ -125,6 +125,34 @@ async fn what_a_model_asks_for_instead_of_judging_comes_in_words() {
 }
 
 #[tokio::test]
+async fn what_of_a_change_was_not_read_stands_beside_the_verdict() {
+    let (sandbox, provider) = stage().await;
+    provider.otherwise(Reply::text("Fine."));
+    repository(&sandbox);
+    edit(&sandbox, "b.rs", "fn main() {}\n");
+    edit(&sandbox, ".env", "TOKEN=canary-secret\n");
+    git(&sandbox, &["add", "-f", ".env"]);
+    let _daemon = sandbox.daemon().await;
+    let output = sandbox.cli(&["review", "-m", MODEL]).await.ok();
+    assert_eq!(output.stdout, "Fine.\n");
+    assert!(
+        output.stderr.contains("NOT READ: .env: files of this name"),
+        "{}",
+        output.all()
+    );
+    let json = sandbox
+        .cli(&["review", "--json", "-m", MODEL])
+        .await
+        .ok()
+        .json();
+    assert_eq!(
+        json["answer"]["changes"]["left_out"][0]["path"], ".env",
+        "{json}"
+    );
+    assert!(json["answer"]["continuation_id"].is_string(), "{json}");
+}
+
+#[tokio::test]
 async fn a_clean_folder_has_nothing_to_review() {
     let (sandbox, provider) = stage().await;
     repository(&sandbox);
@@ -132,7 +160,8 @@ async fn a_clean_folder_has_nothing_to_review() {
     let output = sandbox.cli(&["review", "-m", MODEL]).await;
     let told = output.all();
     assert!(told.contains("git knows of no change here"), "{told}");
-    assert!(told.contains("No model judged this: "), "{told}");
+    let why = "No model judged this: git knows of no change here.";
+    assert!(told.contains(why), "{told}");
     assert!(!told.contains('{'), "{told}");
     assert_eq!(provider.chats().len(), 0);
 }

@@ -67,10 +67,11 @@ fn read(result: &CallToolRes) -> Vec<Block> {
     }
 }
 
-/// The same with what stands beside it as a block of its own.
+/// The same with what stands beside it as a block of its own; for a program that is all of it.
 fn verdict(block: &Block) -> Option<Vec<Block>> {
     let verdict = Verdict::of(&block.text)?;
-    let facts = json!({ FACTS: { "continuation_id": verdict.thread } });
+    let whole: Value = serde_json::from_str(&block.text).ok()?;
+    let facts = json!({ FACTS: whole });
     let said = |text, meta| Block { text, meta };
     Some(vec![
         said(verdict.text, Value::Null),

@@ -4,6 +4,9 @@
 use serde_json::Value;
 use std::fmt::Write as _;
 
+/// Parts of a change that are named one by one as not read.
+const UNREAD: usize = 20;
+
 /// See the module.
 pub(super) struct Verdict {
     /// What is to be read first.
@@ -12,8 +15,6 @@ pub(super) struct Verdict {
     pub(super) words: String,
     /// Whether a model judged.
     pub(super) judged: bool,
-    /// Its conversation.
-    pub(super) thread: Option<String>,
 }
 
 impl Verdict {
@@ -28,12 +29,10 @@ impl Verdict {
                 .to_owned(),
             false => unjudged(&whole)?,
         };
-        let thread = whole["continuation_id"].as_str().map(str::to_owned);
         Some(Self {
-            words: beside(&whole, ran, thread.as_deref()),
+            words: beside(&whole, ran),
             text,
             judged,
-            thread,
         })
     }
 }
@@ -41,6 +40,10 @@ impl Verdict {
 /// What a model asks for before it judges, or why none was asked.
 fn unjudged(whole: &Value) -> Option<String> {
     if let Some(why) = whole["expert"]["why"].as_str() {
+        // Of a change there is more to be said than that there was nothing to judge.
+        let change = whole["changes"].is_object() && whole["expert"]["status"] == "not_asked";
+        let note = whole["notes"][0].as_str().filter(|_| change);
+        let why = note.unwrap_or(why);
         return Some(format!("No model judged this: {why}."));
     }
     let actions = whole["required_actions"].as_array()?.iter();
@@ -48,7 +51,7 @@ fn unjudged(whole: &Value) -> Option<String> {
     Some(format!("Not judged yet. {}", actions.join("\n")))
 }
 
-fn beside(whole: &Value, ran: bool, thread: Option<&str>) -> String {
+fn beside(whole: &Value, ran: bool) -> String {
     let mut words = String::new();
     if ran {
         let word = |field: &str| whole["expert"][field].as_str().unwrap_or_default();
@@ -67,12 +70,33 @@ fn beside(whole: &Value, ran: bool, thread: Option<&str>) -> String {
         }
     };
     tell("File ", "/file_context/files");
+    tell(
+        "IN CONFLICT, a merge waits for somebody: ",
+        "/changes/conflicts",
+    );
     tell("Not borne out: ", "/expert_evidence/wrong");
     tell("", "/notes");
-    if let Some(id) = thread {
+    if ran {
+        unread(whole, &mut words);
+    }
+    if let Some(id) = whole["continuation_id"].as_str() {
         let _ = write!(words, "\ncontinuation_id: {id}");
     }
     words.trim_start().to_owned()
+}
+
+/// Of a change that was judged: what of it the model did not see.
+fn unread(whole: &Value, words: &mut String) {
+    let Some(rows) = whole["changes"]["left_out"].as_array() else {
+        return;
+    };
+    for row in rows.iter().take(UNREAD) {
+        let word = |field: &str| row[field].as_str().unwrap_or_default();
+        let _ = write!(words, "\nNOT READ: {}: {}", word("path"), word("why"));
+    }
+    if let Some(more) = rows.len().checked_sub(UNREAD).filter(|more| *more > 0) {
+        let _ = write!(words, "\nNOT READ: {more} more; --json names all");
+    }
 }
 
 fn line_of(line: &Value) -> String {
@@ -114,10 +138,7 @@ mod tests {
         });
         let got = Verdict::of(&judged.to_string()).unwrap();
         assert!(got.judged);
-        assert_eq!(
-            (got.text.as_str(), got.thread.as_deref()),
-            ("Fine.", Some("t-1"))
-        );
+        assert_eq!(got.text, "Fine.");
         assert_eq!(
             got.words,
             "[m at e; 10 tokens in, 5 out; $0.250000]\nNot borne out: a.rs:9, it has 2 lines\n\
