@@ -165,6 +165,7 @@ async fn finish(serving: &mut Serving<'_>, link: &ToHeir) {
     let (engine, inherited) = (serving.engine, serving.inherited.as_ref());
     let all_ended = async {
         engine.all_ended().await;
+        link.settled().await;
         if let Some(inherited) = inherited {
             inherited.gone().await;
         }

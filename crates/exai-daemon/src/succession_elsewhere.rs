@@ -56,6 +56,10 @@ pub(crate) mod link {
         pub(crate) async fn drained(&self) -> Duration {
             match *self {}
         }
+
+        pub(crate) async fn settled(&self) {
+            match *self {}
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{LIMIT, RICH, wide};
 use crate::editor::{answers, failure, ok_text, window};
-use exai_testkit::{Must as _, Sandbox, Shim, eventually, is_alive, kill_pid};
+use exai_testkit::{Must as _, Sandbox, Shim, eventually, is_alive, kill_pid, pause_pid};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -153,4 +153,36 @@ async fn r25_a_call_that_a_dead_daemon_had_begun_is_not_called_unbegun_by_one_th
     let (stop, ()) = tokio::join!(sandbox.cli(&["stop"]), asking);
     assert_eq!(stop.code, Some(0), "{}", stop.all());
     assert_eq!((sandbox.counted("again"), sandbox.counted("once")), (1, 1));
+}
+
+/// The heir stands still before it has written how the call ended, and then it is killed: only the
+/// daemon that ran it knows, and stays for as long.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn r02_an_end_that_a_frozen_heir_has_not_written_is_not_lost_when_it_dies() {
+    const LONGER_THAN_ANY_FAREWELL: Duration = Duration::from_secs(15);
+    let sandbox = wide();
+    sandbox.cli(&["start"]).await.ok();
+    let mut shim = window(&sandbox).await;
+    let call = json!({ "file": sandbox.work().join("ran"), "ms": 4000 });
+    let id = shim.call("test_count_once", call).await;
+    eventually(LIMIT, "it to run", || sandbox.counted("ran") == 1).await;
+    let elder = sandbox.daemon_pid().must("read the record");
+    let heir = super::restarted(&sandbox).await;
+    pause_pid(heir);
+    let frozen = Instant::now();
+    while frozen.elapsed() < LONGER_THAN_ANY_FAREWELL {
+        assert!(is_alive(elder), "it left after {:?}", frozen.elapsed());
+        sleep(Duration::from_millis(100)).await;
+    }
+    kill_pid(heir);
+    eventually(LIMIT, "both to be gone", || {
+        !is_alive(heir) && !is_alive(elder)
+    })
+    .await;
+    sandbox.cli(&["start"]).await.ok();
+    let answer = shim.answer(id).await;
+    assert_eq!(ok_text(&answer["result"]), "counted", "{answer}");
+    assert_eq!(sandbox.counted("ran"), 1);
+    sandbox.cli(&["stop"]).await.ok();
 }

@@ -50,6 +50,8 @@ pub(crate) struct ToHeir {
     /// What the heir gives our calls, once it is to end.
     drain: watch::Sender<Option<Duration>>,
     serving: watch::Sender<bool>,
+    /// How many steps are unanswered.
+    owed: watch::Sender<usize>,
     pub(crate) gone: CancellationToken,
 }
 
@@ -70,6 +72,7 @@ impl ToHeir {
             unanswered: Mutex::new(Some((0, HashMap::new()))),
             drain: watch::Sender::new(None),
             serving: watch::Sender::new(false),
+            owed: watch::Sender::new(0),
             gone: CancellationToken::new(),
         });
         tasks.spawn(speak(half, spoken));
@@ -78,6 +81,7 @@ impl ToHeir {
         tasks.spawn(async move {
             heard.hear(ears, &engine, &journal, &forwards).await;
             *locked(&heard.unanswered) = None;
+            heard.owed.send_replace(0);
             heard.gone.cancel();
         });
         link
@@ -107,6 +111,14 @@ impl ToHeir {
             Ok(drain) => drain.unwrap_or_default(),
             Err(_) => std::future::pending().await,
         }
+    }
+
+    /// Resolves once the heir has written every step, or is gone and writes none. One that stands
+    /// still may yet do either: until then nobody but us knows how a call of ours ended.
+    pub(crate) async fn settled(&self) {
+        let mut owed = self.owed.subscribe();
+        // We hold its sender ourselves.
+        let _ = owed.wait_for(|owed| *owed == 0).await;
     }
 
     async fn hear(
@@ -144,9 +156,13 @@ impl ToHeir {
     }
 
     fn answered(&self, number: u64, error: Option<String>) {
-        let answer = locked(&self.unanswered)
-            .as_mut()
-            .and_then(|(_, waiting)| waiting.remove(&number));
+        let mut unanswered = locked(&self.unanswered);
+        let answer = unanswered.as_mut().and_then(|(_, waiting)| {
+            let answer = waiting.remove(&number);
+            self.owed.send_replace(waiting.len());
+            answer
+        });
+        drop(unanswered);
         if let Some(answer) = answer {
             // Whoever asked may be gone.
             let _ = answer.send(error.map_or(Ok(()), Err));
@@ -205,6 +221,7 @@ impl Heir for ToHeir {
             // Without room for it the sender is dropped, which says the same as no heir.
             if self.say(FromElder::Step { number, step }) {
                 waiting.insert(number, sender);
+                self.owed.send_replace(waiting.len());
             }
         }
         answer
