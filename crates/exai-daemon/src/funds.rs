@@ -18,7 +18,8 @@ use tokio::time::{sleep, timeout};
 
 /// Calls whose end could not be written yet, beyond those that run or wait.
 const SPARE_CALLS: usize = 512;
-/// A clock that was set, or a start, is followed by so long in which nothing goes for its age.
+/// A clock that was set, or a start, is followed by so long in which nothing goes for its age;
+/// where conversations are kept for less, by so long as they are.
 const STEADY: Duration = Duration::from_secs(600);
 /// Between two looks at what the journal may let go of.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -37,7 +38,7 @@ pub(crate) async fn open(home: &Home, settings: &Settings, boot_id: BootId) -> R
     let mut options = Options::new(home.database(), boot_id, compose::system_clock());
     options.sync = settings.journal.sync;
     options.lives = alive::lives(home);
-    options.steady_for = STEADY;
+    options.steady_for = STEADY.min(settings.threads.keep);
     // Each that runs, each that waits, and some whose ends wait for a disk.
     options.calls = settings.limits.queue_calls + settings.limits.global_inflight + SPARE_CALLS;
     let store = tokio::task::spawn_blocking(move || Store::open(options))
