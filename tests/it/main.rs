@@ -33,6 +33,7 @@ mod golden;
 mod handover;
 mod invariants;
 mod journal;
+mod journal_named;
 mod library;
 mod limits;
 mod link;

@@ -63,6 +63,8 @@ struct Entry {
     boot: Option<BootId>,
     /// The daemon it was sent to knows, as long as its files do, every call it accepted.
     journaled: bool,
+    /// The name of that daemon's journal.
+    journal: Option<String>,
     /// A daemon is asked for it that it was not sent to.
     elsewhere: bool,
     /// Since when the present wait runs, and when it ends.
@@ -179,6 +181,7 @@ impl Calls {
             place: Place::Waiting,
             boot: None,
             journaled: false,
+            journal: None,
             elsewhere: false,
             waiting_since: turn.now,
             due: turn.now + wait.min(budget),
@@ -217,6 +220,7 @@ impl Calls {
         }
         entry.boot = session.boot_id().cloned();
         entry.journaled = session.remembers_calls();
+        entry.journal.clone_from(&session.journal);
         entry.elsewhere = false;
         entry.known = Known::Sent;
         entry.acknowledged = false;
@@ -261,7 +265,7 @@ impl Calls {
         let is_unended = matches!(state, CallState::Queued | CallState::Running);
         if is_unended && entry.frame.is_none() {
             let since = Duration::from_millis(reply.since_ms.unwrap_or_default());
-            entry.pen.attached(since, reply.message);
+            entry.pen.attached(since, reply.message.clone());
         }
         match state {
             CallState::Queued | CallState::Running => {
@@ -289,7 +293,7 @@ impl Calls {
                                longer kept. Check its effects before you run it again.";
                 self.end(id, WireError::new(Code::Expired, message).ran(Ran::Yes));
             }
-            CallState::Unknown if entry.elsewhere => self.unknown_elsewhere(id, turn),
+            CallState::Unknown if entry.elsewhere => self.unknown_elsewhere(id, &reply, turn),
             CallState::Unknown if entry.stopping => {
                 self.end(
                     id,
@@ -297,10 +301,7 @@ impl Calls {
                 );
             }
             CallState::Unknown if entry.frame.is_some() => self.send(id, turn),
-            CallState::Unknown => {
-                let message = format!("This daemon knows no call {:?}.", id.as_str());
-                self.end(id, WireError::new(Code::Expired, message));
-            }
+            CallState::Unknown => self.end(id, explain::not_there(id, reply.incomplete)),
         }
     }
 
@@ -400,6 +401,10 @@ impl Calls {
                 id,
                 WireError::new(Code::InvalidArgument, message).ran(Ran::No),
             );
+        } else if entry.frame.is_none() {
+            // Nothing is lost by asking once more.
+            let error = WireError::new(Code::Unavailable, format!("The daemon says: {message}"));
+            self.end(id, error.ran(Ran::Unknown));
         } else {
             self.give_up(id, &format!("The daemon complained ({message})"));
         }

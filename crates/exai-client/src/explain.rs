@@ -90,6 +90,20 @@ pub(crate) fn outcome_unknown(
     error
 }
 
+/// The daemon knows no such call; `incomplete`: and it may have been one that it should know.
+pub(crate) fn not_there(id: &RequestId, incomplete: bool) -> WireError {
+    let id = id.as_str();
+    if incomplete {
+        let message = format!(
+            "This daemon knows no call {id:?}, and its journal is not whole: a damaged one stands \
+             beside it (`exai-daemon doctor`). If it was accepted before, it may have run. Check \
+             its effects before you run it again."
+        );
+        return WireError::new(Code::OutcomeUnknown, message).ran(Ran::Unknown);
+    }
+    WireError::new(Code::Expired, format!("This daemon knows no call {id:?}."))
+}
+
 /// The daemon is there and says nothing more about a call.
 pub(crate) fn silent(name: &str, waited: Duration) -> WireError {
     WireError::new(

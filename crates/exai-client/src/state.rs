@@ -55,6 +55,8 @@ pub struct Session {
     pub tools_hash: Option<String>,
     /// Its bounds.
     pub limits: Option<Limits>,
+    /// The name of its journal.
+    pub journal: Option<String>,
 }
 
 impl Session {
@@ -96,6 +98,7 @@ impl From<HelloAck> for Session {
             features: ack.features,
             tools_hash: ack.tools_hash,
             limits: ack.limits,
+            journal: ack.journal,
         }
     }
 }

@@ -248,6 +248,7 @@ impl Daemon {
             .to_owned(),
             queued: depth.queued as u64,
             connections,
+            tasks: tasks(),
             loop_lag_ms: engine.loop_lag_ms(),
             outcomes: engine.outcomes(),
             providers,
@@ -256,6 +257,12 @@ impl Daemon {
             warnings,
         }
     }
+}
+
+/// Tasks of the event loop, where this is one of its threads.
+fn tasks() -> Option<u64> {
+    let runtime = tokio::runtime::Handle::try_current().ok()?;
+    u64::try_from(runtime.metrics().num_alive_tasks()).ok()
 }
 
 fn keys(keyring: Keyring) -> Keys {

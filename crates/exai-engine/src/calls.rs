@@ -62,6 +62,22 @@ pub struct RetentionLimits {
     pub bytes: usize,
 }
 
+/// What is kept of refusals.
+const REFUSALS: RetentionLimits = RetentionLimits {
+    ttl: Duration::from_secs(600),
+    results: 1024,
+    bytes: 4 << 20,
+};
+
+/// What a call that has ended leaves in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    Nothing,
+    /// It was refused, and never was: its id may knock again.
+    Refusal,
+    Result,
+}
+
 /// The owner of the table.
 pub(crate) struct Calls {
     table: Mutex<Table>,
@@ -70,6 +86,10 @@ pub(crate) struct Calls {
 struct Table {
     live: HashMap<CallKey, Arc<Call>>,
     finished: Retention,
+    /// Ends of calls that never were, for whoever asks for one by its handle: it was told that
+    /// the work goes on in the moment in which it was refused. Apart from results, so that a
+    /// flood of refusals pushes none of them out.
+    refused: Retention,
     shared: HashMap<ShareKey, Arc<Call>>,
     /// Calls at work whose client said that it waits no longer.
     left: HashMap<LeftKey, Arc<Call>>,
@@ -101,6 +121,7 @@ impl Calls {
             table: Mutex::new(Table {
                 live: HashMap::new(),
                 finished,
+                refused: Retention::new(REFUSALS),
                 shared: HashMap::new(),
                 left: HashMap::new(),
             }),
@@ -117,7 +138,7 @@ impl Calls {
         make: impl FnOnce() -> Arc<Call>,
     ) -> (Known, Option<Arc<Call>>) {
         let mut table = self.lock();
-        let known = table.known(key);
+        let known = table.been(key);
         if matches!(known, Known::New) || (expired && matches!(known, Known::Expired)) {
             let call = make();
             table.live.insert(key.clone(), Arc::clone(&call));
@@ -129,7 +150,7 @@ impl Calls {
     /// Keeps what the ledger had, for who reads it in pages.
     pub(crate) fn keep(&self, key: CallKey, finished: &Arc<Finished>) {
         let mut table = self.lock();
-        if matches!(table.known(&key), Known::New | Known::Expired) {
+        if matches!(table.been(&key), Known::New | Known::Expired) {
             table
                 .finished
                 .keep(key, Arc::clone(finished), Instant::now());
@@ -140,8 +161,8 @@ impl Calls {
         self.lock().known(key)
     }
 
-    /// Moves a call from running to finished; `keep` is false for what need not be kept.
-    pub(crate) fn retire(&self, call: &Call, finished: &Arc<Finished>, keep: bool) {
+    /// Moves a call from running to finished.
+    pub(crate) fn retire(&self, call: &Call, finished: &Arc<Finished>, leaves: Leaves) {
         let mut table = self.lock();
         if table
             .live
@@ -158,11 +179,12 @@ impl Calls {
         {
             table.shared.remove(share);
         }
-        if keep {
-            table
-                .finished
-                .keep(call.key.clone(), Arc::clone(finished), Instant::now());
-        }
+        let kept = match leaves {
+            Leaves::Nothing => return,
+            Leaves::Refusal => &mut table.refused,
+            Leaves::Result => &mut table.finished,
+        };
+        kept.keep(call.key.clone(), Arc::clone(finished), Instant::now());
     }
 
     /// The call that runs for all equal ones; this one, if there was none.
@@ -221,7 +243,9 @@ impl Calls {
 
     /// Drops results past their time.
     pub(crate) fn sweep(&self, now: Instant) {
-        self.lock().finished.sweep(now);
+        let mut table = self.lock();
+        table.finished.sweep(now);
+        table.refused.sweep(now);
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -230,7 +254,19 @@ impl Calls {
 }
 
 impl Table {
+    /// What there is to tell of an identity.
     fn known(&mut self, key: &CallKey) -> Known {
+        match self.been(key) {
+            Known::New => match self.refused.get(key, Instant::now()) {
+                Held::Result(refusal) => Known::Finished(refusal),
+                Held::Tombstone | Held::Nothing => Known::New,
+            },
+            known => known,
+        }
+    }
+
+    /// The same where a refusal counts as nothing: what was refused has not been.
+    fn been(&mut self, key: &CallKey) -> Known {
         if let Some(call) = self.live.get(key) {
             return Known::Live(Arc::clone(call));
         }

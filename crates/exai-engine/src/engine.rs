@@ -2,7 +2,7 @@
 
 use crate::{
     admission::{Admission, Limits},
-    calls::{Backlog, Call, CallNow, Calls, Known, RetentionLimits, Stop, Watcher},
+    calls::{Backlog, Call, CallNow, Calls, Known, Leaves, RetentionLimits, Stop, Watcher},
     events::{Bus, Happening},
     handing_over::Unwritten,
     ports::{ledger::Ledger, recorder::Recorder},
@@ -476,7 +476,7 @@ impl Engine {
         let error = WireError::new(Code::ShuttingDown, "the daemon is going away").retry_after(1);
         let finished = Arc::new(crate::calls::Finished::refused(call, error.ran(Ran::No)));
         call.session.call_ended(call.facts.args_bytes, self.now());
-        self.calls.retire(call, &finished, false);
+        self.calls.retire(call, &finished, Leaves::Nothing);
         call.finish(&finished);
     }
 

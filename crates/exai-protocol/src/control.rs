@@ -77,6 +77,14 @@ reply!(
         /// The last it said; of a call that has not ended.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
+        /// With `unknown`: the name of the journal that does not have it. Where the call was sent
+        /// to a daemon whose `hello_ack` named the same one, it was never accepted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        journal: Option<String>,
+        /// With `unknown`: calls that were accepted may be unknown here, because a damaged journal
+        /// stands beside this one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        incomplete: bool,
     }
 );
 reply!(

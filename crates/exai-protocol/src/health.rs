@@ -57,6 +57,9 @@ pub struct Health {
     /// Open connections.
     #[serde(default)]
     pub connections: u64,
+    /// Tasks of its event loop that have not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<u64>,
     /// How late the event loop last woke; null before the first sample.
     #[serde(default)]
     pub loop_lag_ms: Option<f64>,

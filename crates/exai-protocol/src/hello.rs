@@ -243,6 +243,10 @@ pub struct HelloAck {
     /// Its bounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// The name of its journal, to be compared with that of a later daemon: under the same name
+    /// every call is known that was accepted, and one that is not never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<String>,
 }
 
 impl HelloAck {
@@ -260,6 +264,7 @@ impl HelloAck {
             features: Vec::new(),
             tools_hash: None,
             limits: None,
+            journal: None,
         }
     }
 }

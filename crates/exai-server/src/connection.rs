@@ -296,6 +296,7 @@ fn greeting<C: Control>(
         if engine.remembers_all() {
             ack.features.push(feature::JOURNAL.to_owned());
         }
+        ack.journal = engine.memory().map(|name| name.to_string());
         ack.tools_hash = Some(view.hash().to_string());
         ack.limits = Some(Limits {
             max_frame_bytes: shared.settings.max_frame_bytes as u64,

@@ -9,11 +9,18 @@ use exai_engine::{
 };
 use exai_protocol::{
     RequestId,
-    control::{AttachRes, CallState, CancelRes},
+    control::{AttachRes, CallState, CancelRes, ErrorFrame},
     record::CallFacts,
     request::CancelMode,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// A journal that cannot be read is asked again for so long: whoever asks would take silence of
+/// the journal for its word.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Whose call, and who asks.
 pub(crate) struct Question {
@@ -36,16 +43,16 @@ pub(crate) enum Wish {
 }
 
 pub(crate) async fn answer(question: Question, wish: Wish) {
-    let remembered = question
-        .engine
-        .recall(&question.session, &question.id)
-        .await;
+    let remembered = question.remembered().await;
     // Somebody may have taken it up while the ledger was asked.
     let (known, _) = question.engine.look_up(&question.session, &question.id);
     let state = match known {
         CallState::Unknown | CallState::Expired => remembered.state(),
         known => known,
     };
+    if let (Remembered::Unreadable(why), CallState::Unknown) = (&remembered, state) {
+        return question.cannot_tell(why);
+    }
     match wish {
         Wish::Attach => attach(&question, remembered, state).await,
         Wish::Collect { offset, limit } => {
@@ -71,12 +78,20 @@ pub(crate) fn attach_res(
         message: message
             .filter(|words| !words.is_empty())
             .map(|words| words.to_string()),
+        journal: None,
+        incomplete: false,
     }
 }
 
 async fn attach(question: &Question, remembered: Remembered, state: CallState) {
     let (session, id) = (&question.session, question.id.clone());
-    let frame = attach_res(&question.engine, session, id, state);
+    let mut frame = attach_res(&question.engine, session, id, state);
+    if state == CallState::Unknown {
+        let engine = &question.engine;
+        let name = engine.absent(session, &question.id).await;
+        frame.journal = name.map(|name| name.to_string());
+        frame.incomplete = !engine.remembers_all();
+    }
     question.voice.outbox.answer(encode(&frame));
     let watcher = Arc::clone(&question.voice) as Arc<dyn Watcher>;
     match remembered {
@@ -150,6 +165,29 @@ async fn cancel(
 }
 
 impl Question {
+    /// What the ledger has, as soon as it can be asked.
+    async fn remembered(&self) -> Remembered {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.engine.recall(&self.session, &self.id).await {
+                Remembered::Unreadable(_) if Instant::now() < end => sleep(LOOK).await,
+                other => return other,
+            }
+        }
+    }
+
+    /// Neither that it is known nor that it is not.
+    fn cannot_tell(&self, why: &str) {
+        let message = format!(
+            "the call journal cannot be read now, so that nothing can be said of this call: \
+             {why}. Ask again in a moment; `exai-daemon status` says more"
+        );
+        self.voice.outbox.answer(encode(&ErrorFrame {
+            request_id: Some(self.id.clone()),
+            message,
+        }));
+    }
+
     /// Takes an open call up again, as soon as the record has room for it.
     async fn revive(
         &self,

@@ -106,6 +106,15 @@ pub(crate) fn told(mut result: CallToolRes, handle: &str) -> CallToolRes {
                  Check its effects before you run it again."
             );
         }
+        // The call's own end: it was refused in the moment in which its client was told that it
+        // goes on.
+        (Code::Unavailable, Some(Ran::No)) if result.replayed == Some(true) => {
+            error.message = format!(
+                "The call with the handle {handle:?} was refused before it began: {}. It did not \
+                 run, and is over: make the call anew.",
+                error.message
+            );
+        }
         (Code::Unavailable, Some(Ran::No)) => {
             // It is the question that was not sent.
             error.message = format!(
@@ -172,6 +181,28 @@ mod tests {
         for name in ["chat", "continue", "exai_continues", "my_exai_continue"] {
             assert!(!is_meant(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_refusal_of_the_call_is_its_end_and_one_of_the_question_is_not() {
+        let refused = || {
+            let error = WireError::new(Code::Unavailable, "the disk is full").ran(Ran::No);
+            CallToolRes::failed("r".into(), error)
+        };
+        let of_the_call = CallToolRes {
+            replayed: Some(true),
+            ..refused()
+        };
+        let error = told(of_the_call, "h").error.unwrap();
+        assert_eq!(error.ran, Some(Ran::No));
+        let says = |words| error.message.contains(words);
+        assert!(
+            says("the disk is full") && says("make the call anew"),
+            "{error:?}"
+        );
+        let error = told(refused(), "h").error.unwrap();
+        assert_eq!(error.ran, Some(Ran::Unknown));
+        assert!(error.message.contains("is not lost"), "{error:?}");
     }
 
     #[test]

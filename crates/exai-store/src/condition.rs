@@ -1,7 +1,8 @@
 //! How the file is, as a value: shown in `status`, `health` and `doctor`, and the reason given
 //! to whoever asks for what cannot be promised now.
 
-use std::{fmt, path::PathBuf};
+use rusqlite::Connection;
+use std::{fmt, path::PathBuf, sync::Arc};
 
 /// How the file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,15 @@ pub struct Condition {
     /// Damaged files that were set aside and still stand there, oldest first. What could be
     /// read from them was taken over; they are never touched again.
     pub set_aside: Vec<PathBuf>,
+    /// Which file it is; see [`name_of`].
+    pub(crate) name: Option<Arc<str>>,
+}
+
+/// Tells this file from any other that stood or will stand in its place: when it was begun.
+pub(crate) fn name_of(db: &Connection) -> rusqlite::Result<Arc<str>> {
+    let begun = "SELECT applied_at FROM migrations WHERE number = 1";
+    let begun: i64 = db.query_row(begun, [], |row| row.get(0))?;
+    Ok(Arc::from(format!("{begun:x}")))
 }
 
 /// Whether the file keeps what it is given. Each reason names the file and the next step.
@@ -31,8 +41,20 @@ pub enum State {
 }
 
 impl Condition {
-    pub(crate) fn new(state: State, set_aside: Vec<PathBuf>) -> Self {
-        Self { state, set_aside }
+    pub(crate) fn new(state: State, set_aside: Vec<PathBuf>, name: Option<Arc<str>>) -> Self {
+        Self {
+            state,
+            set_aside,
+            name,
+        }
+    }
+
+    /// Whether all that was accepted before can be looked up here.
+    pub(crate) fn is_whole(&self) -> bool {
+        // A full disk is read as well as any.
+        matches!(self.state, State::Good | State::Full(_))
+            && self.set_aside.is_empty()
+            && self.name.is_some()
     }
 
     /// Whether what is written now is kept.

@@ -14,6 +14,7 @@ use crate::{
         result,
         stroke::Stroke,
     },
+    condition,
     error::StoreError,
     job::Task,
     money,
@@ -184,8 +185,22 @@ impl Ledger for Journal {
     }
 
     fn is_whole(&self) -> bool {
-        let now = self.store.condition();
-        now.keeps() && now.set_aside.is_empty()
+        self.store.condition().is_whole()
+    }
+
+    fn name(&self) -> Option<Arc<str>> {
+        self.store.condition().name
+    }
+
+    fn absent<'a>(&'a self, key: &'a CallKey) -> LedgerFuture<'a, Option<Arc<str>>> {
+        let key = key.clone();
+        // One connection, so that it is the name of the file that was looked into.
+        let look = self.store.read(move |db| {
+            let found = recall::find(db, &key)?;
+            let name = condition::name_of(db)?;
+            Ok(found.is_none().then_some(name))
+        });
+        Box::pin(async move { look.await.map_err(|error| refused(&error)) })
     }
 
     fn enter(&self, call: Entering) -> LedgerFuture<'_, Entered> {

@@ -60,6 +60,13 @@ pub(crate) struct Made {
     pub(crate) again: usize,
 }
 
+/// A time in which nothing could be written.
+#[derive(Debug, Clone, Copy)]
+struct NoRoom {
+    from: Instant,
+    until: Option<Instant>,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Amnesia {
     from: Instant,
@@ -77,6 +84,7 @@ pub(crate) struct Oracle {
     /// Times in which the daemon could not know all that was before: from the damage to its
     /// database until the damaged file was looked at, and another daemon began.
     amnesia: Mutex<Vec<Amnesia>>,
+    no_room: Mutex<Vec<NoRoom>>,
 }
 
 impl Oracle {
@@ -87,6 +95,7 @@ impl Oracle {
             calls: Mutex::default(),
             deaths: Mutex::default(),
             amnesia: Mutex::default(),
+            no_room: Mutex::default(),
         }
     }
 
@@ -162,6 +171,19 @@ impl Oracle {
             .for_each(|amnesia| amnesia.looked_at = true);
     }
 
+    /// From now on nothing can be written, or it can be again.
+    pub(crate) fn no_room(&self, none: bool) {
+        let (mut times, now) = (lock(&self.no_room), Instant::now());
+        if none {
+            times.push(NoRoom {
+                from: now,
+                until: None,
+            });
+        } else if let Some(last) = times.last_mut() {
+            last.until = Some(now);
+        }
+    }
+
     /// Calls made, and calls answered.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let calls = lock(&self.calls);
@@ -175,6 +197,7 @@ impl Oracle {
     /// whose outcome it called unknown.
     pub(crate) fn verdicts(&self, journal: &BTreeMap<String, Journaled>) -> Vec<(Made, Verdict)> {
         let (deaths, amnesia) = (lock(&self.deaths).clone(), lock(&self.amnesia).clone());
+        let no_room = lock(&self.no_room).clone();
         let calls = lock(&self.calls).clone();
         calls
             .into_values()
@@ -185,11 +208,15 @@ impl Oracle {
                     amnesia.from <= until
                         && amnesia.until.is_none_or(|end| end + NOTICED >= made.asked)
                 };
+                let full = |time: &NoRoom| {
+                    time.from <= until && time.until.is_none_or(|end| end + NOTICED >= made.asked)
+                };
                 let (runs, named) = self.runs(&made.job);
                 let seen = verdict::Seen {
                     runs,
                     deaths: deaths.iter().filter(within).count(),
                     forgot: amnesia.iter().any(overlaps),
+                    no_room: no_room.iter().any(full),
                     took: until.saturating_duration_since(made.asked),
                     journaled: named.and_then(|id| journal.get(&id).copied()),
                 };

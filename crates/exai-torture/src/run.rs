@@ -41,7 +41,7 @@ const SLACK: [(&str, f64); 5] = [
 const SETTINGS: [(&str, &str); 3] = [
     ("EXAI_WS_PING_INTERVAL", "3"),
     ("EXAI_WS_PING_TIMEOUT", "5"),
-    ("EXAI_JOURNAL_RESULT_BYTES", "402653184"),
+    ("EXAI_JOURNAL_RESULT_BYTES", "268435456"),
 ];
 
 pub(crate) async fn run(options: Options) -> Result<Board> {

@@ -1,13 +1,15 @@
 //! What becomes of calls when links come and go.
 
-use super::{Calls, Owed, Place, Turn};
+use super::{Calls, Entry, Owed, Place, Turn};
 use crate::{
     explain::{self, Known},
     outbound,
     state::{LinkState, Session},
     wire::Loss,
 };
-use exai_protocol::{Code, RequestId, WireError, error::Ran, request::CancelMode};
+use exai_protocol::{
+    Code, RequestId, WireError, control::AttachRes, error::Ran, request::CancelMode,
+};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -66,19 +68,25 @@ impl Calls {
     }
 
     /// The new daemon knows nothing of a call its predecessor was sent.
-    pub(super) fn unknown_elsewhere(&mut self, id: &RequestId, turn: &mut Turn<'_>) {
+    pub(super) fn unknown_elsewhere(
+        &mut self,
+        id: &RequestId,
+        reply: &AttachRes,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
         entry.elsewhere = false;
-        let knows_all = turn
-            .session()
-            .is_some_and(|session| session.remembers_calls());
+        let session = turn.session();
+        let never_accepted = session.is_some_and(|session| is_proof(entry, reply, &session));
         if entry.stopping {
             let message = "stopped; the daemon that had it is gone";
             self.end(id, explain::let_go(message, Ran::Unknown));
-        } else if entry.journaled && knows_all && entry.is_unheard_of() {
-            // Both keep a journal, and it is not in there: it was never accepted.
+        } else if entry.frame.is_none() && reply.journal.is_some() {
+            // Only asked for, and asked for again later if need be.
+            self.end(id, explain::not_there(id, reply.incomplete));
+        } else if never_accepted && entry.is_unheard_of() {
             tracing::info!(%id, tool = %entry.name, "was never accepted; sent to a new daemon");
             self.send(id, turn);
         } else {
@@ -167,5 +175,14 @@ impl Calls {
                 boot,
             });
         }
+    }
+}
+
+/// Whether it was never accepted, as it is not in the new daemon's journal: that must be the one
+/// it would be in. Daemons that do not name theirs say whether they know all there is to know.
+fn is_proof(entry: &Entry, reply: &AttachRes, session: &Session) -> bool {
+    match (&entry.journal, &session.journal) {
+        (Some(then), Some(_)) => reply.journal.as_ref() == Some(then),
+        _ => entry.journaled && session.remembers_calls(),
     }
 }

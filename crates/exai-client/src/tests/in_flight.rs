@@ -224,6 +224,33 @@ async fn r02_what_no_journal_has_was_never_accepted_and_goes_to_the_next_daemon(
     assert_eq!(code, Code::OutcomeUnknown);
 }
 
+/// A damaged journal is begun anew: what only the first had may have been accepted, and what the
+/// second would have was not.
+#[tokio::test(start_paused = true)]
+async fn r02_only_the_journal_that_would_have_a_call_proves_that_it_was_never_accepted() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.daemon_with_journal("b1", "one").await;
+    let mut first = world.call("first", false).await;
+    peer.expect("call_tool", "first").await;
+    drop(peer);
+    let mut peer = world.daemon_with_journal("b2", "two").await;
+    let mut second = world.call("second", false).await;
+    peer.is_asked_and_has_none("first", Some("two")).await;
+    let (code, _) = failure(&mut first).await;
+    assert_eq!(code, Code::OutcomeUnknown);
+    peer.expect("call_tool", "second").await;
+    drop(peer);
+    let mut peer = world.daemon_with_journal("b3", "two").await;
+    peer.is_asked_and_has_none("second", Some("two")).await;
+    peer.expect("call_tool", "second").await;
+    drop(peer);
+    // It was begun anew since the welcome, or cannot be read: no word is no proof.
+    let mut peer = world.daemon_with_journal("b4", "two").await;
+    peer.is_asked_and_has_none("second", None).await;
+    let (code, _) = failure(&mut second).await;
+    assert_eq!(code, Code::OutcomeUnknown);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_that_kills_its_daemons_is_not_sent_for_ever() {
     let mut world = World::new(Weather::Accepting);

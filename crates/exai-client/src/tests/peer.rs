@@ -192,6 +192,16 @@ impl World {
         peer
     }
 
+    /// The same, of one that names it.
+    pub(super) async fn daemon_with_journal(&mut self, boot: &str, journal: &str) -> Peer {
+        let mut peer = self.accept().await;
+        let mut ack = ack(boot);
+        ack["journal"] = json!(journal);
+        peer.send(ack).await;
+        self.link(LinkState::is_ready).await;
+        peer
+    }
+
     pub(super) async fn call(&self, id: &str, repeatable: bool) -> CallStream {
         self.client.call(spec(id, repeatable)).await
     }
@@ -307,6 +317,16 @@ impl Peer {
             let id = asked["request_id"].as_str().unwrap();
             self.attach_state(id, "unknown").await;
         }
+    }
+
+    /// Is asked for this call, and its journal of this name does not have it.
+    pub(super) async fn is_asked_and_has_none(&mut self, id: &str, journal: Option<&str>) {
+        self.expect("attach", id).await;
+        let mut answer = json!({"op": "attach_res", "request_id": id, "state": "unknown"});
+        if let Some(journal) = journal {
+            answer["journal"] = json!(journal);
+        }
+        self.send(answer).await;
     }
 
     pub(super) async fn attach_state(&mut self, id: &str, state: &str) {

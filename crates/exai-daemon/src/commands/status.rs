@@ -350,6 +350,7 @@ mod tests {
             state: "running".into(),
             queued: 0,
             connections: 2,
+            tasks: Some(20),
             loop_lag_ms: None,
             outcomes: [("ok".to_owned(), 3)].into(),
             providers: Vec::new(),

@@ -67,20 +67,20 @@ pub(super) async fn enter(
             Err(End::Refused(expired()))
         }
         Entered::New(entry) => {
-            guard.entered(entry);
+            guard.entered(entry, starts);
             Ok(Way::Here)
         }
         Entered::Elsewhere { runs } => Ok(Way::Elsewhere { runs }),
         Entered::Behind(key) => Ok(Way::Behind(key)),
         Entered::Finished(kept) => Err(End::Recalled(kept)),
         Entered::Left(kept, entry) => {
-            guard.entered(entry);
+            guard.entered(entry, true);
             Err(End::Recalled(kept))
         }
         Entered::Expired => Err(End::Refused(expired())),
         Entered::Other(tool) => Err(End::Refused(reused(id, &tool))),
         Entered::Interrupted(evidence, entry) => {
-            guard.entered(entry);
+            guard.entered(entry, true);
             let now = engine.now();
             Err(End::Interrupted(interrupted::error(
                 &call.facts.tool,

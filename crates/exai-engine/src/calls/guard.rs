@@ -3,6 +3,7 @@
 //! it ends in one finished record and one terminal frame to everyone attached.
 
 use super::{
+    Leaves,
     call::Call,
     outcome::{End, Finished},
 };
@@ -36,6 +37,8 @@ struct Armed {
     started_at: Option<Instant>,
     remembered: bool,
     entry: Option<Box<dyn Entry>>,
+    /// The ledger has it as one that was started.
+    entered_started: bool,
     /// The ledger was told of its end, and that somebody waited for it.
     told_awaited: bool,
 }
@@ -58,21 +61,25 @@ impl Guard {
                 started_at: None,
                 remembered,
                 entry: None,
+                entered_started: false,
                 told_awaited: false,
             }),
         }
     }
 
     /// The ledger has heard of the call, so it must hear of its end.
-    pub(crate) fn entered(&mut self, entry: Box<dyn Entry>) {
+    /// `started`: as one that runs at once.
+    pub(crate) fn entered(&mut self, entry: Box<dyn Entry>, started: bool) {
         if let Some(armed) = &mut self.armed {
-            armed.entry = Some(entry);
+            (armed.entry, armed.entered_started) = (Some(entry), started);
         }
     }
 
-    /// The call's place in the ledger.
-    pub(crate) fn entry(&mut self) -> Option<&mut Box<dyn Entry>> {
-        self.armed.as_mut()?.entry.as_mut()
+    /// The call's place in the ledger, for the word that it starts.
+    pub(crate) fn entry_to_start(&mut self) -> Option<&mut Box<dyn Entry>> {
+        let armed = self.armed.as_mut()?;
+        armed.entered_started = true;
+        armed.entry.as_mut()
     }
 
     /// The tool runs from now on.
@@ -93,7 +100,7 @@ impl Guard {
     pub(crate) fn finish_at_once(mut self, end: End) {
         if let Some(armed) = self.armed.take() {
             let (finished, record) = armed.settle(&end);
-            armed.close(&finished, record, false);
+            armed.close(&finished, record, Leaves::Nothing);
         }
     }
 }
@@ -121,9 +128,12 @@ impl Armed {
             self.tell_ledger(entry, &end, &finished, &record).await;
         }
         // What was refused at the door has not been, and the same id may knock again; but who was
-        // told that the work goes on asks for it, and is owed the reason.
-        let keep = !end.is_refusal() || self.call.was_left();
-        self.close(&finished, record, keep);
+        // told that the work goes on, and be it in this moment, asks for it and is owed the reason.
+        let leaves = match end.is_refusal() {
+            true => Leaves::Refusal,
+            false => Leaves::Result,
+        };
+        self.close(&finished, record, leaves);
     }
 
     async fn tell_ledger(
@@ -134,7 +144,9 @@ impl Armed {
         record: &Arc<FinishedRecord>,
     ) {
         let is_left_open = match end {
-            End::Drained { started } => *started && self.call.repeatable,
+            End::Drained { started: true } => self.call.repeatable,
+            // Its client holds a handle, and sends nothing again: the next daemon owes it the run.
+            End::Drained { started: false } => self.call.was_left() && !self.entered_started,
             End::DrainedAgain => true,
             _ => false,
         };
@@ -224,7 +236,7 @@ impl Armed {
     }
 
     /// Everyone is told: the record, the bus, the table, the watchers.
-    fn close(self, finished: &Arc<Finished>, record: Arc<FinishedRecord>, keep: bool) {
+    fn close(self, finished: &Arc<Finished>, record: Arc<FinishedRecord>, leaves: Leaves) {
         let Self {
             engine,
             call,
@@ -240,7 +252,7 @@ impl Armed {
             .publish(record.finished_at, Happening::Finished(record));
         call.session.call_ended(call.facts.args_bytes, engine.now());
         if remembered {
-            engine.calls().retire(&call, finished, keep);
+            engine.calls().retire(&call, finished, leaves);
             if call.was_left() && told_awaited {
                 engine.ledger().left(&call.key);
             }

@@ -151,7 +151,7 @@ async fn through(
         // The door has answered that.
         Admitted::Full(_) => return Err(End::Lost),
     };
-    if !starts && let Some(entry) = guard.entry() {
+    if !starts && let Some(entry) = guard.entry_to_start() {
         patiently(engine, call, entry.start()).await?;
     }
     if let Some(end) = unwanted(engine, call) {

@@ -21,6 +21,8 @@ pub enum Remembered {
     Open(Revived),
     /// Nothing.
     Nothing,
+    /// The ledger cannot be asked now; why.
+    Unreadable(String),
 }
 
 /// A call of a daemon that is gone, as it was asked for; or of one that lives on to finish it.
@@ -39,7 +41,7 @@ impl Remembered {
             Self::Expired => CallState::Expired,
             Self::Open(revived) if revived.runs => CallState::Running,
             Self::Open(_) => CallState::Queued,
-            Self::Nothing => CallState::Unknown,
+            Self::Nothing | Self::Unreadable(_) => CallState::Unknown,
         }
     }
 }
@@ -55,6 +57,18 @@ impl Engine {
     #[must_use]
     pub fn remembers_all(&self) -> bool {
         self.ledger().is_whole()
+    }
+
+    /// The name of the ledger's memory; see [`crate::ports::ledger::Ledger::name`].
+    #[must_use]
+    pub fn memory(&self) -> Option<Arc<str>> {
+        self.ledger().name()
+    }
+
+    /// The name of the memory that does not have this call, for clients that knew another daemon.
+    pub async fn absent(&self, session: &Session, id: &RequestId) -> Option<Arc<str>> {
+        let key = self.key(session, id.clone());
+        self.ledger().absent(&key).await.ok().flatten()
     }
 
     /// What the ledger has of a call. A result is kept at hand, for who reads it in pages.
@@ -73,7 +87,7 @@ impl Engine {
             Ok(None) => Remembered::Nothing,
             Err(error) => {
                 tracing::error!(%id, %error, "a call could not be looked up");
-                Remembered::Nothing
+                Remembered::Unreadable(error.reason)
             }
         }
     }

@@ -34,6 +34,18 @@ pub trait Ledger: Send + Sync + 'static {
         false
     }
 
+    /// The name of its memory: what is accepted under it is known wherever a ledger has the same
+    /// name. `None`: it has none, or cannot be read now.
+    fn name(&self) -> Option<Arc<str>> {
+        None
+    }
+
+    /// The name of the memory that a call is not in, found out in one look: asked where
+    /// [`Ledger::recall`] found nothing. `None`: it is there by now, or there is no name.
+    fn absent<'a>(&'a self, _: &'a CallKey) -> LedgerFuture<'a, Option<Arc<str>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Awaited before the call may be promised anything. Whoever stops waiting has entered
     /// nothing.
     fn enter(&self, call: Entering) -> LedgerFuture<'_, Entered>;

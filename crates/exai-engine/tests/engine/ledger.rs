@@ -373,11 +373,22 @@ async fn r14_what_was_left_and_then_refused_is_told_when_it_is_asked_for() {
     assert_eq!((error.code, error.ran), (Code::Unavailable, Some(Ran::No)));
     assert!(error.message.contains("the disk is full"), "{error:?}");
     assert_eq!((world.runs("act"), memory.log().len()), (0, 0));
-    // Refused to somebody who waits it has not been, and may knock again.
+    // Refused to somebody who waits it has not been, and may knock again; but who let go of it in
+    // that moment asks for it by its handle.
     memory.says.lock().unwrap().push_back(Says::Fails);
     let end = world.run(&member, "waits", "act", "{}").await;
     assert_eq!(end.code, Some(Code::Unavailable));
+    world
+        .engine
+        .cancel(&member, &"waits".into(), CancelMode::Detach, "");
+    let (state, kept) = world.engine.look_up(&member.session, &"waits".into());
+    let refusal = kept.unwrap().error.clone().unwrap();
+    assert_eq!(
+        (state, refusal.code),
+        (CallState::Finished, Code::Unavailable)
+    );
     assert_eq!(world.run(&member, "waits", "act", "{}").await.code, None);
+    assert_eq!(world.runs("act"), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,12 @@ const STEP: i64 = 500;
 /// Results dropped in one step because there are too many bytes of them.
 const OVER: i64 = 32;
 
+/// Both when a call ended and when it was accepted have to be long ago: the result of a moment
+/// ago looks old to a clock that was set ahead since, and a call that took hours is no old one.
+const OLDEST: &str = "SELECT id, result_file, kept_bytes FROM (SELECT id, result_file, kept_bytes, \
+     row_number() OVER (ORDER BY finished_at) AS ended, row_number() OVER (ORDER BY id) AS came \
+     FROM calls WHERE kept_bytes > 0 AND finished_at < ?1) ORDER BY max(ended, came) LIMIT ?2";
+
 /// What may stay.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
@@ -35,42 +41,49 @@ pub(crate) struct Swept {
 pub(crate) fn step(db: &Connection, bounds: &Bounds) -> rusqlite::Result<Swept> {
     let mut swept = Swept::default();
     let since = money::sum_column(bounds.results_since);
-    let old = "SELECT id, result_file FROM calls WHERE kept_bytes > 0 AND finished_at < ?1 \
-               ORDER BY finished_at LIMIT ?2";
-    swept.drop_results(db, old, since, STEP)?;
+    let old = "SELECT id, result_file, kept_bytes FROM calls WHERE kept_bytes > 0 \
+               AND finished_at < ?1 ORDER BY finished_at LIMIT ?2";
+    swept.drop_results(db, old, (since, STEP), u64::MAX)?;
     let kept: i64 = db
         .prepare_cached("SELECT COALESCE(SUM(kept_bytes), 0) FROM calls WHERE kept_bytes > 0")?
         .query_row([], |row| row.get(0))?;
-    if money::count(kept) > bounds.result_bytes {
-        let oldest = "SELECT id, result_file FROM calls WHERE kept_bytes > 0 \
-                      AND finished_at < ?1 ORDER BY finished_at LIMIT ?2";
-        swept.drop_results(db, oldest, i64::MAX, OVER)?;
+    let excess = money::count(kept).saturating_sub(bounds.result_bytes);
+    if excess > 0 {
+        swept.drop_results(db, OLDEST, (i64::MAX, OVER), excess)?;
     }
     swept.drop_rows(db, bounds)?;
     Ok(swept)
 }
 
 impl Swept {
+    /// Until so many bytes are free.
     fn drop_results(
         &mut self,
         db: &Connection,
         which: &str,
-        before: i64,
-        most: i64,
+        (before, most): (i64, i64),
+        bytes: u64,
     ) -> rusqlite::Result<()> {
         let mut statement = db.prepare_cached(which)?;
-        let pair = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
-        let found: Vec<(i64, Option<String>)> = statement
-            .query_map(params![before, most], pair)?
+        let columns = |row: &rusqlite::Row<'_>| {
+            Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, i64>(2)?))
+        };
+        let found: Vec<(i64, Option<String>, i64)> = statement
+            .query_map(params![before, most], columns)?
             .collect::<rusqlite::Result<_>>()?;
         let mut drop = db.prepare_cached(
             "UPDATE calls SET result = NULL, result_file = NULL, kept_bytes = 0, left_at = NULL \
              WHERE id = ?1",
         )?;
         self.more |= found.len() as i64 == most;
-        for (id, file) in found {
+        let mut free = 0_u64;
+        for (id, file, kept) in found {
+            if free >= bytes {
+                break;
+            }
             drop.execute([id])?;
             self.files.extend(file);
+            free = free.saturating_add(money::count(kept));
         }
         Ok(())
     }

@@ -6,10 +6,11 @@ use crate::{
     calls::sweep::{self, Bounds, Swept},
     error::StoreError,
     job::Task,
+    money,
 };
 use rusqlite::Connection;
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -66,17 +67,22 @@ impl Journal {
     /// Daemons that die while they write leave many; beyond the bound in bytes the oldest go.
     pub async fn sweep_files(&self) {
         let kept = self.store.read(|db| {
-            let mut statement =
-                db.prepare("SELECT result_file FROM calls WHERE result_file IS NOT NULL")?;
+            let mut statement = db.prepare(
+                "SELECT result_file, kept_bytes FROM calls WHERE result_file IS NOT NULL",
+            )?;
+            let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
             statement
-                .query_map([], |row| row.get(0))?
-                .collect::<rusqlite::Result<HashSet<String>>>()
+                .query_map([], pair)?
+                .collect::<rusqlite::Result<HashMap<String, i64>>>()
         });
         let Ok(kept) = kept.await else { return };
+        let in_use: u64 = kept.values().copied().map(money::count).sum();
+        let kept: HashSet<String> = kept.into_keys().collect();
         let age = self.keeping.results_for;
         let age = Some(age).filter(|_| self.desk.tells_ages());
         let directory = self.place.directory.clone();
-        let most = self.keeping.result_bytes;
+        // One bound for all that lies there: what is in use comes first.
+        let most = self.keeping.result_bytes.saturating_sub(in_use);
         let swept = tokio::task::spawn_blocking(move || strays(&directory, &kept, age, most)).await;
         if let Ok(count @ 1..) = swept {
             tracing::info!(count, "kept results without a call were removed");

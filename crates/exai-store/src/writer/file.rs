@@ -4,7 +4,7 @@
 use super::batch;
 use crate::{
     aside,
-    condition::{Condition, State},
+    condition::{self, Condition, State},
     fault::{self, Fault},
     open,
     options::Options,
@@ -26,6 +26,8 @@ pub(crate) struct File {
     db: Option<Connection>,
     tried: Instant,
     condition: watch::Sender<Condition>,
+    /// Which file it is, as far as it could be read.
+    name: Option<Arc<str>>,
     /// Counts openings, so that readers notice when theirs is another file.
     openings: Arc<AtomicU64>,
     /// When the first write was made that power loss could still take.
@@ -40,7 +42,8 @@ impl File {
             options,
             db: None,
             tried: Instant::now(),
-            condition: watch::Sender::new(Condition::new(State::Closed, standing)),
+            condition: watch::Sender::new(Condition::new(State::Closed, standing, None)),
+            name: None,
             openings: Arc::new(AtomicU64::new(0)),
             unsynced: None,
         };
@@ -147,11 +150,16 @@ impl File {
         self.openings.fetch_add(1, Ordering::Relaxed);
         match opened {
             Ok(db) => {
+                self.name = condition::name_of(&db).ok();
                 self.db = Some(db);
                 self.publish(State::Good);
                 Ok(())
             }
             Err(fault) => {
+                // It may be read all the same, and what it has is what calls are looked up in.
+                let path = &self.options.path;
+                let reader = open::reader(path, self.options.busy).ok();
+                self.name = reader.and_then(|db| condition::name_of(&db).ok());
                 let state = fault.into_state(&self.options.path);
                 self.publish(state.clone());
                 Err(state)
@@ -171,7 +179,11 @@ impl File {
     }
 
     fn publish(&self, state: State) {
-        let now = Condition::new(state, aside::standing(&self.options.path));
+        let now = Condition::new(
+            state,
+            aside::standing(&self.options.path),
+            self.name.clone(),
+        );
         self.condition.send_if_modified(|before| {
             let news = *before != now;
             if before.state != now.state {

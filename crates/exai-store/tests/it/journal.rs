@@ -380,6 +380,49 @@ async fn large_results_are_files_of_the_owner_and_go_with_age_and_size() {
     assert!(recalled(&journal, "second").await.is_none());
 }
 
+/// What ended a moment ago is not the oldest because the clock was set ahead and back.
+#[tokio::test]
+async fn beyond_the_bound_the_newest_result_stays_whatever_the_clock_said() {
+    let place = Place::new();
+    let store = place.open("a");
+    let mut keeping = keeping(&place.dir.path().join("results"));
+    keeping.result_bytes = 5_000_000;
+    let journal = Journal::new(&store, keeping);
+    let calls = ["one", "two", "three", "four"];
+    for (number, request) in (1..).zip(calls) {
+        let call = Entering {
+            facts: Arc::new(CallFacts {
+                number,
+                ..CallFacts::clone(&call(request, "{}").facts)
+            }),
+            ..call(request, "{}")
+        };
+        let entry = entered(&journal, call.clone()).await.ok().unwrap();
+        let mut end = end_with(&call, &"x".repeat(1_500_000));
+        if request == "four" {
+            let record = FinishedRecord::clone(&end.record);
+            let finished_at = UnixMillis(NOON - 300_000);
+            end.record = Arc::new(FinishedRecord {
+                finished_at,
+                ..record
+            });
+        }
+        entry.finish(end).await.unwrap();
+    }
+    journal.sweep().await;
+    for request in calls {
+        let kept = matches!(
+            recalled(&journal, request).await,
+            Some(Recalled::Finished(_))
+        );
+        assert_eq!(
+            kept,
+            request != "one",
+            "{request}: no more than is too much, and the oldest"
+        );
+    }
+}
+
 /// A clock that is set ahead by days, as after a flat battery: what was promised stays.
 #[tokio::test]
 async fn a_jump_of_the_clock_makes_nothing_old() {

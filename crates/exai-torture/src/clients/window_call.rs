@@ -32,6 +32,7 @@ pub(super) async fn call(
     let end = Instant::now() + arena.patience();
     let mut question = asking(&job);
     let mut known_by: Option<String> = None;
+    let mut of_a_handle = false;
     for _ in 0..MOST_ANSWERS {
         let (id, answer) = pipe.ask("tools/call", question).await;
         let left = end.saturating_duration_since(Instant::now());
@@ -48,7 +49,8 @@ pub(super) async fn call(
         if let Some(handle) = handle(&answer) {
             arena.score.note("answers that the work goes on");
             known_by = Some(handle.to_owned());
-            question = if rng.u8(..4) == 0 {
+            of_a_handle = rng.u8(..4) > 0;
+            question = if !of_a_handle {
                 arena.score.note("work started again, to be joined");
                 arena.oracle.again(job.token);
                 asking(&job)
@@ -58,28 +60,38 @@ pub(super) async fn call(
             continue;
         }
         let told = Answer::of_mcp(&answer, &job.expect);
-        match known_by
-            .as_deref()
-            .and_then(|handle| next(&told, &job, handle))
-        {
-            Some(again) => question = again,
-            None => return arena.oracle.ended(job.token, End::Answered(told)),
-        }
+        let goes_on = known_by.as_deref();
+        let Some(step) = goes_on.and_then(|_| next(&told, &job, of_a_handle)) else {
+            return arena.oracle.ended(job.token, End::Answered(told));
+        };
+        of_a_handle = step == Step::Continue;
+        question = match (step, goes_on) {
+            (Step::Continue, Some(handle)) => continuing(handle),
+            _ => asking(&job),
+        };
         tokio::time::sleep(MOMENT).await;
     }
     arena.oracle.ended(job.token, End::Lost);
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Continue,
+    Anew,
+}
+
 /// What a model does next that holds a handle and does what it is told: an error about the
 /// question, or about starting it again, is not the end of the work, which is still owed.
-fn next(told: &Answer, job: &Job, handle: &str) -> Option<Value> {
+fn next(told: &Answer, job: &Job, of_a_handle: bool) -> Option<Step> {
     let Answer::Failed { code, ran, .. } = told else {
         return None;
     };
     match (code.as_str(), ran.as_str()) {
-        ("UNAVAILABLE" | "SHUTTING_DOWN" | "OVER_CAPACITY", _) => Some(continuing(handle)),
+        // The call's own end, after all: refused, and to be made anew. It runs twice if that is a lie.
+        ("UNAVAILABLE" | "OVER_CAPACITY", "no") if of_a_handle => Some(Step::Anew),
+        ("UNAVAILABLE" | "SHUTTING_DOWN" | "OVER_CAPACITY", _) => Some(Step::Continue),
         // Never accepted, it says, and to be made anew; no journal knows an instant call.
-        ("EXPIRED", "") if job.instant() => Some(asking(job)),
+        ("EXPIRED", "") if job.instant() => Some(Step::Anew),
         _ => None,
     }
 }

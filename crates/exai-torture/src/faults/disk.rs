@@ -55,6 +55,7 @@ pub(super) async fn full(arena: &Arena, rng: &mut fastrand::Rng) {
         return arena.score.skip("full disk", &why);
     }
     arena.score.fault("full disk");
+    arena.oracle.no_room(true);
     let ballast = arena.sandbox.home().join("ballast");
     fill(&ballast);
     sleep(Duration::from_millis(rng.u64(300..4000))).await;
@@ -63,6 +64,7 @@ pub(super) async fn full(arena: &Arena, rng: &mut fastrand::Rng) {
             .score
             .broken(format!("cannot empty the disk again: {error}"));
     }
+    arena.oracle.no_room(false);
 }
 
 /// Until the disk takes no more.
@@ -98,7 +100,10 @@ pub(super) async fn read_only(arena: &Arena, probe: &Probe, rng: &mut fastrand::
         Err(why) => Err(why),
     };
     match shown {
-        Ok(()) => arena.score.fault("read-only disk"),
+        Ok(()) => {
+            arena.oracle.no_room(true);
+            arena.score.fault("read-only disk");
+        }
         Err(why) => arena.score.skip("read-only disk", &why),
     }
     let started = arena.start().await;
@@ -116,6 +121,7 @@ pub(super) async fn read_only(arena: &Arena, probe: &Probe, rng: &mut fastrand::
             .score
             .broken(format!("cannot make the home writable again: {why}"));
     }
+    arena.oracle.no_room(false);
     back(arena, probe, Instant::now(), true, false).await;
 }
 

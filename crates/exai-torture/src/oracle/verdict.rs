@@ -19,6 +19,8 @@ pub(crate) struct Seen {
     pub(crate) deaths: usize,
     /// Whether its database was damaged, then or before, and nobody had looked at it yet.
     pub(crate) forgot: bool,
+    /// Whether nothing could be written at some time between question and answer.
+    pub(crate) no_room: bool,
     pub(crate) took: Duration,
     /// What the daemon's journal has of it.
     pub(crate) journaled: Option<Journaled>,
@@ -123,6 +125,12 @@ fn failed(made: &Made, seen: &Seen, error: &Error<'_>) -> Verdict {
     match error.code {
         "OUTCOME_UNKNOWN" => unknown(made, seen, error),
         "UNAVAILABLE" | "SHUTTING_DOWN" | "OVER_CAPACITY" if error.ran == "no" => Ok(Fair::Refused),
+        // Known to nobody, it says, by its handle. The file that knew it was damaged; or it was
+        // refused when nothing could be written, and the daemon that would say so died.
+        "EXPIRED" if error.ran.is_empty() && seen.forgot => Ok(Fair::UnknownForgotten),
+        "EXPIRED" if error.ran.is_empty() && seen.no_room && seen.deaths > 0 && seen.runs == 0 => {
+            Ok(Fair::Refused)
+        }
         // It began under a daemon that died, and may be asked for again.
         "UNAVAILABLE" if error.ran == "unknown" && of_another_life => Ok(Fair::Refused),
         // A predecessor's frames have no room for whether it ran.
