@@ -21,7 +21,7 @@ async fn r02_beside_a_damaged_journal_a_call_that_never_arrived_runs_at_the_next
     daemon.kill().await;
     daemon = sandbox.daemon().await;
     let mut shim = window(&sandbox).await;
-    pause_pid(daemon.pid());
+    pause_pid(daemon.id());
     let file = sandbox.work().join("ran");
     let id = shim.call("test_count_once", json!({ "file": file })).await;
     tokio::time::sleep(Duration::from_millis(300)).await;

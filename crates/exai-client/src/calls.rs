@@ -20,7 +20,11 @@ use exai_protocol::{
     error::Ran,
     request::CancelMode,
 };
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -97,6 +101,8 @@ struct Owed {
 pub(crate) struct Calls {
     entries: HashMap<RequestId, Entry>,
     owed: Vec<Owed>,
+    /// Words that were put on the present link: should it break, nobody knows whether they came.
+    parted: VecDeque<(Owed, Instant)>,
     due: Option<Instant>,
     times: Times,
     max: usize,
@@ -109,6 +115,7 @@ impl Calls {
         Self {
             entries,
             owed: Vec::new(),
+            parted: VecDeque::new(),
             due: None,
             times,
             max,
@@ -231,6 +238,7 @@ impl Calls {
 
     /// Asks the daemon that had it what became of a call.
     fn ask_about(&mut self, id: &RequestId, turn: &mut Turn<'_>) {
+        self.parted.retain(|(owed, _)| owed.id != *id);
         let Some(session) = turn.session() else {
             return;
         };

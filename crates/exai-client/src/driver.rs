@@ -369,6 +369,7 @@ impl Driver {
                     Err(error) => tracing::warn!(%error, "attach_res cannot be read"),
                 }
             }
+            ("cancel_res", Some(id)) => self.calls.word_came(id),
             ("cancel_res" | "unsubscribe_res", _) => {}
             _ => tracing::debug!(op, "a frame nobody asked for"),
         }

@@ -7,6 +7,7 @@ mod at_once;
 mod backlog;
 mod call;
 mod door;
+mod early;
 mod elsewhere;
 mod follow;
 mod guard;
@@ -30,6 +31,7 @@ pub use submit::Submission;
 use crate::sessions::Scope;
 pub(crate) use backlog::Backlog;
 pub(crate) use call::{Call, Stop};
+use early::Early;
 use exai_protocol::{Principal, RequestId, control::CallState};
 pub(crate) use outcome::Asked;
 use retention::{Kept as Held, Retention};
@@ -93,6 +95,8 @@ struct Table {
     shared: HashMap<ShareKey, Arc<Call>>,
     /// Calls at work whose client said that it waits no longer.
     left: HashMap<LeftKey, Arc<Call>>,
+    /// Words that came before their calls.
+    early: Early,
 }
 
 /// What makes a client's next call the same as one it left.
@@ -124,6 +128,7 @@ impl Calls {
                 refused: Retention::new(REFUSALS),
                 shared: HashMap::new(),
                 left: HashMap::new(),
+                early: Early::default(),
             }),
         }
     }

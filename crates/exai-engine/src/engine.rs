@@ -163,6 +163,10 @@ impl Engine {
         reason: &str,
     ) -> CallState {
         let key = self.key(&member.session, id.clone());
+        if mode == CancelMode::Detach {
+            // It may still come, by a link that broke for the client and not yet for us.
+            self.calls.let_go_early(key.clone(), member.peer);
+        }
         let known = self.calls.look_up(&key);
         let state = known.state();
         match (mode, known) {
@@ -174,7 +178,7 @@ impl Engine {
                 };
                 call.stop(Stop::Asked(reason.to_owned()));
             }
-            (CancelMode::Detach, Known::Live(call)) => self.let_go(member.peer, &call),
+            (CancelMode::Detach, Known::Live(call)) => self.let_go(member, &call),
             // Its result is on its way to a client that reads it no more.
             (CancelMode::Detach, Known::Finished(_)) => self.ledger().left(&key),
             // The ledger may know it as one that has ended.
@@ -185,8 +189,8 @@ impl Engine {
     }
 
     /// Of two equal calls of a client the second gets what the first was let go of before.
-    fn let_go(&self, peer: u64, call: &Arc<Call>) {
-        call.leave(peer);
+    fn let_go(&self, member: &Membership, call: &Arc<Call>) {
+        call.leave(member.peer, &member.session.older_peers(member.peer));
         if call.was_left() && self.remembers() && !self.calls.leave(call) {
             self.ledger().left(&call.key);
         }

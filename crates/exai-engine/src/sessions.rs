@@ -139,6 +139,14 @@ impl Session {
         lock(&self.peers).len() as u64
     }
 
+    /// Its connections that began before this one. What the newest says holds for them too: a
+    /// link that broke for the client may stand for the daemon for a while.
+    pub(crate) fn older_peers(&self, than: u64) -> Vec<u64> {
+        let peers = lock(&self.peers);
+        let numbers = peers.iter().map(|(number, _)| *number);
+        numbers.filter(|number| *number < than).collect()
+    }
+
     pub(crate) fn call_began(&self, arguments: u64, now: UnixMillis) {
         self.account.opened(arguments);
         self.in_flight.fetch_add(1, Relaxed);

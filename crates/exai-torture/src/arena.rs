@@ -39,7 +39,9 @@ pub(crate) struct Arena {
     /// Links that can be cut, frozen and swallowed.
     pub(crate) relays: Mutex<Vec<Relay>>,
     pub(crate) targets: Mutex<Vec<Target>>,
-    /// Faults end; clients make no new calls, and wait for what is owed.
+    /// Faults end.
+    pub(crate) calm: CancellationToken,
+    /// Clients make no new calls, and wait for what is owed.
     pub(crate) winding_down: CancellationToken,
     /// Nobody owes anything any more.
     pub(crate) over: CancellationToken,
@@ -77,6 +79,7 @@ impl Arena {
             oracle,
             relays: Mutex::new(relays),
             targets: Mutex::default(),
+            calm: CancellationToken::new(),
             winding_down: CancellationToken::new(),
             over: CancellationToken::new(),
             ended: Mutex::default(),

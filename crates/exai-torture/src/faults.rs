@@ -83,7 +83,7 @@ pub(crate) fn names() -> Vec<&'static str> {
         .collect()
 }
 
-/// Harms the daemon until the run winds down.
+/// Harms the daemon until calm is wanted.
 pub(crate) async fn at_the_daemon(arena: Arc<Arena>, probe: Arc<Probe>) {
     let mut rng = arena.rng(1);
     while next(&arena, &mut rng, arena.options.kills_per_minute).await {
@@ -116,7 +116,7 @@ pub(crate) async fn at_the_daemon(arena: Arc<Arena>, probe: Arc<Probe>) {
     }
 }
 
-/// Harms windows and links until the run winds down.
+/// Harms windows and links until calm is wanted.
 pub(crate) async fn at_the_windows(arena: Arc<Arena>) {
     let mut rng = arena.rng(2);
     while next(&arena, &mut rng, arena.options.client_faults_per_minute).await {
@@ -135,12 +135,12 @@ pub(crate) async fn at_the_windows(arena: Arc<Arena>) {
 /// Waits for the next moment; `false` when there is none.
 async fn next(arena: &Arena, rng: &mut fastrand::Rng, per_minute: u32) -> bool {
     let Some(mean) = 60_000_u64.checked_div(per_minute.into()) else {
-        arena.winding_down.cancelled().await;
+        arena.calm.cancelled().await;
         return false;
     };
     let pause = Duration::from_millis(rng.u64(mean / 2..=mean + mean / 2));
     tokio::select! {
-        () = sleep(pause) => !arena.winding_down.is_cancelled(),
-        () = arena.winding_down.cancelled() => false,
+        () = sleep(pause) => !arena.calm.is_cancelled(),
+        () = arena.calm.cancelled() => false,
     }
 }

@@ -10,9 +10,13 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Parser)]
 #[command(version)]
 pub(crate) struct Options {
-    /// How long faults go on; then everything that is owed must be answered
+    /// How long it goes on; then everything that is owed must be answered
     #[arg(long, default_value_t = 120)]
     pub(crate) seconds: u64,
+    /// So much of that, at the end, is without faults: one daemon lives long enough to be seen
+    /// growing, if it grows [default: a quarter]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) calm: Option<u64>,
     /// Repeats the plan of a run; random without one, and printed
     #[arg(long)]
     pub(crate) seed: Option<u64>,

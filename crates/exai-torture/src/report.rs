@@ -4,7 +4,7 @@
 use crate::{
     oracle::{Broken, Fair, Kind, Made, Verdict},
     score::Tally,
-    watch::Trend,
+    watch::Grown,
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
@@ -19,7 +19,7 @@ pub(crate) struct Run {
     pub(crate) clients: String,
     pub(crate) interrupted: bool,
     pub(crate) slowest: Duration,
-    pub(crate) trends: Vec<(&'static str, Option<Trend>)>,
+    pub(crate) trends: Vec<Grown>,
 }
 
 /// Everything, counted.
@@ -132,12 +132,11 @@ impl Board {
     /// For programs.
     pub(crate) fn json(&self) -> Value {
         let of = |fair: Fair| self.fair.get(&fair).copied().unwrap_or_default();
-        let trend = |trend: &Trend| json!({ "early": trend.early, "late": trend.late, "per_minute": trend.per_minute });
         let trends: BTreeMap<_, _> = self
             .run
             .trends
             .iter()
-            .map(|(name, seen)| (*name, seen.as_ref().map(trend)))
+            .map(|grown| (grown.what, grown.json()))
             .collect();
         let skipped: BTreeMap<_, _> = self
             .tally
@@ -274,14 +273,8 @@ impl Board {
             "slowest",
             &format!("{:.1} s to an answer", self.run.slowest.as_secs_f64()),
         );
-        for (name, trend) in &self.run.trends {
-            let told = trend.map_or("not measured".to_owned(), |trend| {
-                format!(
-                    "{:.0} early, {:.0} late, {:+.2} a minute",
-                    trend.early, trend.late, trend.per_minute
-                )
-            });
-            line(out, "growth", &format!("{name}: {told}"));
+        for grown in &self.run.trends {
+            line(out, "growth", grown);
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The order of a run: a home, a daemon, the crowd, the faults; then peace, in which everything
-//! that is owed must be answered; then the end, after which nothing may be left.
+//! The order of a run: a home, a daemon, the crowd, the faults; then a calm, in which the crowd
+//! works on and nothing may grow; then peace, in which everything that is owed must be answered;
+//! then the end, after which nothing may be left.
 
 use crate::{
     arena::{self, Arena, lock},
@@ -8,7 +9,7 @@ use crate::{
     options::Options,
     oracle::Journaled,
     report::{Board, Run},
-    watch::{self, Sample, Trend, Watch},
+    watch::{Watch, growth},
 };
 use anyhow::{Context as _, Result};
 use exai_testkit::{Relay, Sandbox};
@@ -27,16 +28,6 @@ use tokio::{
 const RELAYS: usize = 4;
 /// After its last window has gone and it was told to stop.
 const LAST: Duration = Duration::from_secs(20);
-/// Growth that is none: half as much again, and so much. A daemon keeps 64 MiB of results and
-/// has several of 30 MB under way; each of its lives begins without any.
-const SLACK: [(&str, f64); 5] = [
-    ("daemon, kB", 192.0 * 1024.0),
-    ("daemon, descriptors", 64.0),
-    ("daemon, threads", 48.0),
-    ("shim, kB", 32.0 * 1024.0),
-    ("shim, descriptors", 16.0),
-];
-
 /// What is different in this home: dead links are noticed soon, so that a short run sees many.
 const SETTINGS: [(&str, &str); 3] = [
     ("EXAI_WS_PING_INTERVAL", "3"),
@@ -70,10 +61,14 @@ pub(crate) async fn run(options: Options) -> Result<Board> {
         Arc::clone(&probe),
     ));
     hands.spawn(faults::at_the_windows(Arc::clone(&arena)));
-    let interrupted = until_over(&arena, begun).await;
-    arena.winding_down.cancel();
+    let all = arena.options.seconds;
+    let calm = arena.options.calm.unwrap_or(all / 4).min(all);
+    let mut interrupted = until(&arena, begun, all - calm).await;
+    arena.calm.cancel();
     finish(&arena, "a fault", &mut hands).await;
     lock(&arena.relays).iter_mut().for_each(Relay::thaw);
+    interrupted = interrupted || until(&arena, begun, all).await;
+    arena.winding_down.cancel();
     finish(&arena, "a client", &mut clients).await;
     arena.over.cancel();
     finish(&arena, "the watch", &mut watching).await;
@@ -83,7 +78,7 @@ pub(crate) async fn run(options: Options) -> Result<Board> {
     }
     let journal = journal(&arena).await;
     the_end(&arena).await;
-    let trends = trends(&arena, &watch);
+    let trends = growth(&arena.score, &watch);
     let verdicts = arena.oracle.verdicts(&journal);
     let run = Run {
         seed,
@@ -126,9 +121,9 @@ async fn relays(sandbox: &mut Sandbox) -> Vec<Relay> {
     relays
 }
 
-/// The time is up, or somebody wants it to end; whether it was the latter.
-async fn until_over(arena: &Arena, begun: Instant) -> bool {
-    let end = Duration::from_secs(arena.options.seconds);
+/// So many seconds are over, or somebody wants it to end; whether it was the latter.
+async fn until(arena: &Arena, begun: Instant, seconds: u64) -> bool {
+    let end = Duration::from_secs(seconds);
     let mut told = Instant::now();
     while begun.elapsed() < end {
         tokio::select! {
@@ -227,33 +222,6 @@ async fn the_end(arena: &Arena) {
         }
         sleep(Duration::from_millis(50)).await;
     }
-}
-
-fn trends(arena: &Arena, watch: &Watch) -> Vec<(&'static str, Option<Trend>)> {
-    let (daemon, shim) = (lock(&watch.daemon).clone(), lock(&watch.shim).clone());
-    let mut seen = Vec::new();
-    for (name, slack) in SLACK {
-        let samples = if name.starts_with("daemon") {
-            &daemon
-        } else {
-            &shim
-        };
-        let trend = watch::trend(samples, |sample: &Sample| match name.rsplit(' ').next() {
-            Some("kB") => sample.kilobytes,
-            Some("threads") => sample.threads,
-            _ => sample.descriptors,
-        });
-        if let Some(trend) = trend
-            && trend.late > trend.early.mul_add(1.5, slack)
-        {
-            arena.score.broken(format!(
-                "{name} grew from {:.0} to {:.0}",
-                trend.early, trend.late
-            ));
-        }
-        seen.push((name, trend));
-    }
-    seen
 }
 
 async fn clean_up(arena: Arc<Arena>, broken: bool) {

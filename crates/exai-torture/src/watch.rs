@@ -1,5 +1,10 @@
-//! Memory, descriptors and threads of the daemon and of a shim that lives as long as the run:
-//! looked at all the time, so that what grows is seen to grow.
+//! Memory, descriptors, threads and tasks of the daemon and of a shim that lives as long as the
+//! run: looked at all the time, so that what grows is seen to grow.
+
+mod growth;
+mod trend;
+
+pub(crate) use growth::{Grown, growth};
 
 use crate::arena::{Arena, lock};
 use exai_testkit::is_alive;
@@ -22,12 +27,39 @@ pub(crate) struct Sample {
     pub(crate) kilobytes: f64,
     pub(crate) descriptors: f64,
     pub(crate) threads: f64,
+    /// What a daemon says of itself.
+    pub(crate) tasks: Option<f64>,
+}
+
+/// A daemon's lives: each begins small, so that only within one is growth to be seen.
+#[derive(Debug, Default)]
+pub(crate) struct Lives {
+    now: Vec<Sample>,
+    longest: Vec<Sample>,
+}
+
+impl Lives {
+    fn begin(&mut self) {
+        let before = std::mem::take(&mut self.now);
+        if before.len() > self.longest.len() {
+            self.longest = before;
+        }
+    }
+
+    /// The one that was looked at most often.
+    pub(crate) fn longest(&self) -> &[Sample] {
+        if self.now.len() > self.longest.len() {
+            &self.now
+        } else {
+            &self.longest
+        }
+    }
 }
 
 /// What was seen.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    pub(crate) daemon: Mutex<Vec<Sample>>,
+    pub(crate) daemon: Mutex<Lives>,
     pub(crate) shim: Mutex<Vec<Sample>>,
 }
 
@@ -47,16 +79,17 @@ impl Watch {
                     if since.elapsed() > GROWN_UP
                         && let Some(sample) = sample(pid, at)
                     {
-                        lock(&self.daemon).push(sample);
+                        let tasks = tasks(&arena, pid);
+                        lock(&self.daemon).now.push(Sample { tasks, ..sample });
                     }
                 }
                 (Some((before, _)), _) if !is_alive(before) && !arena.was_ended(before) => {
                     arena
                         .score
                         .broken(format!("daemon {before} ended by itself"));
-                    known = now.map(|pid| (pid, Instant::now()));
+                    known = self.another(now);
                 }
-                _ => known = now.map(|pid| (pid, Instant::now())),
+                _ => known = self.another(now),
             }
             tokio::select! {
                 () = sleep(EVERY) => {}
@@ -64,6 +97,22 @@ impl Watch {
             }
         }
     }
+}
+
+impl Watch {
+    /// From now on it is this one, if there is one.
+    fn another(&self, pid: Option<u32>) -> Option<(u32, Instant)> {
+        lock(&self.daemon).begin();
+        pid.map(|pid| (pid, Instant::now()))
+    }
+}
+
+/// What this daemon wrote last of how many tasks it has.
+fn tasks(arena: &Arena, pid: u32) -> Option<f64> {
+    let health = arena.sandbox.health()?;
+    (health["pid"] == pid)
+        .then(|| health["tasks"].as_f64())
+        .flatten()
 }
 
 /// Linux only; elsewhere nothing is measured, and the report says so.
@@ -79,77 +128,6 @@ fn sample(pid: u32, at: f64) -> Option<Sample> {
         kilobytes: field("VmRSS:")?,
         descriptors: f64::from(descriptors),
         threads: field("Threads:")?,
+        tasks: None,
     })
-}
-
-/// Where a value stood in the first third of the run and in the last, and its slope.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Trend {
-    pub(crate) early: f64,
-    pub(crate) late: f64,
-    pub(crate) per_minute: f64,
-}
-
-/// The first tenth warms up. Lower quartiles, because a large answer passes and is no growth.
-pub(crate) fn trend(samples: &[Sample], value: impl Fn(&Sample) -> f64) -> Option<Trend> {
-    let warm = &samples[samples.len() / 10..];
-    let third = warm.len() / 3;
-    if third < 3 {
-        return None;
-    }
-    let quartile = |part: &[Sample]| {
-        let mut values: Vec<f64> = part.iter().map(&value).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        values[values.len() / 4]
-    };
-    let (early, late) = (
-        quartile(&warm[..third]),
-        quartile(&warm[warm.len() - third..]),
-    );
-    Some(Trend {
-        early,
-        late,
-        per_minute: slope(warm, value),
-    })
-}
-
-/// Least squares.
-fn slope(samples: &[Sample], value: impl Fn(&Sample) -> f64) -> f64 {
-    let number = f64::from(u32::try_from(samples.len()).unwrap_or(u32::MAX));
-    let mean = |of: &dyn Fn(&Sample) -> f64| samples.iter().map(of).sum::<f64>() / number;
-    let (at, height) = (mean(&|sample| sample.at), mean(&|sample| value(sample)));
-    let (mut above, mut below) = (0.0, 0.0);
-    for sample in samples {
-        above += (sample.at - at) * (value(sample) - height);
-        below += (sample.at - at).powi(2);
-    }
-    if below > 0.0 { above / below } else { 0.0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn samples(of: impl Fn(f64) -> f64) -> Vec<Sample> {
-        (0..60)
-            .map(|n| {
-                let at = f64::from(n) / 60.0;
-                Sample {
-                    at,
-                    kilobytes: of(at),
-                    descriptors: 7.0,
-                    threads: 3.0,
-                }
-            })
-            .collect()
-    }
-
-    #[test]
-    fn what_grows_is_seen_and_what_is_flat_is_flat() {
-        let grows = trend(&samples(|at| 100.0 + 60.0 * at), |sample| sample.kilobytes).unwrap();
-        assert!((grows.per_minute - 60.0).abs() < 1e-6 && grows.late > grows.early + 30.0);
-        let flat = trend(&samples(|_| 5.0), |sample| sample.descriptors).unwrap();
-        assert!(flat.per_minute.abs() < 1e-9 && (flat.late - flat.early).abs() < 1e-9);
-        assert!(trend(&samples(|_| 1.0)[..5], |sample| sample.kilobytes).is_none());
-    }
 }

@@ -41,6 +41,7 @@ impl Calls {
                 if entry.place != Place::Waiting && !legacy {
                     let scope = entry.scope.as_deref();
                     turn.out.push(outbound::cancel(id, scope, mode, reason));
+                    self.note_parting(id, turn.now);
                 }
                 self.leave(id);
             }

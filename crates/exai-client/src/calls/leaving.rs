@@ -2,9 +2,17 @@
 //! work goes on, so it is seen to until a daemon has the call, and then left there; and whoever
 //! asks for it meanwhile takes it up again.
 
-use super::{Calls, Place, Turn};
+use super::{Calls, Owed, Place, Turn, link::MAX_OWED};
 use crate::{command::Submit, explain, outbound};
 use exai_protocol::{RequestId, request::CancelMode};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Words remembered of a link.
+const MOST_PARTED: usize = 256;
+/// What was said longer ago was read, or the link would have been given up: some daemons do not
+/// say that they have heard.
+const LATELY: Duration = Duration::from_secs(60);
 
 impl Calls {
     /// The caller goes. A call that a daemon has needs us no longer.
@@ -23,6 +31,40 @@ impl Calls {
             }
             None => {}
         }
+    }
+
+    /// The word is on its way. A daemon that stands still reads it after what comes by the next
+    /// link, and one that dies never does: until it is heard it is said on the next again.
+    pub(super) fn note_parting(&mut self, id: &RequestId, now: Instant) {
+        let Some(entry) = self.entries.get(id) else {
+            return;
+        };
+        let Some(boot) = entry.boot.clone() else {
+            return;
+        };
+        let owed = Owed {
+            mode: CancelMode::Detach,
+            id: id.clone(),
+            scope: entry.scope.clone(),
+            boot,
+        };
+        while self.parted.len() >= MOST_PARTED {
+            self.parted.pop_front();
+        }
+        self.parted.push_back((owed, now));
+    }
+
+    /// The daemon says that it has heard.
+    pub(crate) fn word_came(&mut self, id: &RequestId) {
+        self.parted.retain(|(owed, _)| owed.id != *id);
+    }
+
+    /// The link broke: what was said on it lately is said again on the next.
+    pub(super) fn owe_partings(&mut self, now: Instant) {
+        let lately = self.parted.drain(..);
+        let lately = lately.filter(|(_, at)| now.saturating_duration_since(*at) < LATELY);
+        self.owed.extend(lately.map(|(owed, _)| owed));
+        self.owed.truncate(MAX_OWED);
     }
 
     /// A daemon was heard to have it; whether that is all there was to see to.

@@ -18,7 +18,7 @@ const MAX_REPEATS: u8 = 3;
 /// Times an answer may be too large for us before we stop asking for it.
 const MAX_OVERSIZE: u8 = 2;
 /// Words kept for a daemon that is away.
-const MAX_OWED: usize = 1024;
+pub(super) const MAX_OWED: usize = 1024;
 
 impl Calls {
     /// A daemon said welcome: everything that waits for one goes on.
@@ -114,6 +114,7 @@ impl Calls {
 
     /// The link broke.
     pub(crate) fn link_lost(&mut self, loss: &Loss, legacy: bool, now: Instant) {
+        self.owe_partings(now);
         for id in self.ids(|entry| entry.place != Place::Waiting) {
             let Some(entry) = self.entries.get_mut(&id) else {
                 continue;

@@ -212,9 +212,33 @@ async fn r14_left_with_a_daemon_that_has_it_nothing_is_owed() {
     first(&mut call).await;
     assert!(matches!(call.detach("time-out").await, Detached::Left));
     peer.expect("cancel", "a").await;
+    let heard = json!({"op": "cancel_res", "request_id": "a", "state": "running"});
+    peer.send(heard).await;
+    peer.silent(Duration::from_secs(1)).await;
     drop(peer);
     let mut peer = world.journaling_daemon("b2").await;
     peer.silent(Duration::from_secs(60)).await;
+}
+
+/// A daemon that stands still, or dies, has not read the word; an equal call on the next link
+/// would be there first.
+#[tokio::test(start_paused = true)]
+async fn r14_a_word_that_no_daemon_said_it_heard_is_said_on_the_next_link() {
+    let mut world = World::new(Weather::Accepting);
+    let mut peer = world.journaling_daemon("b1").await;
+    let mut call = world.call("a", false).await;
+    peer.expect("call_tool", "a").await;
+    peer.acknowledge("a").await;
+    first(&mut call).await;
+    assert!(matches!(call.detach("time-out").await, Detached::Left));
+    peer.expect("cancel", "a").await;
+    let _again = world.call("again", false).await;
+    peer.expect("call_tool", "again").await;
+    drop(peer);
+    let mut peer = world.journaling_daemon("b1").await;
+    assert_eq!(peer.expect("cancel", "a").await["mode"], "detach");
+    peer.is_asked_and_has_none("again", None).await;
+    peer.expect("call_tool", "again").await;
 }
 
 #[tokio::test(start_paused = true)]

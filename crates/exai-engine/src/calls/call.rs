@@ -368,10 +368,18 @@ impl Call {
 
     /// Its client waits no longer, and says so: if nobody else does, its result is for the
     /// client's next equal call.
-    pub(crate) fn leave(&self, peer: u64) {
+    /// `older`: its connections of before, for which it speaks as well; they hear the end if they
+    /// still stand.
+    pub(crate) fn leave(&self, peer: u64, older: &[u64]) {
         self.detach(peer);
         let mut state = self.lock();
-        state.left = state.watchers.is_empty();
+        let mut watchers = state.watchers.iter();
+        state.left = watchers.all(|(watcher, _)| older.contains(&watcher.peer()));
+    }
+
+    /// Its client let go of it by a later connection than the one that asks now.
+    pub(crate) fn left_before(&self) {
+        self.lock().left = true;
     }
 
     pub(crate) fn was_left(&self) -> bool {

@@ -93,6 +93,8 @@ impl Engine {
         let make = || self.make_call(&key, &submission, tool.as_deref(), asked.clone());
         match self.calls().enter(&key, self.remembers(), make) {
             (known, Some(call)) => {
+                self.calls()
+                    .heed_early_word(&call, submission.watcher.peer());
                 if let Some(reason) = stop {
                     call.stop(Stop::Asked(reason));
                 }
@@ -157,7 +159,14 @@ impl Engine {
     /// refused where it asks something else or comes too late.
     fn meet(&self, known: Known, key: &CallKey, asked: &Asked, submission: &Submission) {
         let error = match known {
-            Known::Live(call) if call.asked == *asked => return call.attach(&submission.watcher),
+            Known::Live(call) if call.asked == *asked => {
+                let watcher = &submission.watcher;
+                call.attach(watcher);
+                if self.calls().is_overtaken(key, watcher.peer()) {
+                    call.left_before();
+                }
+                return;
+            }
             Known::Finished(end) if end.asked == *asked => {
                 return self.replay(
                     &end,

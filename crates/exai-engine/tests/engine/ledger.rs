@@ -355,6 +355,42 @@ async fn r09_who_lets_go_as_the_call_ends_leaves_its_result_too() {
     world.audit().await;
 }
 
+/// A frozen daemon reads the old link after the new one: what the client said last on the new one
+/// holds, wherever the call itself still lay.
+#[tokio::test(start_paused = true)]
+async fn r14_a_word_on_the_next_link_is_for_what_the_last_one_still_brings() {
+    let (world, _) = world(Memory::default());
+    let (old, new) = (world.join("a"), world.join("a"));
+    let ms = r#"{"ms":5000}"#;
+    // The call came by the old link, which still stands when the client lets go of it on the new.
+    let first = world.call(&old, "first", "act", ms);
+    settle().await;
+    world
+        .engine
+        .cancel(&new, &"first".into(), CancelMode::Detach, "");
+    let again = world.call(&new, "again", "act", ms);
+    settle().await;
+    assert_eq!(world.runs("act"), 1);
+    assert_eq!(again.end().await.code, None);
+    drop(first);
+    // It comes after the word, and after the equal call that was made since.
+    world
+        .engine
+        .cancel(&new, &"late".into(), CancelMode::Detach, "");
+    let again = world.call(&new, "anew", "act", ms);
+    settle().await;
+    let late = world.call(&old, "late", "act", ms);
+    settle().await;
+    assert_eq!(world.runs("act"), 2);
+    assert_eq!(again.end().await.code, None);
+    let (state, ended) = world.engine.look_up(&new.session, &"late".into());
+    assert_eq!(state, CallState::Finished);
+    let error = ended.unwrap().error.clone().unwrap();
+    assert_eq!((error.code, error.ran), (Code::Cancelled, Some(Ran::No)));
+    assert_eq!(world.runs("act"), 2);
+    drop(late);
+}
+
 /// Its client was told that the work goes on, and asks for it by its handle.
 #[tokio::test(start_paused = true)]
 async fn r14_what_was_left_and_then_refused_is_told_when_it_is_asked_for() {
