@@ -6,6 +6,7 @@ mod daemon;
 mod disk;
 mod files;
 mod link;
+mod rights;
 mod squatter;
 mod succession;
 mod windows;
@@ -24,7 +25,7 @@ use tokio::time::sleep;
 const BACK: Duration = Duration::from_secs(45);
 
 /// Everything one hand can do to a daemon, with how often it does.
-const DAEMON: [(&str, u32); 17] = [
+const DAEMON: [(&str, u32); 19] = [
     ("kill daemon", 60),
     ("kill daemon twice", 6),
     ("kill daemon, started by a window", 20),
@@ -40,6 +41,8 @@ const DAEMON: [(&str, u32); 17] = [
     ("garbage in the endpoint record", 4),
     ("garbage in the token", 3),
     ("damage the database", 2),
+    ("damage the database of a living daemon", 1),
+    ("dropped privileges", 3),
     ("full disk", 4),
     ("read-only disk", 3),
 ];
@@ -108,6 +111,10 @@ pub(crate) async fn at_the_daemon(arena: Arc<Arena>, probe: Arc<Probe>) {
             "squat the port" => squatter::squat(&arena, &probe, &mut rng).await,
             "full disk" => disk::full(&arena, &mut rng).await,
             "read-only disk" => disk::read_only(&arena, &probe, &mut rng).await,
+            "dropped privileges" => rights::dropped(&arena, &probe, &mut rng).await,
+            "damage the database of a living daemon" => {
+                files::damage_below(&arena, &probe, &mut rng, fault).await;
+            }
             file => files::spoil(&arena, &probe, &mut rng, file).await,
         }
         if arena.options.verbose {

@@ -1,11 +1,14 @@
-//! The home's files are spoilt between two lives of the daemon.
+//! The home's files are spoilt between two lives of the daemon; its database within one, too.
 
-use super::daemon::{back, strike};
+use super::{
+    BACK,
+    daemon::{back, strike},
+};
 use crate::{arena::Arena, clients::Probe};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use tokio::time::sleep;
@@ -30,7 +33,7 @@ pub(super) async fn spoil(
         "garbage in the endpoint record" => garbage(rng, &arena.run_file("endpoint.json")),
         "damage the database" => {
             arena.oracle.forgets();
-            damage(rng, &arena.sandbox.home().join(".exai/data/exai.db"))
+            damage(rng, &database(arena))
         }
         _ => return token(arena, probe, rng, pause).await,
     };
@@ -40,6 +43,28 @@ pub(super) async fn spoil(
     if fault == "damage the database" {
         look_at_what_was_set_aside(arena, rng).await;
     }
+}
+
+/// The same while the daemon lives: it has the file open, and meets the damage when it does.
+pub(super) async fn damage_below(
+    arena: &Arena,
+    probe: &Probe,
+    rng: &mut fastrand::Rng,
+    fault: &'static str,
+) {
+    arena.oracle.forgets();
+    told(arena, fault, damage(rng, &database(arena)));
+    sleep(Duration::from_millis(rng.u64(..3000))).await;
+    if probe.answered(BACK).await.is_none() {
+        arena
+            .score
+            .broken(format!("{fault}: no answer {BACK:?} later"));
+    }
+    look_at_what_was_set_aside(arena, rng).await;
+}
+
+fn database(arena: &Arena) -> PathBuf {
+    arena.sandbox.home().join(".exai/data/exai.db")
 }
 
 /// As the daemon asks of its owner. Until then it does not pretend to know everything.
@@ -55,7 +80,16 @@ async fn look_at_what_was_set_aside(arena: &Arena, rng: &mut fastrand::Rng) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
-    arena.oracle.looked_at();
+    // What nobody has met yet is still to be forgotten.
+    if is_whole(arena).await {
+        arena.oracle.looked_at();
+    }
+}
+
+/// Whether the database has no damage left, as its owner would ask.
+async fn is_whole(arena: &Arena) -> bool {
+    let doctor = arena.cli(&["doctor"], Duration::from_secs(60)).await;
+    doctor.is_some_and(|ended| ended.stdout.contains("exai.db (whole)"))
 }
 
 fn told(arena: &Arena, fault: &'static str, done: io::Result<()>) {
