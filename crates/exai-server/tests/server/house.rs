@@ -319,6 +319,7 @@ impl Control for Keeper {
             state: "running".to_owned(),
             queued: 0,
             connections: 1,
+            tasks: None,
             loop_lag_ms: None,
             outcomes: std::collections::BTreeMap::new(),
             providers: Vec::new(),

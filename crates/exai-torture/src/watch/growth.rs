@@ -16,8 +16,9 @@ const MIB: f64 = 1024.0;
 
 type Measure = fn(&Sample) -> Option<f64>;
 
-/// Name, value, what is no growth, and what is none in a short life. A daemon keeps 64 MiB of
-/// results and has several of 30 MB under way.
+/// Name, value, what is no growth, and what is none in a short life, in which memory still fills
+/// up: a daemon keeps 64 MiB of results, and has several of 30 MB under way in several forms,
+/// whose memory its allocator does not give back at once.
 const MEASURED: [(&str, Measure, f64, f64); 6] = [
     (
         "daemon, kB",
