@@ -110,7 +110,8 @@ fn handle(answer: &Value) -> Option<&str> {
     // A long answer in parts has a handle too; it is an answer.
     goes_on["handle"]
         .as_str()
-        .filter(|_| goes_on["state"] == "running" && result["isError"] != true)
+        .filter(|_| goes_on["state"] == "running" || goes_on["state"] == "not_known")
+        .filter(|_| result["isError"] != true)
 }
 
 async fn changed_its_mind(pipe: &Pipe, id: u64) {
