@@ -16,7 +16,7 @@ fn patient() -> Sandbox {
 
 /// The files about programs that run: one each, named after its pid.
 fn notes(sandbox: &Sandbox) -> Vec<u32> {
-    let files = fs::read_dir(sandbox.run_path("cli/running"));
+    let files = fs::read_dir(sandbox.run_path("cli.running"));
     let names = files.into_iter().flatten().flatten();
     let pids = names.filter_map(|file| {
         let name = file.file_name().into_string().ok()?;

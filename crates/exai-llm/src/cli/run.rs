@@ -80,7 +80,8 @@ impl Runner {
     #[must_use]
     pub fn new(root: PathBuf, environment: Environment) -> Self {
         Self {
-            notes: Notes::new(root.join("running")),
+            // Beside it: what is in it is a place of somebody at work.
+            notes: Notes::new(root.with_extension("running")),
             places: Places::new(root),
             environment,
             tracker: TaskTracker::new(),
