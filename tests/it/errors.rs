@@ -43,7 +43,7 @@ async fn i09_every_error_says_what_happened_where_and_what_to_do() {
         (
             "TOOL_NOT_FOUND",
             call("none", "qqqqqqqqqqq", json!({})),
-            &["qqqqqqqqqqq", "list of tools"],
+            &["qqqqqqqqqqq", "tools_search"],
         ),
         (
             "INVALID_ARGUMENT",
