@@ -79,7 +79,8 @@ async fn an_agent_whose_daemon_gave_its_home_away_works_on() {
     let mut ws = window(&sandbox, "another").await;
     hand(&mut ws, json!({ "prompt": "Look around." })).await;
     assert!(is_alive(leader) && is_alive(child));
-    assert_eq!(notes(&sandbox), [leader]);
+    let only = || notes(&sandbox) == [leader];
+    eventually(PATIENCE, "the other's note to be gone", only).await;
     sandbox.cli(&["stop", "--force", "--drain", "0"]).await.ok();
     eventually(PATIENCE, "all of it to be gone", || {
         !is_alive(leader) && !is_alive(child)

@@ -4,7 +4,7 @@ use exai_testkit::Sandbox;
 use serde_json::Value;
 
 /// Fields whose values are this run's alone.
-const FLEETING: [&str; 29] = [
+const FLEETING: [&str; 30] = [
     "args_hash",
     "boot_id",
     "bytes",
@@ -26,6 +26,7 @@ const FLEETING: [&str; 29] = [
     "session",
     "started_at",
     "t",
+    "tasks",
     "timestamp",
     "took_ms",
     "tool_count",
