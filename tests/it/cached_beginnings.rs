@@ -10,7 +10,7 @@ async fn begun(ws: &mut Ws, id: &str, model: &str, first: &str) -> String {
     ws.call_as(id, "chat", json!({ "prompt": first, "model": model }))
         .await;
     let result = ws.result(id).await;
-    let facts = &result["outputs"][1]["_meta"]["exai/answer"];
+    let facts = &result["outputs"][0]["_meta"]["exai/answer"];
     facts["continuation_id"]
         .as_str()
         .must("begin one")

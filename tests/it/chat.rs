@@ -173,7 +173,7 @@ async fn p24_files_are_sent_on_purpose_or_not_at_all_and_each_is_told() {
     });
     ws.send(&call).await;
     let result = ws.result("r").await;
-    let told = result["outputs"][1]["text"].as_str().must("read words");
+    let told = result["outputs"][0]["text"].as_str().must("read words");
     assert!(told.contains("src/a.rs: whole"), "{told}");
     assert!(told.contains("it is outside the folders"), "{told}");
     assert!(!last(&provider).text().contains("canary_three"));

@@ -105,7 +105,7 @@ async fn hand(ws: &mut Ws, arguments: Value) -> Value {
 }
 
 fn facts(result: &Value) -> &Value {
-    &result["outputs"][1]["_meta"]["exai/answer"]
+    &result["outputs"][0]["_meta"]["exai/answer"]
 }
 
 #[track_caller]
@@ -221,7 +221,7 @@ async fn what_goes_wrong_is_told_and_the_task_is_done_once() {
     assert!(failed(&result).contains("see what it changed"), "{result}");
     let chatter = json!({ "prompt": "DO-CHATTER", "max_output": 100 });
     let result = hand(&mut ws, chatter).await;
-    let told = result["outputs"][1]["text"].as_str().unwrap_or_default();
+    let told = result["outputs"][0]["text"].as_str().unwrap_or_default();
     assert!(told.contains("THE ANSWER IS CUT"), "{result}");
     let child = fs::read_to_string(sandbox.user().join("child")).must("have had a child");
     let child: u32 = child.trim().parse().must("be a number");

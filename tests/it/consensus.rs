@@ -32,7 +32,7 @@ fn text(result: &Value) -> &str {
 }
 
 fn facts(result: &Value) -> &Value {
-    &result["outputs"][1]["_meta"]["exai/answer"]
+    &result["outputs"][0]["_meta"]["exai/answer"]
 }
 
 fn of(model: &'static str) -> impl Fn(&Request) -> bool + Send + Sync + 'static {
@@ -324,7 +324,7 @@ async fn each_model_has_its_own_room_for_files_and_its_own_ceiling_for_words() {
     }))
     .await;
     let result = ws.result("f").await;
-    let words = result["outputs"][1]["text"].as_str().must("be told");
+    let words = result["outputs"][0]["text"].as_str().must("be told");
     assert!(words.contains("File long.txt: whole"), "{words}");
     assert!(
         words.contains("For small@custom: file long.txt: CUT"),

@@ -28,7 +28,7 @@ async fn a_document_refused_by_one_is_read_by_the_next() {
     .await;
     let result = ws.result("a").await;
     assert_eq!(said(&result), "A report.");
-    let facts = &result["outputs"][1]["_meta"]["exai/answer"];
+    let facts = &result["outputs"][0]["_meta"]["exai/answer"];
     assert_eq!(facts["endpoint"], "kimi", "{result}");
     let chosen = facts["chosen"].as_str().unwrap_or_default();
     assert!(

@@ -46,7 +46,7 @@ async fn ask(shim: &mut Shim, files: &[&str]) -> Value {
 }
 
 fn facts(result: &Value) -> &Value {
-    &result["content"][1]["_meta"]["exai/answer"]
+    &result["content"][0]["_meta"]["exai/answer"]
 }
 
 /// What the manifest says of a file.
@@ -109,7 +109,7 @@ async fn p24_a_folder_is_sent_without_what_nobody_meant_and_the_account_adds_up(
     }
     let entry = fate(&result, "src/a.rs");
     assert_eq!(entry["sha256"].as_str().map(str::len), Some(64), "{entry}");
-    let words = result["content"][1]["text"].as_str().must("read words");
+    let words = result["content"][0]["text"].as_str().must("read words");
     assert!(
         words.contains("8 asked for = 3 included + 0 cut + 5 omitted"),
         "{words}"
@@ -243,7 +243,7 @@ async fn an_answer_is_written_where_the_caller_may_read_and_never_over_anything(
     assert!(provider.chats().is_empty());
     let arguments = json!({ "prompt": "p", "model": MODEL, "save_to": "new.md" });
     let kept = shim.call_tool("chat", arguments).await;
-    let words = kept["content"][1]["text"].as_str().must("read words");
+    let words = kept["content"][0]["text"].as_str().must("read words");
     assert!(words.contains("The answer is in new.md"), "{words}");
     let written = fs::read_to_string(sandbox.work().join("new.md")).must("be there");
     assert_eq!(written, "ok");

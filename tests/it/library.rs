@@ -73,7 +73,7 @@ async fn models_conversations_and_results_can_be_read() {
     // The whole text of a result, page after page.
     let whole = read(&mut shim, &format!("exai://answers/{id}")).await;
     assert!(whole.contains(long.trim()), "{} bytes", whole.len());
-    let facts = &result["content"][1]["_meta"]["exai/answer"];
+    let facts = &result["content"][0]["_meta"]["exai/answer"];
     let thread = facts["continuation_id"]
         .as_str()
         .must("have a thread")
@@ -162,7 +162,7 @@ async fn r03_a_client_hears_when_what_it_may_read_changed_and_only_then() {
     let result = deaf.call_tool("chat", call).await;
     reads.recv_where(changed).await;
     let list = reads.ask("resources/list", json!({})).await;
-    let id = result["content"][1]["_meta"]["exai/answer"]["continuation_id"].as_str();
+    let id = result["content"][0]["_meta"]["exai/answer"]["continuation_id"].as_str();
     let id = id.must("have a thread").to_owned();
     assert!(list.to_string().contains(&id), "{list}");
     // One more turn changes nothing of what there is, nor does a new daemon.

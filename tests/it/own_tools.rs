@@ -72,7 +72,7 @@ async fn a_tool_of_the_home_is_called_like_any_other() {
     let sent = provider.chats().pop().must("be asked").text();
     assert!(sent.contains("You are a senior engineer."), "{sent}");
     assert!(sent.contains("Explain sockets briefly."), "{sent}");
-    let id = &result["content"][1]["_meta"]["exai/answer"]["continuation_id"];
+    let id = &result["content"][0]["_meta"]["exai/answer"]["continuation_id"];
     let more = json!({ "prompt": "and?", "model": MODEL, "continuation_id": id });
     shim.call_tool("chat", more).await;
     let sent = provider.chats().pop().must("be asked").text();

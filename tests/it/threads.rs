@@ -48,7 +48,7 @@ async fn turn(window: &mut impl Caller, prompt: &str, thread: Option<&str>) -> V
 }
 
 fn facts(result: &Value) -> &Value {
-    &result["outputs"][1]["_meta"]["exai/answer"]
+    &result["outputs"][0]["_meta"]["exai/answer"]
 }
 
 fn thread_of(result: &Value) -> String {
@@ -79,7 +79,7 @@ async fn p19_a_conversation_outlives_the_daemon_and_each_turn_is_sent_once() {
     let mut ws = editor(&sandbox).await;
     let first = turn(&mut ws, "What is wrong?", None).await;
     let id = thread_of(&first);
-    let words = first["outputs"][1]["text"].as_str().must("read words");
+    let words = first["outputs"][0]["text"].as_str().must("read words");
     assert!(
         words.contains(&format!("continuation_id: {id} (turn 1)")),
         "{words}"
@@ -187,7 +187,7 @@ async fn files_go_once_and_a_changed_one_is_named() {
         !all.contains("canary_one") && !all.contains("canary_two"),
         "{all}"
     );
-    let words = after["outputs"][1]["text"].as_str().must("read words");
+    let words = after["outputs"][0]["text"].as_str().must("read words");
     assert!(
         words.contains("not repeated from turn 1: a.rs: it has changed"),
         "{words}"

@@ -140,7 +140,7 @@ fn said(request: &Request) -> String {
 
 /// The conversation a result belongs to.
 fn thread_of(result: &Value) -> Value {
-    let facts = &result["content"][1]["_meta"]["exai/answer"]["continuation_id"];
+    let facts = &result["content"][0]["_meta"]["exai/answer"]["continuation_id"];
     assert!(facts.is_string(), "no conversation: {result}");
     facts.clone()
 }

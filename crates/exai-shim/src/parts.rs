@@ -18,10 +18,27 @@ const OUTLINE: (usize, usize) = (4, 2_000);
 const LAST: usize = 4;
 
 /// One block, as far as its length matters.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Block<'a> {
     #[serde(borrow, default)]
     text: Option<Cow<'a, str>>,
+    #[serde(borrow, default, rename = "_meta")]
+    meta: Option<&'a RawValue>,
+}
+
+/// Where in a block the model's answer ends, and what is told beside it begins.
+fn answer_ends(block: &Block<'_>) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct Meta {
+        #[serde(rename = "exai/answer")]
+        facts: Facts,
+    }
+    #[derive(Deserialize)]
+    struct Facts {
+        answer_bytes: usize,
+    }
+    let meta: Meta = serde_json::from_str(block.meta?.get()).ok()?;
+    Some(meta.facts.answer_bytes)
 }
 
 /// Where a part is among the others, counted from 1.
@@ -156,11 +173,12 @@ fn parts_of(outputs: &str, most: usize) -> Option<Vec<Part>> {
     }
     let blocks: Vec<&RawValue> = serde_json::from_str(outputs).ok()?;
     let room = most.saturating_sub(WORDS).max(most / 2);
-    let texts: Vec<Option<Cow<'_, str>>> = blocks
+    let texts: Vec<Block<'_>> = blocks
         .iter()
-        .map(|block| serde_json::from_str::<Block<'_>>(block.get()).ok()?.text)
+        .map(|block| serde_json::from_str(block.get()).unwrap_or_default())
         .collect();
-    let length: usize = texts.iter().flatten().map(|text| text.len()).sum();
+    let lengths = texts.iter().flat_map(|block| &block.text);
+    let length: usize = lengths.map(|text| text.len()).sum();
     if length <= most {
         return None;
     }
@@ -171,14 +189,12 @@ fn parts_of(outputs: &str, most: usize) -> Option<Vec<Part>> {
         room: room - for_outline(most),
         later: room,
     };
-    let last = texts.len() - 1;
-    for (at, (block, text)) in blocks.into_iter().zip(texts).enumerate() {
-        match text {
+    for (block, read) in blocks.into_iter().zip(texts) {
+        match &read.text {
             Some(text) => {
-                parts.text(&text);
-                if at == last && at > 0 {
-                    parts.open.end = Some(text.into_owned());
-                }
+                parts.text(text);
+                let beside = answer_ends(&read).and_then(|end| text.get(end..));
+                parts.open.end = beside.map(str::to_owned);
             }
             // A picture is no text, and is not shortened by cutting it.
             None => parts.open.blocks.push(block.get().to_owned()),
@@ -193,7 +209,7 @@ fn parts_of(outputs: &str, most: usize) -> Option<Vec<Part>> {
 struct Part {
     blocks: Vec<String>,
     text: String,
-    /// The answer's last block, where it has several.
+    /// What is told beside the answer, where there is such.
     end: Option<String>,
 }
 

@@ -135,7 +135,7 @@ async fn auto_takes_who_can_be_asked_and_says_why() {
         ws.call_as(id, "chat", arguments).await;
         let result = ws.result(id).await;
         assert_eq!(said(&result), "me");
-        let facts = &result["outputs"][1]["_meta"]["exai/answer"];
+        let facts = &result["outputs"][0]["_meta"]["exai/answer"];
         assert!(
             facts["chosen"].as_str().is_some_and(|why| !why.is_empty()),
             "{result}"

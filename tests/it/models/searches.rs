@@ -9,7 +9,7 @@ use exai_testkit::{
 use serde_json::{Value, json};
 
 fn facts(result: &Value) -> &Value {
-    &result["outputs"][1]["_meta"]["exai/answer"]["search"]
+    &result["outputs"][0]["_meta"]["exai/answer"]["search"]
 }
 
 /// Kimi's own tool is answered with its own arguments, unchanged, and stays in every request.

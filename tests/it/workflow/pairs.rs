@@ -73,7 +73,7 @@ impl Scene {
             arguments["continuation_id"] = json!(id);
         }
         let result = self.shim.result_of(tool, arguments).await;
-        let told = match &result["outputs"][1]["_meta"]["exai/answer"] {
+        let told = match &result["outputs"][0]["_meta"]["exai/answer"] {
             Value::Null => {
                 let envelope = envelope(&result);
                 assert_eq!(envelope["status"], "done", "{tool}: {envelope}");

@@ -74,7 +74,9 @@ fn the_first_part_tells_what_the_others_hold_and_how_all_ends() {
     let section = |name: &str| format!("## {name}\n{}\n", "because of this. ".repeat(100));
     let text = ["One", "Two", "Three"].map(section).concat();
     let end = "---\n[parrot at custom]\ncontinuation_id: t-1 (turn 1)";
-    let outputs = json!([{ "type": "text", "text": text }, { "type": "text", "text": end }]);
+    let facts = json!({ "exai/answer": { "answer_bytes": text.len() } });
+    let whole = format!("{text}{end}");
+    let outputs = json!([{ "type": "text", "text": whole, "_meta": facts }]);
     let (got, place) = cut(result(&outputs), Some(2_000), None, Some(REST));
     assert!(place.is_some_and(|place| place.of >= 3));
     let words = blocks(&got).pop().unwrap();

@@ -1,6 +1,7 @@
 //! From a model's answer to a result: its text, whole, and then what the caller should know of
-//! it. A person or a model reads the words; a program reads the same facts in the second
-//! block's `_meta`, because clients drop the text of results that carry structured values.
+//! it, in one block, because there are clients that show no second one. A person or a model reads
+//! the words; a program reads the same facts in the block's `_meta`, and there where the answer
+//! ends, because clients drop the text of results that carry structured values.
 
 use crate::files::{Entry, Packing};
 use exai_engine::{
@@ -74,14 +75,23 @@ pub(crate) fn with_text(answer: Answer) -> Result<Answer, ToolError> {
 
 pub(crate) fn output(answer: &Answer, beside: &Beside<'_>) -> Result<ToolOutput, ToolError> {
     let (words, facts) = (words(answer, beside), facts(answer, beside));
-    let blocks = json!([
-        { "type": "text", "text": answer.turn.text },
-        { "type": "text", "text": words, "_meta": { FACTS: facts } },
-    ]);
+    one_block(&answer.turn.text, &words, facts, &answer.spent)
+}
+
+/// An answer and what is told beside it.
+pub(crate) fn one_block(
+    answer: &str,
+    words: &str,
+    mut facts: Value,
+    spent: &Spent,
+) -> Result<ToolOutput, ToolError> {
+    facts["answer_bytes"] = json!(answer.len());
+    let text = format!("{answer}\n\n{words}");
+    let blocks = json!([{ "type": "text", "text": text, "_meta": { FACTS: facts } }]);
     Ok(ToolOutput {
         outputs: raw(&blocks)?,
         structured: None,
-        usage: Some(raw(&answer.spent)?),
+        usage: Some(raw(spent)?),
     })
 }
 

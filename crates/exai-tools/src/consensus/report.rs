@@ -1,5 +1,5 @@
 //! A consensus as a result: every answer whole and once, who ranked whom where, what the judge
-//! decided; then, in a second block, what it took.
+//! decided; then what it took.
 
 use super::{
     Kept,
@@ -7,6 +7,7 @@ use super::{
     ballot::letter,
     rounds::{Council, Voice},
 };
+use crate::chat::report::one_block;
 use exai_engine::{
     ports::models::{Answer, DoneReason, Spent},
     tool::{ToolError, ToolOutput},
@@ -14,9 +15,6 @@ use exai_engine::{
 use exai_protocol::{Code, RawValue};
 use serde_json::{Value, json};
 use std::{fmt::Write as _, sync::Arc};
-
-/// Where the facts are, as in chat's results.
-const FACTS: &str = "exai/answer";
 
 /// What a person or a model reads.
 pub(super) fn text(council: &Council, asked: &Asked) -> String {
@@ -177,15 +175,7 @@ pub(super) fn output(
         (model.clone(), facts.collect::<Value>())
     });
     facts["files_otherwise"] = Value::Object(otherwise.collect());
-    let blocks = json!([
-        { "type": "text", "text": text },
-        { "type": "text", "text": words, "_meta": { FACTS: facts } },
-    ]);
-    Ok(ToolOutput {
-        outputs: raw(&blocks)?,
-        structured: None,
-        usage: Some(raw(&spent)?),
-    })
+    one_block(&text, &words, facts, &spent)
 }
 
 /// Each once, whoever said it.

@@ -58,13 +58,33 @@ pub(super) fn tell(
     Ok((follow::code(None), Some(Told { thread })))
 }
 
-/// The blocks; of an investigation, what the model said, and then everything else of it.
+/// What the model said, and then everything else.
 fn read(result: &CallToolRes) -> Vec<Block> {
     let blocks = blocks(result);
-    match blocks.as_slice() {
-        [only] if only.meta.get(WORKFLOW).is_some() => verdict(only).unwrap_or(blocks),
-        _ => blocks,
-    }
+    let [only] = blocks.as_slice() else {
+        return blocks;
+    };
+    let apart = if only.meta.get(WORKFLOW).is_some() {
+        verdict(only)
+    } else {
+        answer(only)
+    };
+    apart.unwrap_or(blocks)
+}
+
+/// An answer, and what was told beside it, as two blocks.
+fn answer(block: &Block) -> Option<Vec<Block>> {
+    let bytes = block.meta.get(FACTS)?.get("answer_bytes")?.as_u64()?;
+    let (text, words) = block.text.split_at_checked(usize::try_from(bytes).ok()?)?;
+    let said = |text: &str, meta| Block {
+        text: text.to_owned(),
+        meta,
+    };
+    let words = words.trim_start();
+    Some(vec![
+        said(text, Value::Null),
+        said(words, block.meta.clone()),
+    ])
 }
 
 /// The same with what stands beside it as a block of its own; for a program that is all of it.
@@ -83,7 +103,7 @@ fn verdict(block: &Block) -> Option<Vec<Block>> {
 pub(in crate::commands) fn words(result: &CallToolRes) -> Option<String> {
     let first = blocks(result).into_iter().next()?;
     if first.meta.get(WORKFLOW).is_none() {
-        return Some(first.text);
+        return read(result).into_iter().next().map(|block| block.text);
     }
     let verdict = Verdict::of(&first.text)?;
     verdict.judged.then_some(verdict.text)
