@@ -197,10 +197,11 @@ mod tests {
         assert_eq!(met(b"SSH-2.0-x\r\n", b"").await.0.unwrap(), First::Other);
         let bodiless = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
         let (mut served, _) = listener.accept().await.unwrap();
         served.write_all(bodiless).await.unwrap();
-        let Ok(Err(kept_open)) = Line::upgrade(stream.await.unwrap(), "h:1").await else {
+        let Ok(Err(kept_open)) = Line::upgrade(stream, "h:1").await else {
             panic!("upgraded")
         };
         assert_eq!(kept_open, First::Http(404, String::new()));
