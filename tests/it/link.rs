@@ -91,7 +91,7 @@ async fn s05_a_squatter_learns_nothing_and_is_sent_no_call() {
 }
 
 /// Everything a client said on a connection to a daemon, byte for byte, through a port in between.
-async fn tapped(to: u16) -> (u16, Arc<Mutex<Vec<u8>>>, JoinSet<()>) {
+pub(crate) async fn tapped(to: u16) -> (u16, Arc<Mutex<Vec<u8>>>, JoinSet<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .must("tap");
@@ -126,7 +126,7 @@ async fn tapped(to: u16) -> (u16, Arc<Mutex<Vec<u8>>>, JoinSet<()>) {
 }
 
 /// The text frames of a client among its bytes, unmasked.
-fn frames(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn frames(bytes: &[u8]) -> Vec<String> {
     let head = bytes
         .windows(4)
         .position(|end| end == b"\r\n\r\n")

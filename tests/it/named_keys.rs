@@ -1,6 +1,8 @@
 //! Keys with names: who a client is comes from the key it shows or proves, what it may is said by
 //! its owner, and what it says of itself changes nothing.
 
+mod calls;
+
 use crate::editor::{by_hand, names, reached};
 use exai_testkit::{Frame, Handshake, Must as _, PATIENCE, Sandbox, Ws, eventually};
 use serde_json::{Value, json};

@@ -120,6 +120,15 @@ pub(crate) fn compose(materials: Materials<'_>) -> Result<Composed> {
     };
     let engine = Engine::new(config(settings), ports);
     daemon.set_engine(&engine);
+    let of_revoked = Arc::downgrade(&engine);
+    daemon.named().when_gone(move |who| {
+        if let Some(engine) = of_revoked.upgrade() {
+            engine.stop_all_of(
+                who,
+                &format!("the key '{who}' it was made with was revoked"),
+            );
+        }
+    });
     ahead.enforce(&engine);
     crier.join(&engine);
     let threads = Announced::new(Arc::clone(&materials.funds.threads));

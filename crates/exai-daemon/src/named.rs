@@ -7,7 +7,7 @@ use exai_protocol::{Principal, Secret};
 use exai_server::Pass;
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,12 @@ pub(crate) fn owner() -> Principal {
 pub(crate) struct NamedKeys {
     folder: KeyFolder,
     state: Mutex<State>,
+    /// What else there is to do about a key that opens no more.
+    gone: OnceLock<Gone>,
 }
+
+/// Told of whoever it let in.
+type Gone = Box<dyn Fn(&Principal) + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -35,7 +40,14 @@ impl NamedKeys {
         Self {
             folder,
             state: Mutex::default(),
+            gone: OnceLock::new(),
         }
+    }
+
+    /// From now on this is done about whoever a key let in that opens no more.
+    pub(crate) fn when_gone(&self, gone: impl Fn(&Principal) + Send + Sync + 'static) {
+        // A daemon has one engine.
+        let _ = self.gone.set(Box::new(gone));
     }
 
     /// What opens now; and puts out who is inside by what does not. May block: it reads files.
@@ -58,7 +70,11 @@ impl NamedKeys {
             let stays = keys.iter().any(stands);
             if !stays {
                 tracing::warn!(key = name, "the key opens no more");
+                // In this order: who is put out begins nothing more.
                 revoked.cancel();
+                if let Some(gone) = self.gone.get() {
+                    gone(&Principal::new(&**name));
+                }
             }
             stays
         });

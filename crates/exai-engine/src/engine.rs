@@ -13,7 +13,7 @@ use crate::{
     tool::Tool,
 };
 use exai_protocol::{
-    BootId, Code, Outcome, RequestId, UnixMillis, WallClock, WireError,
+    BootId, Code, Outcome, Principal, RequestId, UnixMillis, WallClock, WireError,
     control::CallState,
     error::Ran,
     event::{EventBody, LimitKind, LimitStatus, SystemMetrics},
@@ -191,8 +191,22 @@ impl Engine {
     /// Of two equal calls of a client the second gets what the first was let go of before.
     fn let_go(&self, member: &Membership, call: &Arc<Call>) {
         call.leave(member.peer, &member.session.older_peers(member.peer));
-        if call.was_left() && self.remembers() && !self.calls.leave(call) {
+        if !call.was_left() || !self.remembers() {
+            return;
+        }
+        let at_work = self.calls.leave(call);
+        // While the home is given away the ledger has heard, or is about to hear, of those that
+        // were left before (`tell_who_is_left`); the next equal call comes to the next daemon.
+        if !at_work || self.backlog().is_closed() {
             self.ledger().left(&call.key);
+        }
+    }
+
+    /// Stops all calls of a principal, whether anybody waits for them or not.
+    pub fn stop_all_of(&self, who: &Principal, reason: &str) {
+        let live = self.calls.live().into_iter();
+        for call in live.filter(|call| call.key.principal == *who) {
+            call.stop(Stop::Asked(reason.to_owned()));
         }
     }
 

@@ -206,6 +206,9 @@ pub struct Limits {
     pub call_timeout_secs: u64,
     /// How long a result can be collected.
     pub retention_secs: u64,
+    /// After so long a call that nobody waits for is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwatched_ms: Option<u64>,
 }
 
 /// The daemon's answer to hello.

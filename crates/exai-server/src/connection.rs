@@ -304,6 +304,7 @@ fn greeting<C: Control>(
             client_inflight: engine.config().limits.client as u64,
             call_timeout_secs: engine.config().call_timeout.as_secs(),
             retention_secs: engine.config().retention.ttl.as_secs(),
+            unwatched_ms: u64::try_from(engine.config().unwatched.as_millis()).ok(),
         });
     }
     ack

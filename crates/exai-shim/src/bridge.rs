@@ -30,6 +30,8 @@ pub(crate) struct Bridge {
     client: OnceLock<Client>,
     profiles: Profiles,
     roots: Mutex<Option<Vec<String>>>,
+    /// What a daemon said last of how long it lets a call run that nobody waits for.
+    unwatched: Mutex<Option<Duration>>,
 }
 
 impl Bridge {
@@ -47,6 +49,7 @@ impl Bridge {
             tracker,
             client: OnceLock::new(),
             roots: Mutex::default(),
+            unwatched: Mutex::default(),
         }
     }
 
@@ -89,9 +92,18 @@ impl Bridge {
         self.profiles.of(who)
     }
 
-    /// After this a call is stopped that nobody asks for.
+    /// After this a call is stopped that nobody asks for: as the daemon says, whose settings may
+    /// be others than ours. One that is older than the question says nothing.
     pub(crate) fn unwatched(&self) -> Duration {
-        self.setup.settings.calls.unwatched
+        let mut known = self
+            .unwatched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = self.client.get().and_then(Client::session) {
+            let told = session.limits.as_ref().and_then(|told| told.unwatched_ms);
+            *known = told.map(Duration::from_millis);
+        }
+        known.unwrap_or(self.setup.settings.calls.unwatched)
     }
 
     /// The folders the client's user has open, where it said so.

@@ -12,6 +12,9 @@ use std::{
 
 /// The log is cut back to this after it was written into the file.
 const LOG_BYTES: i64 = 16 << 20;
+/// Pages of the log from which on it is written into the file. A page that many batches changed
+/// is written there once, so more of them is less work; all fit in what the log may keep.
+const LOG_PAGES: i64 = 3000;
 /// Statements kept prepared.
 const STATEMENTS: usize = 64;
 
@@ -87,6 +90,7 @@ fn settings(db: &Connection, options: &Options) -> rusqlite::Result<()> {
     db.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     db.pragma_update(None, "cell_size_check", true)?;
     db.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
+    db.pragma_update_and_check(None, "wal_autocheckpoint", LOG_PAGES, |_| Ok(()))?;
     if let Some(most) = options.most_bytes {
         let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = i64::try_from(most).unwrap_or(i64::MAX) / page.max(1);

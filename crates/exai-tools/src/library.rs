@@ -68,7 +68,7 @@ impl Library {
                 one_page(params)?;
                 resources::list(self, reader).await
             }
-            "resources/templates/list" => one_page(params).map(|()| resources::templates()),
+            "resources/templates/list" => one_page(params).map(|()| resources::templates(reader)),
             "resources/read" => resources::read(self, reader, params).await,
             "completion/complete" => completion::complete(self, reader, params).await,
             _ => Err(McpError {
@@ -77,6 +77,11 @@ impl Library {
             }),
         }
     }
+}
+
+/// Whether they may call a tool: what they may not call they do not read by another door.
+fn may(reader: &dyn Reader, tool: &str) -> bool {
+    reader.tools().iter().any(|(entry, _)| entry.name == tool)
 }
 
 fn one_page(params: &Value) -> Result<(), McpError> {

@@ -115,3 +115,18 @@ async fn r09_whoever_waits_again_lets_go_as_of_any_call() {
     }
     assert_eq!(ok_text(&end), "counted");
 }
+
+/// How long a call may be asked for is the daemon's to say: it is the one that stops it.
+#[tokio::test]
+async fn r14_how_long_it_may_be_asked_for_is_what_the_daemon_says() {
+    let mut sandbox = home();
+    sandbox.set("EXAI_UNWATCHED_SECS", "77");
+    let _daemon = sandbox.daemon().await;
+    sandbox.set("EXAI_UNWATCHED_SECS", "5");
+    let mut shim = window(&sandbox, "hasty").await;
+    let id = shim.call("test_sleep", json!({ "ms": 20_000 })).await;
+    let result = shim.answer_within(id, LIMIT).await["result"].clone();
+    let text = exai_testkit::Shim::text_of(&result).to_owned();
+    assert!(handle(&result).is_some(), "{result}");
+    assert!(text.contains("if nobody asks for 77 s"), "{text}");
+}

@@ -22,6 +22,9 @@ pub(super) struct Measure {
     pub(super) bare: Option<f64>,
     pub(super) ours: Option<f64>,
     pub(super) ratio: Option<f64>,
+    /// The lowest and the highest, where each of many rounds has its own ratio.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) spread: Option<(f64, f64)>,
     pub(super) goal: Option<Goal>,
     pub(super) met: Option<bool>,
     /// Why `ours` is null.
@@ -38,6 +41,7 @@ impl Measure {
             bare: None,
             ours,
             ratio: None,
+            spread: None,
             goal: None,
             met: None,
             unknown,
@@ -55,6 +59,33 @@ impl Measure {
             bare,
             ratio,
             ..Self::alone(name, unit, ours, "no call ended")
+        }
+    }
+
+    /// The same measured in rounds: the middle of each, and of the rounds' ratios.
+    pub(super) fn of_pairs(
+        name: &str,
+        unit: &'static str,
+        pairs: impl Iterator<Item = [Option<f64>; 2]>,
+    ) -> Self {
+        let whole =
+            |[bare, ours]: [Option<f64>; 2]| Some([bare.filter(|bare| *bare > 0.0)?, ours?]);
+        let pairs: Vec<[f64; 2]> = pairs.filter_map(whole).collect();
+        let of = |value: fn(&[f64; 2]) -> f64| {
+            let mut values: Vec<f64> = pairs.iter().map(value).collect();
+            values.sort_unstable_by(f64::total_cmp);
+            values
+        };
+        let middle = |values: &[f64]| values.get(values.len() / 2).copied();
+        let ratios = of(|[bare, ours]| ours / bare);
+        Self {
+            ratio: middle(&ratios),
+            spread: ratios.first().copied().zip(ratios.last().copied()),
+            ..Self::pair(
+                name,
+                unit,
+                (middle(&of(|pair| pair[0])), middle(&of(|pair| pair[1]))),
+            )
         }
     }
 
@@ -98,6 +129,28 @@ mod tests {
             (Some(1.0), Some(51.0), Some(100.0), Some(101.0))
         );
         assert_eq!(percentile(&[], 50.0), None);
+    }
+
+    #[test]
+    fn of_rounds_the_middle_ratio_counts_and_the_spread_is_told() {
+        let rounds = [
+            [Some(10.0), Some(9.0)],
+            [Some(20.0), Some(4.0)],
+            [Some(10.0), Some(8.0)],
+        ];
+        let measure = Measure::of_pairs("x", "/s", rounds.into_iter());
+        assert_eq!((measure.bare, measure.ours), (Some(10.0), Some(8.0)));
+        assert_eq!(
+            (measure.ratio, measure.spread),
+            (Some(0.8), Some((0.2, 0.9)))
+        );
+        assert_eq!(measure.aiming(Goal::RatioAtLeast(0.75)).met, Some(true));
+        let half = Measure::of_pairs(
+            "x",
+            "/s",
+            [[Some(1.0), None], [Some(0.0), Some(1.0)]].into_iter(),
+        );
+        assert_eq!((half.ratio, half.spread, half.ours), (None, None, None));
     }
 
     #[test]

@@ -118,6 +118,10 @@ fn row(measure: &Measure) -> Vec<String> {
     let ratio = measure
         .ratio
         .map_or_else(String::new, |ratio| format!("{ratio:.2} ×"));
+    let ratio = match measure.spread {
+        Some((lowest, highest)) => format!("{ratio} ({lowest:.2} to {highest:.2})"),
+        None => ratio,
+    };
     vec![
         measure.name.clone(),
         shown(measure.bare),

@@ -154,6 +154,8 @@ impl Estate {
         self.daemon.keep_still(true);
         let link = ToHeir::begin(ears, mouth, &self.engine, &self.journal, &self.tasks);
         self.journal.give_to(Some(Arc::clone(&link) as _));
+        // What came in between, of a client that let go just now, is ours to write, and is written.
+        self.journal.caught_up().await;
         link.say(FromElder::Yours);
         let lives = alive::lives(&self.home);
         tokio::select! {

@@ -51,6 +51,11 @@ impl Backlog {
         self.closed.store(true, SeqCst);
     }
 
+    /// Whether no call is taken, because the home is being given away.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(SeqCst)
+    }
+
     pub(crate) fn open(&self) {
         self.closed.store(false, SeqCst);
         self.freed.notify_one();

@@ -541,3 +541,33 @@ async fn r09_who_asks_again_while_the_first_is_at_work_waits_for_it() {
     world.audit().await;
     assert_eq!(world.runs("act"), 5);
 }
+
+/// Between the moment at which the ledger is told who was left, and the one at which clients move
+/// to the next daemon, a client may still let go.
+#[tokio::test(start_paused = true)]
+async fn r09_who_lets_go_while_the_home_is_given_away_is_told_to_the_ledger_at_once() {
+    let (world, memory) = world(Memory::default());
+    let member = world.join("a");
+    let lets_go = |id: &str| {
+        let engine = &world.engine;
+        engine.cancel(&member, &id.into(), CancelMode::Detach, "");
+    };
+    for id in ["before", "between", "after"] {
+        world.call(&member, id, "act", r#"{"ms":60000}"#);
+    }
+    settle().await;
+    lets_go("before");
+    assert_eq!(
+        memory.log(),
+        Vec::<String>::new(),
+        "equal calls join it here"
+    );
+    world.engine.hold_back();
+    world.engine.tell_who_is_left();
+    assert_eq!(memory.log(), ["left before"]);
+    lets_go("between");
+    assert_eq!(memory.log(), ["left before", "left between"]);
+    world.engine.go_on();
+    lets_go("after");
+    assert_eq!(memory.log().len(), 2, "nothing was given away");
+}

@@ -27,7 +27,7 @@ async fn the_greeting_of_a_speaker_of_our_protocol() {
     );
     assert_eq!(
         ack["limits"],
-        json!({"max_frame_bytes": 33554432, "max_depth": 128, "client_inflight": 8, "call_timeout_secs": 600, "retention_secs": 600})
+        json!({"max_frame_bytes": 33554432, "max_depth": 128, "client_inflight": 8, "call_timeout_secs": 600, "retention_secs": 600, "unwatched_ms": 600000})
     );
     assert!(
         ack["features"]

@@ -1,6 +1,10 @@
 //! Completion: what may stand where somebody is typing, the likeliest first.
 
-use super::{Library, Reader, invalid, prompts, text};
+use super::{
+    Library, Reader, invalid, may, prompts,
+    resources::{MODELS_TOOL, THREADS_TOOL},
+    text,
+};
 use exai_engine::ports::threads::{ListQuery, workspace};
 use exai_protocol::control::McpError;
 use serde_json::{Value, json};
@@ -26,7 +30,7 @@ pub(super) async fn complete(
             let own = enumerated(reader, prompt, name);
             match name {
                 _ if !own.is_empty() => own,
-                "model" | "judge" => models(library),
+                "model" | "judge" if may(reader, MODELS_TOOL) => models(library),
                 "continuation_id" => threads(library, reader).await,
                 _ => Vec::new(),
             }
@@ -85,6 +89,9 @@ fn models(library: &Library) -> Vec<String> {
 }
 
 async fn threads(library: &Library, reader: &dyn Reader) -> Vec<String> {
+    if !may(reader, THREADS_TOOL) {
+        return Vec::new();
+    }
     let query = ListQuery {
         workspaces: reader.roots().iter().map(|root| workspace(root)).collect(),
         most: MOST,

@@ -1,7 +1,7 @@
 //! Resources: the list of models, conversations, and results of earlier calls. What is long comes
 //! in pages that say where the next one is; nothing is cut silently.
 
-use super::{Library, Reader, invalid, page, text};
+use super::{Library, Reader, invalid, may, page, text};
 use crate::transcript;
 use exai_engine::ports::threads::{ListQuery, workspace};
 use exai_protocol::control::McpError;
@@ -13,6 +13,10 @@ pub(super) const MODELS: &str = "exai://models";
 pub(super) const THREADS: &str = "exai://threads/";
 /// Before a call's id.
 pub(super) const ANSWERS: &str = "exai://answers/";
+/// Who may not call these does not read the same here.
+pub(super) const MODELS_TOOL: &str = "listmodels";
+/// See [`MODELS_TOOL`].
+pub(super) const THREADS_TOOL: &str = "threads";
 /// Bytes of one page where nobody says; fits what the tightest of known clients show.
 const PAGE: usize = 48 * 1024;
 /// Bytes of the smallest and the largest page somebody may ask for.
@@ -22,19 +26,25 @@ const MOST: usize = 1024 * 1024;
 const LISTED: usize = 30;
 
 pub(super) async fn list(library: &Library, reader: &dyn Reader) -> Result<Value, McpError> {
+    let mut all = Vec::new();
+    if may(reader, MODELS_TOOL) {
+        all.push(json!({
+            "uri": MODELS,
+            "name": "models",
+            "title": "Models",
+            "description": "Every model that is known: context, abilities, price, whether it can be asked.",
+            "mimeType": "application/json",
+        }));
+    }
+    if !may(reader, THREADS_TOOL) {
+        return Ok(page("resources", all));
+    }
     let query = ListQuery {
         workspaces: reader.roots().iter().map(|root| workspace(root)).collect(),
         most: LISTED,
     };
     let listed = library.threads.list(reader.principal(), query).await;
     let listed = listed.map_err(|error| invalid(error.to_string()))?;
-    let mut all = vec![json!({
-        "uri": MODELS,
-        "name": "models",
-        "title": "Models",
-        "description": "Every model that is known: context, abilities, price, whether it can be asked.",
-        "mimeType": "application/json",
-    })];
     let rows = listed.rows.iter().map(|row| {
         json!({
             "uri": format!("{THREADS}{}", row.id),
@@ -48,9 +58,9 @@ pub(super) async fn list(library: &Library, reader: &dyn Reader) -> Result<Value
     Ok(page("resources", all))
 }
 
-pub(super) fn templates() -> Value {
+pub(super) fn templates(reader: &dyn Reader) -> Value {
     let paged = "{?offset,limit}";
-    let all = vec![
+    let mut all = vec![
         json!({
             "uriTemplate": format!("{THREADS}{{id}}{paged}"),
             "name": "thread",
@@ -66,6 +76,9 @@ pub(super) fn templates() -> Value {
             "mimeType": "text/plain",
         }),
     ];
+    if !may(reader, THREADS_TOOL) {
+        all.remove(0);
+    }
     page("resourceTemplates", all)
 }
 
@@ -76,6 +89,15 @@ pub(super) async fn read(
 ) -> Result<Value, McpError> {
     let uri = text(params, "uri")?;
     let (place, wanted) = uri.split_once('?').unwrap_or((uri, ""));
+    if let Some(tool) = tool_of(place)
+        && !may(reader, tool)
+    {
+        return Err(invalid(format!(
+            "{uri} is what the tool {tool} shows, and {tool} is switched off for this client by the \
+             allow and deny lists or the key's rights in the daemon's config/profiles.toml. Nothing \
+             was read"
+        )));
+    }
     let (kind, whole) = if place == MODELS {
         ("application/json", models(library)?)
     } else if let Some(id) = place.strip_prefix(THREADS) {
@@ -108,6 +130,15 @@ pub(super) async fn read(
         }));
     }
     Ok(json!({ "contents": contents }))
+}
+
+/// The tool that shows the same.
+fn tool_of(place: &str) -> Option<&'static str> {
+    match place {
+        MODELS => Some(MODELS_TOOL),
+        _ if place.starts_with(THREADS) => Some(THREADS_TOOL),
+        _ => None,
+    }
 }
 
 fn models(library: &Library) -> Result<String, McpError> {
