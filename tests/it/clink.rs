@@ -3,7 +3,9 @@
 
 mod left_over;
 
-use exai_testkit::{Handshake, Must as _, PATIENCE, Sandbox, Ws, binary, eventually, is_alive};
+use exai_testkit::{
+    Handshake, Must as _, PATIENCE, Sandbox, Ws, answer, binary, eventually, is_alive,
+};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -120,7 +122,7 @@ async fn it_reads_in_the_callers_project_and_gets_no_key_that_is_not_listed() {
     let _daemon = sandbox.daemon().await;
     let mut ws = window(&sandbox, "w").await;
     let result = hand(&mut ws, json!({ "prompt": "Look around." })).await;
-    assert_eq!(result["outputs"][0]["text"], "VERDICT-AGENT.", "{result}");
+    assert_eq!(answer(&result), "VERDICT-AGENT.", "{result}");
     let told = notes(&sandbox);
     let work = fs::canonicalize(sandbox.work()).must("find the project");
     assert!(
@@ -175,7 +177,7 @@ async fn its_own_session_goes_on_after_the_daemon_was_another() {
         all
     };
     let second = hand(&mut ws, arguments(json!({}))).await;
-    assert_eq!(second["outputs"][0]["text"], "went on", "{second}");
+    assert_eq!(answer(&second), "went on", "{second}");
     assert_eq!(facts(&second)["errand"]["resumed"], true, "{second}");
     let told = notes(&sandbox);
     assert!(told.contains("--resume session-42"), "{told}");
@@ -319,7 +321,7 @@ async fn inside_an_agent_exai_starts_no_other() {
     let _daemon = sandbox.daemon().await;
     let mut ws = window(&sandbox, "w").await;
     let result = hand(&mut ws, json!({ "prompt": "DO-RECURSE" })).await;
-    assert_eq!(result["outputs"][0]["text"], "VERDICT-AGENT.", "{result}");
+    assert_eq!(answer(&result), "VERDICT-AGENT.", "{result}");
     let inner = fs::read_to_string(sandbox.user().join("inner")).must("have spoken to the shim");
     assert!(
         inner.contains("switched off"),

@@ -54,7 +54,7 @@ async fn p18_questions_about_files_go_to_the_provider_in_the_name() {
         ),
     ] {
         let result = call(&stage, &mut ws, tool, tool, arguments).await;
-        assert_eq!(result["outputs"][0]["text"], answer, "{result}");
+        assert_eq!(exai_testkit::answer(&result), answer, "{result}");
         let facts = &result["outputs"][0]["_meta"]["exai/answer"];
         assert!(facts["continuation_id"].is_string(), "{result}");
         let sent = last(&stage).text();

@@ -3,7 +3,7 @@
 
 use crate::windows::{Caller, editor};
 use exai_testkit::{
-    Must as _, PATIENCE, Sandbox, Ws, eventually,
+    Must as _, PATIENCE, Sandbox, Ws, answer, eventually,
     provider::{At, Dialect, Gate, Provider, Reply, Usage},
 };
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ async fn p19_a_conversation_outlives_the_daemon_and_each_turn_is_sent_once() {
         daemon = sandbox.daemon().await;
         ws = editor(&sandbox).await;
         let next = turn(&mut ws, prompt, Some(&id)).await;
-        assert_eq!(next["outputs"][0]["text"], answers);
+        assert_eq!(answer(&next), answers);
         assert_eq!(facts(&next)["turn"], at + 2);
         assert_eq!(thread_of(&next), id);
         let model = provider.chats().pop().must("find a request");

@@ -74,6 +74,7 @@ mod tests {
             queued: 0,
             connections: 2,
             loop_lag_ms: Some(0.2),
+            tasks: None,
             outcomes: [("ok".to_owned(), 7)].into(),
             providers: Vec::new(),
             limits: None,

@@ -4,6 +4,7 @@
 //! the command line and the wire, and shares no code with them but the words of the protocol.
 //! Every wait has a limit, and every process is gone when its handle or its sandbox is.
 
+mod answer;
 mod binaries;
 mod daemon;
 mod eventually;
@@ -20,6 +21,7 @@ pub mod squatter;
 mod terminal;
 mod ws;
 
+pub use answer::answer;
 pub use binaries::binary;
 pub use daemon::Daemon;
 pub use eventually::{Met, eventually};

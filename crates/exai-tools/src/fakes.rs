@@ -42,6 +42,7 @@ impl Vitals for FakeVitals {
             queued: 0,
             connections: 2,
             loop_lag_ms: None,
+            tasks: None,
             outcomes: [("ok".to_owned(), 3)].into(),
             providers: Vec::new(),
             limits: None,

@@ -2,7 +2,7 @@
 //! else.
 
 use super::{SETTINGS, hand, stage, window};
-use exai_testkit::{Must as _, PATIENCE, Sandbox, eventually, is_alive, kill_pid};
+use exai_testkit::{Must as _, PATIENCE, Sandbox, answer, eventually, is_alive, kill_pid};
 use serde_json::json;
 use std::fs;
 
@@ -63,7 +63,7 @@ async fn i04_the_next_daemon_ends_the_agent_that_a_killed_one_left_at_work() {
         .await;
         let mut ws = window(&sandbox, &format!("after: {is_led}")).await;
         let result = hand(&mut ws, json!({ "prompt": "Look around." })).await;
-        assert_eq!(result["outputs"][0]["text"], "VERDICT-AGENT.", "{result}");
+        assert_eq!(answer(&result), "VERDICT-AGENT.", "{result}");
         fs::remove_file(sandbox.user().join("child")).must("forget the child");
     }
 }

@@ -130,11 +130,13 @@ fn blocks(output: &ToolOutput) -> Vec<Value> {
     serde_json::from_str(output.outputs.get()).unwrap()
 }
 
-/// What follows the answer.
+/// The one block, and what follows the answer in it.
 fn told(output: &ToolOutput) -> String {
     let blocks = blocks(output);
-    assert_eq!(blocks.len(), 2);
-    blocks[1]["text"].as_str().unwrap().to_owned()
+    assert_eq!(blocks.len(), 1);
+    let answer = blocks[0]["_meta"]["exai/answer"]["answer_bytes"].as_u64();
+    let text = blocks[0]["text"].as_str().unwrap();
+    text[answer.unwrap() as usize..].to_owned()
 }
 
 fn refusal(result: Result<ToolOutput, ToolError>) -> String {
@@ -144,17 +146,19 @@ fn refusal(result: Result<ToolOutput, ToolError>) -> String {
 }
 
 #[tokio::test]
-async fn the_answer_is_one_block_and_what_it_took_another() {
+async fn the_answer_and_what_it_took_are_one_block_that_says_where_each_is() {
     let models = FakeModels::new(Ok(answer("Because.\n")));
     let output = chat(&models, r#"{"prompt":"Why?"}"#).await.unwrap();
     let blocks = blocks(&output);
-    assert_eq!(blocks[0]["text"], "Because.\n");
+    assert_eq!(blocks.len(), 1);
     assert_eq!(
-        blocks[1]["text"],
-        "---\n[glm-4.6 at glm: named by you; 10 tokens in, 5 out; $0.001200; 1.5 s]\n\
+        blocks[0]["text"],
+        "Because.\n\n\n---\n[glm-4.6 at glm: named by you; 10 tokens in, 5 out; $0.001200; 1.5 s]\n\
          continuation_id: id-1 (turn 1)"
     );
-    assert_eq!(blocks[1]["_meta"]["exai/answer"]["complete"], true);
+    let facts = &blocks[0]["_meta"]["exai/answer"];
+    assert_eq!(facts["complete"], true);
+    assert_eq!(facts["answer_bytes"], "Because.\n".len());
     assert!(output.structured.is_none(), "clients would drop the text");
     let usage: Value = serde_json::from_str(output.usage.unwrap().get()).unwrap();
     assert_eq!(usage["tokens"]["output"], 5);
@@ -255,7 +259,7 @@ async fn p13_an_answer_that_is_cut_says_so_and_an_empty_one_is_no_success() {
         .await
         .unwrap();
     assert!(told(&output).contains("THE ANSWER IS CUT: it reached its ceiling of 8192"));
-    let facts = &blocks(&output)[1]["_meta"]["exai/answer"];
+    let facts = &blocks(&output)[0]["_meta"]["exai/answer"];
     assert_eq!(
         (&facts["complete"], &facts["reason"]),
         (&false.into(), &"length".into())

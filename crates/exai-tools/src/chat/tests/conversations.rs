@@ -39,7 +39,7 @@ impl Stage {
 }
 
 fn facts(output: &ToolOutput) -> Value {
-    blocks(output)[1]["_meta"]["exai/answer"].clone()
+    blocks(output)[0]["_meta"]["exai/answer"].clone()
 }
 
 #[tokio::test]
