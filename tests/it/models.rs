@@ -19,7 +19,7 @@ mod streams;
 mod unreachable;
 
 use exai_testkit::{
-    Daemon, PATIENCE, Sandbox, Ws, eventually,
+    Daemon, PATIENCE, Sandbox, Ws, answer, eventually,
     provider::{Dialect, Provider, Request, Route},
 };
 use serde_json::{Value, json};
@@ -145,19 +145,15 @@ pub(crate) async fn ask_with(ws: &mut Ws, id: &str, model: &str, more: Value) {
 #[track_caller]
 pub(crate) fn said(result: &Value) -> &str {
     assert!(result.get("error").is_none(), "no answer: {result}");
-    text(result, 0)
+    answer(result)
 }
 
-/// What the answer took, as the second block tells people.
+/// What the answer took, as people are told behind it.
 #[track_caller]
 pub(crate) fn told(result: &Value) -> &str {
-    text(result, 1)
-}
-
-#[track_caller]
-fn text(result: &Value, block: usize) -> &str {
-    let text = result["outputs"][block]["text"].as_str();
-    text.unwrap_or_else(|| panic!("no block {block}: {result}"))
+    let text = result["outputs"][0]["text"].as_str();
+    let told = text.and_then(|text| text.strip_prefix(said(result)));
+    told.unwrap_or_else(|| panic!("nothing is told: {result}"))
 }
 
 /// The code and the words of a failure.

@@ -3,7 +3,7 @@
 use super::{Stage, ask, at, ms};
 use crate::{editor::answers, windows::editor};
 use exai_testkit::{
-    PATIENCE, Shim,
+    PATIENCE, answer,
     provider::{At, Reply, Stall},
 };
 use serde_json::json;
@@ -29,8 +29,8 @@ async fn t06_three_calls_of_a_second_take_about_a_second() {
         pong["result"].is_object() && began.elapsed() < ms(900),
         "{pong}"
     );
-    for answer in answers(&mut shim, &ids, PATIENCE).await.values() {
-        assert_eq!(Shim::text_of(&answer["result"]), "done");
+    for end in answers(&mut shim, &ids, PATIENCE).await.values() {
+        assert_eq!(answer(&end["result"]), "done");
     }
     let took = began.elapsed();
     assert!((ms(1000)..ms(2000)).contains(&took), "{took:?}");

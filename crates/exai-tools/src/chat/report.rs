@@ -86,7 +86,8 @@ pub(crate) fn one_block(
     spent: &Spent,
 ) -> Result<ToolOutput, ToolError> {
     facts["answer_bytes"] = json!(answer.len());
-    let text = format!("{answer}\n\n{words}");
+    let gap = if answer.ends_with('\n') { "\n" } else { "\n\n" };
+    let text = [answer, gap, words].concat();
     let blocks = json!([{ "type": "text", "text": text, "_meta": { FACTS: facts } }]);
     Ok(ToolOutput {
         outputs: raw(&blocks)?,

@@ -153,7 +153,7 @@ async fn the_answer_and_what_it_took_are_one_block_that_says_where_each_is() {
     assert_eq!(blocks.len(), 1);
     assert_eq!(
         blocks[0]["text"],
-        "Because.\n\n\n---\n[glm-4.6 at glm: named by you; 10 tokens in, 5 out; $0.001200; 1.5 s]\n\
+        "Because.\n\n---\n[glm-4.6 at glm: named by you; 10 tokens in, 5 out; $0.001200; 1.5 s]\n\
          continuation_id: id-1 (turn 1)"
     );
     let facts = &blocks[0]["_meta"]["exai/answer"];

@@ -2,7 +2,7 @@
 
 use super::operate;
 use crate::{
-    commands::call::follow,
+    commands::{call::follow, chat::answer},
     exit::{self, Code},
     output,
 };
@@ -44,7 +44,6 @@ fn report(result: &CallToolRes, seen_ms: f64) -> Value {
         raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
             .unwrap_or_default()
     };
-    let blocks = parsed(result.outputs.as_deref());
     let facts = result
         .error
         .as_ref()
@@ -55,7 +54,7 @@ fn report(result: &CallToolRes, seen_ms: f64) -> Value {
     };
     json!({
         "ok": result.error.is_none(),
-        "answer": blocks[0]["text"],
+        "answer": answer::words(result),
         "endpoint": spent["endpoint"],
         "model": spent["model"],
         "queued_ms": spent["queued_ms"],
