@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Calls whose end could not be written yet, beyond those that run or wait.
 const SPARE_CALLS: usize = 512;
@@ -100,7 +100,14 @@ pub(crate) async fn tidy(store: Store, journal: Option<Journal>) {
             }
         }
         told_ages = tells_ages;
-        sleep(SWEEP).await;
+        let grown = async {
+            match &journal {
+                Some(journal) => journal.has_grown().await,
+                None => std::future::pending().await,
+            }
+        };
+        // Whichever is first.
+        let _ = timeout(SWEEP, grown).await;
     }
 }
 

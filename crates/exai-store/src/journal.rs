@@ -3,6 +3,7 @@
 
 mod chores;
 mod entry;
+mod growth;
 mod kin;
 
 use crate::{
@@ -27,6 +28,7 @@ use exai_engine::{
     ports::ledger::{Entered, Entering, Ledger, LedgerError, LedgerFuture, News, Recalled},
 };
 use exai_protocol::{RequestId, UnixMillis, record::ProgressRecord};
+use growth::Growth;
 use kin::Kin;
 pub use kin::{Elder, Heir};
 use rusqlite::Connection;
@@ -39,6 +41,9 @@ const SPILLS: usize = 2;
 
 /// Longest words of progress that are kept.
 const MOST_WORDS: usize = 500;
+
+/// After one so-manieth of the bytes of all results one looks whether there are too many.
+const LOOKS: u64 = 8;
 
 /// How much is kept of calls, and where.
 #[derive(Debug, Clone)]
@@ -67,6 +72,7 @@ pub struct Journal {
     boot: Arc<str>,
     keeping: Arc<Keeping>,
     place: Arc<Place>,
+    growth: Arc<Growth>,
     spills: Arc<Semaphore>,
     kin: Kin,
     /// What goes on although nobody waits for it.
@@ -87,6 +93,7 @@ impl Journal {
             store: store.clone(),
             boot: Arc::from(desk.boot.as_str()),
             desk,
+            growth: Arc::new(Growth::new(keeping.result_bytes / LOOKS)),
             keeping: Arc::new(keeping),
             place: Arc::new(place),
             spills: Arc::new(Semaphore::new(SPILLS)),

@@ -7,9 +7,6 @@ use rusqlite::{Connection, params};
 
 /// Rows of one step.
 const STEP: i64 = 500;
-/// Results dropped in one step because there are too many bytes of them.
-const OVER: i64 = 32;
-
 /// Both when a call ended and when it was accepted have to be long ago: the result of a moment
 /// ago looks old to a clock that was set ahead since, and a call that took hours is no old one.
 const OLDEST: &str = "SELECT id, result_file, kept_bytes FROM (SELECT id, result_file, kept_bytes, \
@@ -49,7 +46,7 @@ pub(crate) fn step(db: &Connection, bounds: &Bounds) -> rusqlite::Result<Swept> 
         .query_row([], |row| row.get(0))?;
     let excess = money::count(kept).saturating_sub(bounds.result_bytes);
     if excess > 0 {
-        swept.drop_results(db, OLDEST, (i64::MAX, OVER), excess)?;
+        swept.drop_results(db, OLDEST, (i64::MAX, STEP), excess)?;
     }
     swept.drop_rows(db, bounds)?;
     Ok(swept)

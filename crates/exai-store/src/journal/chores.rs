@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 use tokio::sync::oneshot;
@@ -51,6 +52,11 @@ impl Journal {
         }
     }
 
+    /// Waits until so much was kept that it may be too much.
+    pub async fn has_grown(&self) {
+        self.growth.is_much().await;
+    }
+
     /// Lets go of what is too old or too much. What cannot be done now is done next time.
     pub async fn sweep(&self) {
         for _ in 0..STEPS {
@@ -80,10 +86,20 @@ impl Journal {
         let kept: HashSet<String> = kept.into_keys().collect();
         let age = self.keeping.results_for;
         let age = Some(age).filter(|_| self.desk.tells_ages());
+        let (own, lives) = (Arc::clone(&self.boot), self.desk.lives.clone());
         let directory = self.place.directory.clone();
         // One bound for all that lies there: what is in use comes first.
         let most = self.keeping.result_bytes.saturating_sub(in_use);
-        let swept = tokio::task::spawn_blocking(move || strays(&directory, &kept, age, most)).await;
+        let swept = tokio::task::spawn_blocking(move || {
+            // Its call may be on its way into the file.
+            let is_alive = |boot: &str| boot == &*own || lives(boot);
+            let is_kept = |name: &str| {
+                let boot = name.split_once('-').map_or("", |(boot, _)| boot);
+                kept.contains(name) || is_alive(boot)
+            };
+            strays(&directory, is_kept, age, most)
+        })
+        .await;
         if let Ok(count @ 1..) = swept {
             tracing::info!(count, "kept results without a call were removed");
         }
@@ -124,7 +140,7 @@ impl Journal {
 
 fn strays(
     directory: &Path,
-    kept: &HashSet<String>,
+    is_kept: impl Fn(&str) -> bool,
     age: Option<Duration>,
     most_bytes: u64,
 ) -> usize {
@@ -134,7 +150,7 @@ fn strays(
     let now = SystemTime::now();
     let stray = |entry: &std::fs::DirEntry| {
         let name = entry.file_name();
-        !name.to_str().is_none_or(|name| kept.contains(name))
+        !name.to_str().is_none_or(&is_kept)
     };
     let mut strays: Vec<(SystemTime, u64, PathBuf)> = entries
         .flatten()
@@ -172,9 +188,8 @@ mod tests {
             let at = SystemTime::now() - Duration::from_secs(hours * 3600);
             file.set_modified(at).unwrap();
         }
-        let kept = HashSet::from(["kept".to_owned()]);
         let day = Some(Duration::from_secs(86_400));
-        let swept = |age, most| strays(folder.path(), &kept, age, most);
+        let swept = |age, most| strays(folder.path(), |name| name == "kept", age, most);
         assert_eq!(swept(day, 200), 0);
         assert_eq!(swept(day, 150), 1);
         assert!(folder.path().join("young").exists() && !folder.path().join("old").exists());

@@ -84,6 +84,11 @@ impl Standing {
             held,
             ..
         } = self;
+        journal.growth.by(match &body {
+            Body::Row(text) => text.len() as u64,
+            Body::File(file) => file.bytes,
+            Body::Nothing | Body::TooLarge => 0,
+        });
         let (told, receipt) = Receipt::new();
         let finish = Finish {
             held,

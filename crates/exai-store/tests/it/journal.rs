@@ -130,7 +130,7 @@ pub(crate) async fn entered(
     })
 }
 
-async fn recalled(journal: &Journal, request: &str) -> Option<Recalled> {
+pub(crate) async fn recalled(journal: &Journal, request: &str) -> Option<Recalled> {
     journal.recall(&key(request)).await.unwrap()
 }
 
