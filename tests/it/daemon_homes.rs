@@ -239,6 +239,30 @@ async fn r42_a_disk_that_fills_stops_no_daemon_and_loses_no_record() {
     assert_eq!(check.code, Some(0), "{}", check.all());
 }
 
+/// Whoever runs out of room may want nothing more than to end what fills it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn r42_a_full_disk_keeps_nobody_from_stopping_the_daemon() {
+    let mut sandbox = Sandbox::new();
+    let Some(mount) = Mount::tmpfs(sandbox.work().join("full"), "size=1m").await else {
+        return;
+    };
+    sandbox.set("EXAI_HOME", &mount.0);
+    sandbox.cli(&["start"]).await.ok();
+    fill(&mount.0);
+    let stopped = sandbox.cli(&["stop"]).await.ok();
+    assert!(stopped.stdout.contains("ws_daemon: stopped"));
+    assert!(sandbox.processes("exai-daemon").is_empty());
+    // The daemon's end may have made room for the note; where it did not, that is said.
+    let is_noted = mount.0.join(".exai/run/stopped").exists();
+    let is_told = stopped.all().contains("may start it again");
+    assert_ne!(is_noted, is_told, "{}", stopped.all());
+    // Where nothing ran, nothing was done.
+    fill(&mount.0);
+    let again = sandbox.cli(&["stop"]).await;
+    refused(&again, BAD_HOME, &["full", "space"]);
+}
+
 /// What a daemon that died had begun is not made undone by a full disk: nobody is told that it
 /// did not run, and what had ended is told as it ended.
 #[cfg(target_os = "linux")]

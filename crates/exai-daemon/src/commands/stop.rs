@@ -41,21 +41,18 @@ pub(super) enum Ended {
 }
 
 pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
-    context.home.prepare()?;
-    let mark = || {
-        rendezvous::mark_stopped(
-            &context.home,
-            "exai-daemon stop",
-            (compose::system_clock())(),
-        )
-        .context("cannot note that you want no daemon")
-    };
     // First, so that no shim starts the next one while this one ends.
-    mark()?;
+    let mut noted = note(context);
     let ended = end(context, options).await?;
     if rendezvous::stopped(&context.home).is_none() && !lock_is_held(&context.home) {
-        // A daemon that was just starting took it for the past.
-        mark()?;
+        // A daemon that was just starting took it for the past; or a disk has room again.
+        noted = note(context);
+    }
+    match noted {
+        Err(error) if ended != Ended::NotRunning => output::warning(format!(
+            "{error:#}; windows that are open may start it again"
+        )),
+        noted => noted?,
     }
     output::line(match ended {
         Ended::NotRunning => "ws_daemon: not running",
@@ -65,6 +62,14 @@ pub(super) async fn run(context: &Context, options: &Stop) -> Result<Code> {
     })?;
     next_step("shims reconnect but start nothing until `exai-daemon start`");
     Ok(exit::OK)
+}
+
+/// Notes that no daemon is wanted. A disk without room keeps nobody from ending the one that runs.
+fn note(context: &Context) -> Result<()> {
+    const WHAT: &str = "cannot note that you want no daemon";
+    context.home.prepare().context(WHAT)?;
+    let now = (compose::system_clock())();
+    rendezvous::mark_stopped(&context.home, "exai-daemon stop", now).context(WHAT)
 }
 
 /// Ends the daemon of this home, whatever state it is in.
