@@ -150,6 +150,26 @@ pub fn kill_pid(pid: u32) {
 pub fn pause_pid(pid: u32) {
     #[cfg(unix)]
     signal(pid, rustix::process::Signal::STOP);
+    // The signal takes a moment, in which a call would still be read.
+    let until = std::time::Instant::now() + crate::PATIENCE;
+    while !stands_still(pid) && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// Whether all its threads are stopped; elsewhere than on Linux nobody tells.
+fn stands_still(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return true;
+    };
+    let stopped = |thread: std::fs::DirEntry| {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let state = status
+            .lines()
+            .find_map(|line| line.strip_prefix("State:\t"));
+        state.is_none_or(|state| state.starts_with(['T', 'Z', 'X', 't']))
+    };
+    threads.flatten().all(stopped)
 }
 
 /// Lets a frozen process go on.
