@@ -7,7 +7,7 @@ use crate::{
 use exai_engine::ports::ledger::{Entering, Recalled};
 use exai_protocol::record::CallFacts;
 use exai_store::Journal;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
 
 async fn kept(journal: &Journal, number: usize, bytes: usize) {
     let request = format!("r{number}");
@@ -76,7 +76,8 @@ async fn a_result_whose_call_is_not_written_yet_is_no_left_over() {
     let journal = Journal::new(&store, keeping);
     std::fs::create_dir_all(&results).unwrap();
     for name in ["now-7.json", "gone-7.json"] {
-        std::fs::write(results.join(name), "large").unwrap();
+        let mut file = std::fs::File::create(results.join(name)).unwrap();
+        file.write_all(b"large").unwrap();
     }
     journal.sweep_files().await;
     assert!(results.join("now-7.json").exists());
