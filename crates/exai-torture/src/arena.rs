@@ -10,8 +10,8 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -60,6 +60,9 @@ pub(crate) struct Target {
     pub(crate) id: u64,
     /// Whether it is a shim's parent, which takes the shim with it.
     pub(crate) parent: bool,
+    /// Whether the shim has spoken. One whose parent dies before it looks is given to us, who
+    /// live and hold its pipes: it cannot know.
+    pub(crate) spoke: Arc<AtomicBool>,
 }
 
 impl Arena {
@@ -180,6 +183,7 @@ impl Arena {
             pid,
             id: self.number(),
             parent,
+            spoke: Arc::default(),
         };
         lock(&self.targets).push(target.clone());
         target

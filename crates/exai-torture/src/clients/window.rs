@@ -7,7 +7,11 @@ use crate::{
     work::{self, Appetite},
 };
 use serde_json::{Value, json};
-use std::{process::Stdio, sync::Arc, time::Duration};
+use std::{
+    process::Stdio,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{
     process::{Child, Command},
     task::JoinSet,
@@ -158,6 +162,7 @@ impl Window {
         let (_, answer) = self.pipe.ask("initialize", params).await;
         match timeout(GREETING, answer).await {
             Ok(Ok(answer)) if answer["result"].is_object() => {
+                self.target.spoke.store(true, Ordering::Relaxed);
                 self.pipe
                     .tell("notifications/initialized", Value::Null)
                     .await;

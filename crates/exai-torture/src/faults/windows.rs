@@ -2,7 +2,7 @@
 
 use crate::arena::{Arena, Target, lock};
 use exai_testkit::{kill_pid, pause_pid, resume_pid};
-use std::{fs, time::Duration};
+use std::{fs, sync::atomic::Ordering, time::Duration};
 use tokio::time::sleep;
 
 /// A shim whose parent is gone must go too; it has ten seconds, and a busy machine some more.
@@ -10,7 +10,10 @@ const ORPHAN: Duration = Duration::from_secs(20);
 
 pub(super) async fn kill(arena: &Arena, rng: &mut fastrand::Rng, parent: bool) {
     let name = if parent { "kill parent" } else { "kill shim" };
-    let Some(target) = choose(arena, rng, |target| target.parent == parent) else {
+    let fits = |target: &Target| {
+        target.parent == parent && (!parent || target.spoke.load(Ordering::Relaxed))
+    };
+    let Some(target) = choose(arena, rng, fits) else {
         return arena.score.skip(name, "none was there at that moment");
     };
     let children = children(target.pid);
