@@ -73,3 +73,35 @@ async fn r37_ten_thousand_connections_come_and_go_and_nothing_grows() {
     )
     .await;
 }
+
+/// What a connection is written from once held all of a large answer, and kept the room for the
+/// next for as long as the connection lived.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn r37_connections_that_carried_large_answers_keep_no_room_for_the_next() {
+    const BYTES: u64 = 20_000_000;
+    let mut sandbox = Sandbox::new();
+    sandbox.set("EXAI_WS_RETAINED_BYTES", "0");
+    sandbox.set("MIMALLOC_PURGE_DELAY", "0");
+    let daemon = sandbox.daemon().await;
+    let resident = || daemon.resident_bytes().unwrap_or_default();
+    let mut open = Vec::new();
+    for number in 0..8 {
+        let (mut ws, _) = sandbox.modern(&format!("client-{number}"), &[]).await;
+        let result = ws
+            .call_and_wait("test_bulk", json!({ "bytes": BYTES }))
+            .await;
+        assert!(
+            result["outputs"][0]["text"]
+                .as_str()
+                .is_some_and(|text| { text.len() as u64 == BYTES })
+        );
+        open.push(ws);
+    }
+    eventually(
+        exai_testkit::PATIENCE,
+        "what was freed to be given back",
+        || resident() < 5 * BYTES,
+    )
+    .await;
+}

@@ -19,11 +19,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::{
     Error, Message, Utf8Bytes,
     error::{CapacityError, ProtocolError},
-    protocol::{CloseFrame, frame::coding::CloseCode},
+    protocol::{
+        CloseFrame,
+        frame::{
+            Frame as Piece,
+            coding::{CloseCode, Data, OpCode},
+        },
+    },
 };
 
 /// Frames read before the answers to them are written.
 const TURN: usize = 32;
+/// A larger frame is sent in pieces of this many bytes: what a socket is written from keeps, for as
+/// long as the connection lives, the room of the largest it ever held.
+const PIECE: usize = 256 * 1024;
 /// Bytes thrown away at a time.
 const SCRATCH: usize = 4 * 1024;
 
@@ -31,6 +40,8 @@ pub(crate) struct Pipe<S> {
     socket: Socket<S>,
     outbox: Arc<Outbox>,
     frames: VecDeque<Frame>,
+    /// What is still to be sent of a frame that goes in pieces.
+    rest: Option<Bytes>,
     /// A frame its reader could not take yet. Nothing more is read before it.
     held: Option<(Utf8Bytes, Hold)>,
     ping: bool,
@@ -70,6 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
             socket,
             outbox,
             frames: VecDeque::new(),
+            rest: None,
             held: None,
             ping: false,
             unflushed: false,
@@ -187,16 +199,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
 
     fn poll_frames(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            while !self.frames.is_empty() || self.ping {
+            while !self.frames.is_empty() || self.rest.is_some() || self.ping {
                 self.choked = true;
                 ready!(self.sink().poll_ready(context))?;
                 self.choked = false;
-                let message = match std::mem::take(&mut self.ping) {
-                    true => Message::Ping(Bytes::new()),
-                    false => match self.frames.pop_front() {
-                        Some(frame) => Message::Text(frame.text),
-                        None => break,
-                    },
+                let Some(message) = self.next_message() else {
+                    break;
                 };
                 self.sink().start_send(message)?;
                 self.unflushed = true;
@@ -223,6 +231,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
             (self.unflushed, self.choked) = (false, false);
         }
         Poll::Pending
+    }
+
+    fn next_message(&mut self) -> Option<Message> {
+        if std::mem::take(&mut self.ping) {
+            return Some(Message::Ping(Bytes::new()));
+        }
+        if let Some(rest) = self.rest.take() {
+            return Some(self.piece(rest, Data::Continue));
+        }
+        let text = self.frames.pop_front()?.text;
+        Some(match text.len() > PIECE {
+            true => self.piece(text.into(), Data::Text),
+            false => Message::Text(text),
+        })
+    }
+
+    /// As much of it as goes at once; the rest is next.
+    fn piece(&mut self, mut payload: Bytes, kind: Data) -> Message {
+        let piece = payload.split_to(PIECE.min(payload.len()));
+        let is_last = payload.is_empty();
+        self.rest = (!is_last).then_some(payload);
+        Message::Frame(Piece::message(piece, OpCode::Data(kind), is_last))
     }
 
     fn sink(&mut self) -> Pin<&mut Socket<S>> {
