@@ -12,9 +12,8 @@ use exai_engine::{
     ports::models::{Answer, DoneReason, Spent},
     tool::{ToolError, ToolOutput},
 };
-use exai_protocol::{Code, RawValue};
 use serde_json::{Value, json};
-use std::{fmt::Write as _, sync::Arc};
+use std::fmt::Write as _;
 
 /// What a person or a model reads.
 pub(super) fn text(council: &Council, asked: &Asked) -> String {
@@ -204,13 +203,4 @@ fn took(spent: &Spent) -> String {
         tokens.output.unwrap_or(0),
         spent.total_ms as f64 / 1000.0
     )
-}
-
-pub(super) fn raw(value: &impl serde::Serialize) -> Result<Arc<RawValue>, ToolError> {
-    serde_json::value::to_raw_value(value)
-        .map(Arc::from)
-        .map_err(|error| {
-            let what = format!("cannot write the answer: {error}");
-            ToolError::new(Code::Internal, what)
-        })
 }

@@ -271,7 +271,7 @@ impl Council {
             .unwrap_or(Code::ExecError);
         let mut error = ToolError::new(code, words);
         error.retry_after = retry_after;
-        error.metadata = super::report::raw(&self.spent()).ok();
+        error.metadata = crate::chat::report::raw(&self.spent()).ok();
         Err(error)
     }
 
