@@ -32,7 +32,11 @@ use exai_telemetry::{
     logging::{self, LogGuard},
     records::{RecordFiles, RecordWriter},
 };
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -50,6 +54,10 @@ const RECORDS_IN_FLIGHT: usize = 16 * 1024;
 /// How long connections get to take their last frames.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// How long a killed process may take to let go of everything, and between two looks.
+const LAST_BREATH: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Runs the daemon of a home until it is asked to end.
 pub(crate) fn daemon(home: Home, mut loaded: Loaded, options: Options) -> Result<ExitCode> {
     if options.detached {
@@ -57,7 +65,11 @@ pub(crate) fn daemon(home: Home, mut loaded: Loaded, options: Options) -> Result
     }
     without_a_clients_key(&mut loaded)?;
     home.prepare()?;
-    let instance = Instance::claim(&home)?;
+    let boot_id = compose::fresh_boot_id()?;
+    // Before the home: what a killed process held is let go in this order, and who finds the home
+    // free is to find the life over.
+    let alive = Alive::begin(&home, &boot_id)?;
+    let instance = claim(&home, options.succeed)?;
     if instance.is_none() && !options.succeed {
         return Ok(exit::ALREADY_RUNNING.report(format!(
             "a daemon of {} is already running (its lock is held); see `exai-daemon status`",
@@ -83,12 +95,25 @@ pub(crate) fn daemon(home: Home, mut loaded: Loaded, options: Options) -> Result
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let code = runtime.block_on(live(home, loaded, instance, file, Arc::clone(&log)));
+    let code = runtime.block_on(live(home, loaded, (boot_id, alive), instance, file, &log));
     // A tool that blocks its thread must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(200));
     // Last, so that the last lines are written.
     drop(log);
     code
+}
+
+/// The home, unless it is somebody's. A process that was just killed is gone a moment before what
+/// it held is free; an heir does not wait for what it is to be given.
+fn claim(home: &Home, succeeds: bool) -> Result<Option<Instance>> {
+    let begins = Instant::now();
+    loop {
+        let claimed = Instance::claim(home)?;
+        if claimed.is_some() || succeeds || begins.elapsed() > LAST_BREATH {
+            return Ok(claimed);
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// A window's named key is in the environment of the daemon that its shim starts. It is a
@@ -115,14 +140,13 @@ fn without_a_clients_key(loaded: &mut Loaded) -> Result<()> {
 async fn live(
     home: Home,
     mut loaded: Loaded,
+    (boot_id, _alive): (BootId, Alive),
     instance: Option<Instance>,
     file: SharedFile,
-    log: Arc<LogGuard>,
+    log: &Arc<LogGuard>,
 ) -> Result<ExitCode> {
     let network = &loaded.settings.network;
     let signals = Signals::listen().context("signals cannot be received")?;
-    let boot_id = compose::fresh_boot_id()?;
-    let _alive = Alive::begin(&home, &boot_id)?;
     let mut legacy = match &instance {
         Some(_) => None,
         None => Some(Legacy::ask(&home, &boot_id).await?),
@@ -162,7 +186,7 @@ async fn live(
         port,
         recorder,
         boot_id: boot_id.clone(),
-        log_troubles: troubles(log, &files, &funds),
+        log_troubles: troubles(Arc::clone(log), &files, &funds),
         funds: &funds,
         variables: &loaded.variables,
         places: models::places(&loaded),

@@ -24,7 +24,7 @@ const MEASURED: [(&str, Measure, f64, f64); 6] = [
         "daemon, kB",
         |at| Some(at.kilobytes),
         64.0 * MIB,
-        512.0 * MIB,
+        256.0 * MIB,
     ),
     ("daemon, descriptors", |at| Some(at.descriptors), 16.0, 16.0),
     ("daemon, threads", |at| Some(at.threads), 12.0, 12.0),
