@@ -19,6 +19,8 @@ mod daemon_record;
 mod daemon_single;
 mod daemon_start;
 mod daemon_stop;
+#[cfg(unix)]
+mod database_taken;
 mod doctor;
 mod doctor_daemon;
 mod documents_passed_on;

@@ -11,7 +11,10 @@ use exai_store::{
     ThreadLimits,
 };
 use std::{
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::Duration,
 };
 use tokio::time::timeout;
@@ -34,10 +37,16 @@ pub(crate) struct Funds {
 }
 
 /// Opens the home's database. Whatever is wrong with it is told and no reason not to serve.
-pub(crate) async fn open(home: &Home, settings: &Settings, boot_id: BootId) -> Result<Funds> {
+pub(crate) async fn open(
+    home: &Home,
+    settings: &Settings,
+    boot_id: BootId,
+    as_guest: bool,
+) -> Result<Funds> {
     let mut options = Options::new(home.database(), boot_id, compose::system_clock());
     options.sync = settings.journal.sync;
     options.lives = alive::lives(home);
+    options.guest = Arc::new(AtomicBool::new(as_guest));
     options.steady_for = STEADY.min(settings.threads.keep);
     // Each that runs, each that waits, and some whose ends wait for a disk.
     options.calls = settings.limits.queue_calls + settings.limits.global_inflight + SPARE_CALLS;

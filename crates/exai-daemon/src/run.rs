@@ -169,7 +169,7 @@ async fn live(
     }
     let port = doors.iter().find_map(Door::port);
     let port = port.context("the listener has no address")?;
-    let funds = funds::open(&home, &loaded.settings, boot_id.clone()).await?;
+    let funds = funds::open(&home, &loaded.settings, boot_id.clone(), legacy.is_some()).await?;
     let (recorder, records) = Recorder::channel(RECORDS_IN_FLIGHT);
     let files = RecordFiles::open(&home.logs(), file, rotation(&loaded));
     let Composed {

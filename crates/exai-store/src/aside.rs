@@ -23,6 +23,11 @@ pub(crate) fn log_of(path: &Path) -> PathBuf {
     with_tail(path, "-wal")
 }
 
+/// Where the database `path` is written anew before it takes its place.
+pub(crate) fn copy_of(path: &Path) -> PathBuf {
+    with_tail(path, ".new")
+}
+
 fn with_tail(path: &Path, tail: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(tail);

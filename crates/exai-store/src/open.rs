@@ -18,22 +18,24 @@ const LOG_PAGES: i64 = 3000;
 /// Statements kept prepared.
 const STATEMENTS: usize = 64;
 
-/// The connection that writes; a suspect file is looked through first. A damaged file is set aside and a new one begun, once: a disk
-/// that damages the new one at once is not to be fed.
+/// The connection that writes; a suspect file is looked through first. A damaged file is set
+/// aside and a new one begun, once: a disk that damages the new one at once is not to be fed.
 pub(crate) fn writer(options: &Options, suspect: bool) -> Result<Connection, Fault> {
     match attempt(options, suspect) {
-        Err(Fault::Corrupt(why)) => {
-            let damaged = aside::set_aside(&options.path, (options.clock)(), &why)?;
-            let mut db = attempt(options, false)?;
-            let rows = salvage::salvage(&mut db, &damaged);
-            tracing::warn!(rows, "taken over from the damaged database");
-            // What came over may be a dead daemon's reservations.
-            budget::orphans::settle(&mut db, options)
-                .map_err(|error| Fault::of(&options.path, &error))?;
-            Ok(db)
-        }
+        Err(Fault::Corrupt(why)) => anew(options, &why),
         other => other,
     }
+}
+
+/// Sets the file aside, begins a new one, and takes over what can be read of the old one.
+pub(crate) fn anew(options: &Options, why: &str) -> Result<Connection, Fault> {
+    let damaged = aside::set_aside(&options.path, (options.clock)(), why)?;
+    let mut db = attempt(options, false)?;
+    let rows = salvage::salvage(&mut db, &damaged);
+    tracing::warn!(rows, "taken over from the damaged database");
+    // What came over may be a dead daemon's reservations.
+    budget::orphans::settle(&mut db, options).map_err(|error| Fault::of(&options.path, &error))?;
+    Ok(db)
 }
 
 fn attempt(options: &Options, suspect: bool) -> Result<Connection, Fault> {
@@ -172,7 +174,7 @@ pub(crate) fn no_link(path: &Path) -> Result<(), Fault> {
 
 /// Makes the file with the owner's rights only; its log inherits them. Returns whether it is
 /// new.
-fn make_private(path: &Path) -> Result<bool, Fault> {
+pub(crate) fn make_private(path: &Path) -> Result<bool, Fault> {
     no_link(path)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);

@@ -1,7 +1,11 @@
 //! What opening the store takes.
 
 use exai_protocol::{BootId, WallClock};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 /// Whether another life of the daemon, by its boot, is not over: it has given its home away and
 /// finishes what it began.
@@ -16,6 +20,9 @@ pub struct Options {
     pub boot: BootId,
     /// Which others do.
     pub lives: Lives,
+    /// Whether the home is another's now, or not ours yet: then what happens to the file behind
+    /// our back is that one's to mend.
+    pub guest: Arc<AtomicBool>,
     /// The time that goes into rows and decides the day of a budget.
     pub clock: WallClock,
     /// How long after a failure the file is tried again.
@@ -41,6 +48,7 @@ impl Options {
             path: path.into(),
             boot,
             lives: Arc::new(|_| false),
+            guest: Arc::default(),
             clock,
             retry: Duration::from_secs(1),
             busy: Duration::from_secs(3),

@@ -13,7 +13,7 @@ use std::{
     hash::{BuildHasher as _, RandomState},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, Receiver, SyncSender, TrySendError},
     },
     time::{Duration, Instant},
@@ -54,6 +54,8 @@ pub(crate) struct Desk {
     pub(crate) boot: BootId,
     /// Other lives that are not over.
     pub(crate) lives: Lives,
+    /// The home is another's.
+    pub(crate) guest: Arc<AtomicBool>,
     /// What is written is on the disk itself when it is told.
     pub(crate) syncs_each: bool,
     clock: WallClock,
@@ -78,6 +80,7 @@ impl Desk {
             condition,
             boot: options.boot.clone(),
             lives: options.lives.clone(),
+            guest: options.guest.clone(),
             syncs_each: options.sync.is_none(),
             clock: options.clock.clone(),
             ages: Ages::new(options.steady_for, (options.clock)()),

@@ -3,6 +3,7 @@
 
 mod batch;
 mod file;
+mod place;
 
 use crate::{
     error::StoreError,

@@ -25,7 +25,7 @@ use tokio::time::sleep;
 const BACK: Duration = Duration::from_secs(45);
 
 /// Everything one hand can do to a daemon, with how often it does.
-const DAEMON: [(&str, u32); 19] = [
+const DAEMON: [(&str, u32); 20] = [
     ("kill daemon", 60),
     ("kill daemon twice", 6),
     ("kill daemon, started by a window", 20),
@@ -42,6 +42,7 @@ const DAEMON: [(&str, u32); 19] = [
     ("garbage in the token", 3),
     ("damage the database", 2),
     ("damage the database of a living daemon", 1),
+    ("remove the database of a living daemon", 2),
     ("dropped privileges", 3),
     ("full disk", 4),
     ("read-only disk", 3),
@@ -115,6 +116,7 @@ pub(crate) async fn at_the_daemon(arena: Arc<Arena>, probe: Arc<Probe>) {
             "damage the database of a living daemon" => {
                 files::damage_below(&arena, &probe, &mut rng, fault).await;
             }
+            "remove the database of a living daemon" => files::removed_below(&arena, fault).await,
             file => files::spoil(&arena, &probe, &mut rng, file).await,
         }
         if arena.options.verbose {

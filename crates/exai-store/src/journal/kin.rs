@@ -5,7 +5,7 @@ use super::Journal;
 use crate::{calls::stroke::Stroke, error::StoreError, job::Task};
 use exai_engine::{calls::CallKey, ports::ledger::News};
 use rusqlite::Connection;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, atomic::Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 /// The daemon that has this one's home now.
@@ -89,12 +89,14 @@ impl Journal {
 
     /// From now on another daemon writes this journal, as long as it can; or we do again.
     pub fn give_to(&self, heir: Option<Arc<dyn Heir>>) {
+        self.desk.guest.store(heir.is_some(), Ordering::Relaxed);
         let kin = &self.kin.heir;
         *kin.write().unwrap_or_else(PoisonError::into_inner) = heir;
     }
 
     /// Calls of this daemon's predecessor go on there.
     pub fn take_over_from(&self, elder: Arc<dyn Elder>) {
+        self.desk.guest.store(false, Ordering::Relaxed);
         // A daemon has one beginning.
         let _ = self.kin.elder.set(elder);
     }

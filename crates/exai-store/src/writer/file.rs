@@ -1,7 +1,10 @@
 //! The file's life under the writer: open, failing, opened again, set aside. Its condition is
 //! published at every turn.
 
-use super::batch;
+use super::{
+    batch,
+    place::{self, Place, Standing},
+};
 use crate::{
     aside,
     condition::{self, Condition, State},
@@ -24,6 +27,8 @@ use tokio::sync::watch;
 pub(crate) struct File {
     options: Options,
     db: Option<Connection>,
+    /// Of the file that is open.
+    place: Place,
     tried: Instant,
     condition: watch::Sender<Condition>,
     /// Which file it is, as far as it could be read.
@@ -39,6 +44,7 @@ impl File {
     pub(crate) fn open(options: Options) -> Self {
         let standing = aside::standing(&options.path);
         let mut file = Self {
+            place: Place::of(&options.path),
             options,
             db: None,
             tried: Instant::now(),
@@ -69,10 +75,11 @@ impl File {
         if work.is_empty() {
             return Ok(Vec::new());
         }
+        self.keep_place()?;
         match self.attempt(work) {
             Ok(outcomes) => Ok(outcomes),
             Err(error) if fault::is_damage(&error) => {
-                self.reopen(true)?;
+                self.look_through()?;
                 self.attempt(work).map_err(|error| self.failed(&error))
             }
             Err(error) => Err(self.failed(&error)),
@@ -82,7 +89,15 @@ impl File {
     /// Looks through the file, because a reader met damage.
     pub(super) fn verify(&mut self) {
         if self.is_open() {
-            let _ = self.reopen(true);
+            let _ = self.look_through();
+        }
+    }
+
+    /// There is damage: in the file that was opened, or because it is not that one any more.
+    fn look_through(&mut self) -> Result<(), State> {
+        match self.place.look() {
+            Standing::Ours => self.reopen(true),
+            Standing::Gone | Standing::Overwritten => self.mend_place(),
         }
     }
 
@@ -115,6 +130,10 @@ impl File {
     }
 
     pub(super) fn close(&mut self) {
+        if self.is_open() {
+            self.place.look();
+            let _ = self.mend_place();
+        }
         self.db = None;
         self.publish(State::Closed);
     }
@@ -143,9 +162,72 @@ impl File {
         Ok(outcomes)
     }
 
+    /// What happens to the file behind our back is seen and mended before more is written into it.
+    fn keep_place(&mut self) -> Result<(), State> {
+        if !self.place.is_time() {
+            return match self.place.found() {
+                Standing::Ours => Ok(()),
+                // As little is kept as when it could not be mended.
+                Standing::Gone | Standing::Overwritten => {
+                    Err(self.condition.borrow().state.clone())
+                }
+            };
+        }
+        self.place.look();
+        self.mend_place()
+    }
+
+    /// What is open is all there is of it.
+    fn mend_place(&mut self) -> Result<(), State> {
+        let Some(db) = &self.db else { return Ok(()) };
+        let found = self.place.found();
+        if found != Standing::Ours && self.options.guest.load(Ordering::Relaxed) {
+            return self.follow();
+        }
+        let why = match found {
+            Standing::Ours => return Ok(()),
+            Standing::Gone => "it was taken away while the daemon ran",
+            Standing::Overwritten => "it was written over while the daemon ran",
+        };
+        // Its pages may be in the log, all of them; or not.
+        let is_whole = || matches!(open::damage(db), Ok(None));
+        if found == Standing::Overwritten && !is_whole() {
+            place::leave_as_it_is(db);
+            self.db = None;
+            return self.reopened(open::anew(&self.options, why));
+        }
+        if let Err(fault) = self.place.put_back(db, &self.options, why) {
+            let state = fault.into_state(&self.options.path);
+            self.publish(state.clone());
+            return Err(state);
+        }
+        tracing::error!(why, "the database was written again");
+        self.reopen(false)
+    }
+
+    /// The home's owner mends it: what stands there then is what we write into.
+    fn follow(&mut self) -> Result<(), State> {
+        if !self.place.is_mended() {
+            let at = self.options.path.display();
+            let why = format!("the database {at} was taken away; the next daemon writes it again");
+            let state = State::Failing(why);
+            self.publish(state.clone());
+            return Err(state);
+        }
+        if let Some(db) = self.db.take() {
+            place::leave_as_it_is(&db);
+        }
+        self.reopen(false)
+    }
+
     fn reopen(&mut self, suspect: bool) -> Result<(), State> {
         self.db = None;
         let opened = open::writer(&self.options, suspect);
+        self.reopened(opened)
+    }
+
+    fn reopened(&mut self, opened: Result<Connection, Fault>) -> Result<(), State> {
+        self.place = Place::of(&self.options.path);
         self.tried = Instant::now();
         self.openings.fetch_add(1, Ordering::Relaxed);
         match opened {

@@ -63,6 +63,22 @@ pub(super) async fn damage_below(
     look_at_what_was_set_aside(arena, rng).await;
 }
 
+/// Nothing is forgotten for that: the daemon has it open, and writes it again.
+pub(super) async fn removed_below(arena: &Arena, fault: &'static str) {
+    let file = database(arena);
+    told(arena, fault, std::fs::remove_file(&file));
+    let begins = Instant::now();
+    while !file.exists() {
+        if begins.elapsed() > BACK {
+            arena
+                .score
+                .broken(format!("{fault}: it is not there {BACK:?} later"));
+            return;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
 fn database(arena: &Arena) -> PathBuf {
     arena.sandbox.home().join(".exai/data/exai.db")
 }
