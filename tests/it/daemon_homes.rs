@@ -224,6 +224,11 @@ async fn r42_a_disk_that_fills_stops_no_daemon_and_loses_no_record() {
         sandbox.cli(&["call", "version"]).await.ok();
     }
     until_warned(&sandbox, true).await;
+    // Whoever asks is told.
+    let told = sandbox.cli(&["call", "status"]).await.ok();
+    for words in ["inflight=", "free space"] {
+        assert!(told.stdout.contains(words), "{}", told.all());
+    }
     fs::remove_file(mount.0.join("ballast")).must("make room");
     let calls = mount.0.join("logs").join("tool_calls_all.jsonl");
     eventually(Duration::from_secs(20), "every call has its record", || {

@@ -387,7 +387,8 @@ async fn i02_a_house_full_of_stalled_calls_still_answers_everything_else() {
         ack(&mut ws, &format!("stalled-{n}")).await;
     }
     let (mut other, _) = sandbox.modern("other", RICH).await;
-    for peer in [&mut ws, &mut other] {
+    let mut old = sandbox.ws().await;
+    for peer in [&mut ws, &mut other, &mut old] {
         let began = Instant::now();
         assert_eq!(health(peer).await["global_inflight"], 24);
         for (op, answer) in [
@@ -399,8 +400,17 @@ async fn i02_a_house_full_of_stalled_calls_still_answers_everything_else() {
             assert_eq!(peer.recv_op(answer).await["request_id"], op);
         }
         // What only looks needs no permit.
-        peer.call_as("now", "version", json!({})).await;
-        assert!(peer.result("now").await.get("error").is_none());
+        for tool in [
+            "version",
+            "status",
+            "self-check",
+            "toolcall_log_tail",
+            "activity",
+        ] {
+            peer.call_as(tool, tool, json!({})).await;
+            let looked = peer.result(tool).await;
+            assert!(looked.get("error").is_none(), "{tool}: {looked}");
+        }
         assert!(
             began.elapsed() < Duration::from_secs(2),
             "{:?}",

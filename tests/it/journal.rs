@@ -412,6 +412,13 @@ async fn without_its_database_a_daemon_promises_nothing_it_cannot_keep() {
     assert_eq!(sandbox.counted("ran"), 0);
     let at_once = ws.call_and_wait("version", json!({})).await;
     assert!(at_once["error"].is_null(), "{at_once}");
+    // A client of today and one of the first version are told why, by the tool an agent asks.
+    for mut peer in [sandbox.modern("asks", RICH).await.0, sandbox.ws().await] {
+        for tool in ["status", "self-check"] {
+            let told = peer.call_and_wait(tool, json!({})).await.to_string();
+            assert!(told.contains("are refused (UNAVAILABLE)"), "{tool}: {told}");
+        }
+    }
     let status = sandbox.cli(&["status"]).await;
     for words in ["symbolic link", "are refused (UNAVAILABLE)"] {
         assert!(status.all().contains(words), "{}", status.all());

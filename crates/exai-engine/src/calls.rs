@@ -5,6 +5,7 @@
 mod asked;
 mod at_once;
 mod backlog;
+mod beside;
 mod call;
 mod door;
 mod early;

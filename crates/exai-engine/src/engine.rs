@@ -1,24 +1,23 @@
 //! The engine: the parts of the house joined, and the few things all of them need.
 
+mod letting_go;
+mod without_a_life;
+
 use crate::{
     admission::{Admission, Limits},
-    calls::{Backlog, Call, CallNow, Calls, Known, Leaves, RetentionLimits, Stop, Watcher},
+    calls::{Backlog, CallNow, Calls, RetentionLimits},
     events::{Bus, Happening},
     handing_over::Unwritten,
     ports::{ledger::Ledger, recorder::Recorder},
     quotas::{Quotas, Rates, Refused},
     registry::Registry,
-    sessions::{Membership, Session, Sessions},
+    sessions::{Session, Sessions},
     surface::{Open, Surfaces},
     tool::Tool,
 };
 use exai_protocol::{
-    BootId, Code, Outcome, Principal, RequestId, UnixMillis, WallClock, WireError,
-    control::CallState,
-    error::Ran,
+    BootId, Outcome, RequestId, UnixMillis, WallClock,
     event::{EventBody, LimitKind, LimitStatus, SystemMetrics},
-    record::{CallFacts, FinishedRecord, Record},
-    request::CancelMode,
 };
 use std::{
     collections::BTreeMap,
@@ -30,7 +29,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, Interval, MissedTickBehavior},
+};
 use tokio_util::task::TaskTracker;
 
 /// Runs a tool's future where blocking it delays nobody else.
@@ -94,6 +96,7 @@ pub struct Engine {
     backlog: Arc<Backlog>,
     unwritten: Arc<Unwritten>,
     tasks: TaskTracker,
+    glances: Arc<Semaphore>,
     numbers: AtomicU64,
     outcomes: [AtomicU64; OUTCOMES.len()],
     draining: AtomicBool,
@@ -116,6 +119,9 @@ const OUTCOMES: [Outcome; 13] = [
     Outcome::Internal,
 ];
 
+/// Calls that look at files beside the line, at a time.
+const GLANCES: usize = 8;
+
 /// No lag was measured yet.
 const UNMEASURED: u64 = u64::MAX;
 
@@ -137,6 +143,7 @@ impl Engine {
             surfaces: RwLock::new(Arc::new(Open)),
             sessions: Sessions::default(),
             tasks: TaskTracker::new(),
+            glances: Arc::new(Semaphore::new(GLANCES)),
             numbers: AtomicU64::new(0),
             outcomes: Default::default(),
             draining: AtomicBool::new(false),
@@ -150,84 +157,6 @@ impl Engine {
         if let Some(change) = self.registry.replace(source, tools) {
             self.tell_lists(&before, &self.registry.snapshot());
             self.bus.publish(self.now(), Happening::Tools(change));
-        }
-    }
-
-    /// Lets go of a call, in one of two ways; tells the state it was in. To stop it is to stop
-    /// it for everyone; to detach is this connection's own affair.
-    pub fn cancel(
-        &self,
-        member: &Membership,
-        id: &RequestId,
-        mode: CancelMode,
-        reason: &str,
-    ) -> CallState {
-        let key = self.key(&member.session, id.clone());
-        if mode == CancelMode::Detach {
-            // It may still come, by a link that broke for the client and not yet for us.
-            self.calls.let_go_early(key.clone(), member.peer);
-        }
-        let known = self.calls.look_up(&key);
-        let state = known.state();
-        match (mode, known) {
-            (CancelMode::Stop, Known::Live(call)) => {
-                let reason = if reason.is_empty() {
-                    "cancelled by its client"
-                } else {
-                    reason
-                };
-                call.stop(Stop::Asked(reason.to_owned()));
-            }
-            (CancelMode::Detach, Known::Live(call)) => self.let_go(member, &call),
-            // Its result is on its way to a client that reads it no more.
-            (CancelMode::Detach, Known::Finished(_)) => self.ledger().left(&key),
-            // The ledger may know it as one that has ended.
-            (CancelMode::Detach, _) if self.remembers() => self.ledger().left(&key),
-            _ => {}
-        }
-        state
-    }
-
-    /// Of two equal calls of a client the second gets what the first was let go of before.
-    fn let_go(&self, member: &Membership, call: &Arc<Call>) {
-        call.leave(member.peer, &member.session.older_peers(member.peer));
-        if !call.was_left() || !self.remembers() {
-            return;
-        }
-        let at_work = self.calls.leave(call);
-        // While the home is given away the ledger has heard, or is about to hear, of those that
-        // were left before (`tell_who_is_left`); the next equal call comes to the next daemon.
-        if !at_work || self.backlog().is_closed() {
-            self.ledger().left(&call.key);
-        }
-    }
-
-    /// Stops all calls of a principal, whether anybody waits for them or not.
-    pub fn stop_all_of(&self, who: &Principal, reason: &str) {
-        let live = self.calls.live().into_iter();
-        for call in live.filter(|call| call.key.principal == *who) {
-            call.stop(Stop::Asked(reason.to_owned()));
-        }
-    }
-
-    /// A connection is gone: its calls go on, unwatched by it.
-    pub fn detach_peer(&self, peer: u64) {
-        for call in self.calls.live() {
-            call.detach(peer);
-        }
-    }
-
-    /// A connection is gone that said goodbye; its client is forgotten with the last of them,
-    /// unless something of it runs or is kept.
-    pub fn farewell(&self, member: &Membership) {
-        self.sessions.depart(member);
-        self.forget_departed();
-    }
-
-    fn forget_departed(&self) {
-        if self.sessions.any_departed() {
-            let kept = self.calls.scopes_kept();
-            self.sessions.forget_departed(|scope| kept.contains(scope));
         }
     }
 
@@ -454,6 +383,10 @@ impl Engine {
         &self.unwritten
     }
 
+    pub(crate) fn glances(&self) -> &Arc<Semaphore> {
+        &self.glances
+    }
+
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.tasks
     }
@@ -487,63 +420,5 @@ impl Engine {
         let mut interval = tokio::time::interval(self.config.heartbeat);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         interval
-    }
-
-    /// Ends a call that cannot even be recorded any more.
-    pub(crate) fn abandon(&self, call: &crate::calls::Call) {
-        let error = WireError::new(Code::ShuttingDown, "the daemon is going away").retry_after(1);
-        let finished = Arc::new(crate::calls::Finished::refused(call, error.ran(Ran::No)));
-        call.session.call_ended(call.facts.args_bytes, self.now());
-        self.calls.retire(call, &finished, Leaves::Nothing);
-        call.finish(&finished);
-    }
-
-    /// Answers a frame that does not become a call of its own; recorded like any other.
-    pub(crate) fn answer(&self, facts: &Arc<CallFacts>, error: WireError, watcher: &dyn Watcher) {
-        self.record_answer(facts, error.clone());
-        watcher.update(
-            facts,
-            &crate::calls::Update::Finished {
-                end: &Arc::new(crate::calls::Finished::answer(facts, error)),
-                attached: false,
-                replayed: false,
-            },
-        );
-    }
-
-    /// The record of what was answered without becoming a call. Callers have seen that there
-    /// is room in the backlog.
-    pub(crate) fn record_answer(&self, facts: &Arc<CallFacts>, error: WireError) {
-        let record = Arc::new(FinishedRecord {
-            call: Arc::clone(facts),
-            outcome: error.code.outcome(),
-            error: Some(error),
-            usage: None,
-            finished_at: self.now(),
-            queue_us: 0,
-            run_us: None,
-            result_bytes: 0,
-            late_progress: Vec::new(),
-            progress_left_out: 0,
-            progress: 0,
-            watchers: 1,
-        });
-        self.count(record.outcome);
-        self.bus
-            .publish(record.finished_at, Happening::Finished(Arc::clone(&record)));
-        let recorder = self.ports.recorder.clone();
-        let received = Record::Received(Arc::clone(facts));
-        match recorder.try_receive(received) {
-            Ok(reserved) => reserved.finish(Record::Finished(record)),
-            Err(received) => {
-                let place = self.backlog.enter(facts.args_bytes);
-                self.spawn(async move {
-                    let _place = place;
-                    if let Some(reserved) = recorder.receive(received).await {
-                        reserved.finish(Record::Finished(record));
-                    }
-                });
-            }
-        }
     }
 }

@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 /// The future of one run.
 pub type ToolFuture = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>;
 
+/// Longest that a tool may take which says that it has its answer at hand.
+const GLANCE: Duration = Duration::from_secs(10);
+
 /// One tool.
 pub trait Tool: Send + Sync + 'static {
     /// Its entry and its traits; the same value every time.
@@ -26,9 +29,12 @@ pub trait Tool: Send + Sync + 'static {
 pub struct ToolSpec {
     /// As listed; its annotations decide whether an interrupted call may be sent again.
     pub entry: ToolEntry,
-    /// Computes its answer without waiting, from memory. If it is repeatable too, it runs in
-    /// place, takes no permit and leaves no retained result: see [`Self::runs_at_once`].
+    /// Has its answer at hand. If it is repeatable too, it takes no permit and no entry in the
+    /// ledger. From memory it is computed in place: see [`Self::runs_at_once`].
     pub instant: bool,
+    /// What an instant tool has at hand are files of the daemon's own, at which it looks on a
+    /// thread: see [`Self::runs_beside`].
+    pub glances: bool,
     /// Equal calls that overlap share one run.
     pub coalesce: bool,
     /// Whose permit it needs besides the global and the client's.
@@ -50,6 +56,7 @@ impl ToolSpec {
         Self {
             entry,
             instant: false,
+            glances: false,
             coalesce: false,
             provider: None,
             deadline: None,
@@ -67,7 +74,23 @@ impl ToolSpec {
     /// Running it again costs less than remembering that it ran.
     #[must_use]
     pub fn runs_at_once(&self) -> bool {
-        self.instant && self.repeatable()
+        self.instant && !self.glances && self.repeatable()
+    }
+
+    /// The same, but for a moment on a thread.
+    #[must_use]
+    pub fn runs_beside(&self) -> bool {
+        self.instant && self.glances && self.repeatable()
+    }
+
+    /// How long it may take, where that differs from the daemon's limit. Instant is a promise,
+    /// and no tool's own words let it have longer.
+    #[must_use]
+    pub fn limit(&self) -> Option<Duration> {
+        match self.instant && self.repeatable() {
+            true => Some(self.deadline.unwrap_or(GLANCE).min(GLANCE)),
+            false => self.deadline,
+        }
     }
 
     /// Whether the annotations allow running it again after an interruption.

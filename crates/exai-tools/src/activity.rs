@@ -6,7 +6,7 @@ use crate::{
     args::Args,
     kind::{self, Answer},
     log_lines, moment,
-    spec::{self, Effect, Words},
+    spec::{self, Words},
 };
 use exai_engine::{
     ports::logs::LogFile,
@@ -19,14 +19,13 @@ use std::sync::Arc;
 const SEARCHED: usize = 5000;
 
 pub(crate) fn spec() -> ToolSpec {
-    let words = Words {
+    spec::glance(&Words {
         name: "activity",
         title: "Activity",
         description: "Recent tool calls, or the daemon's log lines, filtered by words and time; \
              oldest first.",
         schema: r#"{"type":"object","properties":{"lines":{"type":"integer","minimum":10,"maximum":5000,"default":200,"description":"Most lines."},"filter":{"type":"string","description":"Text to look for, any case; a|b means either."},"source":{"type":"string","enum":["auto","activity","server"],"default":"auto","description":"activity: calls; server: log."},"since":{"type":"string","description":"Time (UTC, Unix) or age such as 15m."},"until":{"type":"string","description":"As since."},"structured":{"type":"boolean","default":false,"description":"Answer as JSON."}}}"#,
-    };
-    spec::spec(&words, Effect::Reads)
+    })
 }
 
 pub(crate) fn tool(ports: &Ports) -> Arc<dyn Tool> {

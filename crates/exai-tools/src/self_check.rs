@@ -6,49 +6,41 @@ use crate::{
     args::Args,
     kind::{self, Answer},
     log_lines,
-    spec::{self, Effect, Words},
+    spec::{self, Words},
     status,
 };
 use exai_engine::{
-    ports::{logs::LogFile, models::Listing},
-    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
+    ports::models::Listing,
+    tool::{Tool, ToolCall, ToolOutput, ToolSpec},
 };
 use std::sync::Arc;
 
 pub(crate) fn spec() -> ToolSpec {
-    let words = Words {
+    spec::glance(&Words {
         name: "self-check",
         title: "Self-check",
         description: "Checks the daemon's own set-up and names every fault with its remedy; \
              can add the end of its log.",
         schema: r#"{"type":"object","properties":{"log_lines":{"type":"integer","minimum":0,"maximum":500,"default":0,"description":"Log lines to add."}}}"#,
-    };
-    spec::spec(&words, Effect::Reads)
+    })
 }
 
 pub(crate) fn tool(ports: &Ports) -> Arc<dyn Tool> {
-    let ports = ports.clone();
-    kind::from_files(spec(), move |call| answer(&ports, call))
+    kind::with(spec(), ports.clone(), answer)
 }
 
-fn answer(ports: &Ports, call: &ToolCall) -> Answer {
-    let wanted = Args::of(call)?.number("log_lines", 0, 0..=500)?;
+async fn answer(ports: Ports, call: ToolCall) -> Answer {
+    let wanted = Args::of(&call)?.number("log_lines", 0, 0..=500)?;
     let health = ports.vitals.health();
     let mut found = ports.logs.self_check(&health);
-    found.extend(health.warnings);
+    let warnings = health.warnings.into_iter();
+    let more: Vec<String> = warnings.filter(|at| !found.contains(at)).collect();
+    found.extend(more);
     found.extend(models(&ports.models.listing()));
     let mut text = status::faults(&found);
     if wanted > 0 {
-        let lines = ports
-            .logs
-            .tail(
-                LogFile::Daemon,
-                usize::try_from(wanted).unwrap_or(usize::MAX),
-            )
-            .map_err(ToolError::failed)?;
         text.push('\n');
-        let lines = lines.iter().map(|line| log_lines::cut(line)).collect();
-        text.push_str(&log_lines::block("log:", lines));
+        text.push_str(&log_lines::of_the_daemon(&ports, &call, wanted).await);
     }
     Ok(ToolOutput::text(&text))
 }

@@ -51,6 +51,14 @@ pub(crate) fn instant(words: &Words<'_>) -> ToolSpec {
     spec
 }
 
+/// The same for one that looks at files of the daemon's own: its answer needs a thread, and
+/// nothing else that has to be waited for.
+pub(crate) fn glance(words: &Words<'_>) -> ToolSpec {
+    let mut spec = instant(words);
+    spec.glances = true;
+    spec
+}
+
 /// For a tool that only looks, the other two hints mean nothing, and every entry is read by
 /// models that pay for it.
 fn hints(effect: Effect) -> Annotations {

@@ -1,38 +1,37 @@
-//! `status`: is it well, in words; and on request its tools, its faults and its log. It may
-//! read the log, so it waits its turn like any other call; `health` never does.
+//! `status`: is it well, in words; and on request its tools, its faults and its log. It answers
+//! while every permit is taken and nothing can be written, and a log that cannot be read is a line
+//! of it.
 
 use crate::{
     Ports,
     args::Args,
     kind::{self, Answer},
     log_lines, self_check,
-    spec::{self, Effect, Words},
+    spec::{self, Words},
 };
 use exai_engine::{
-    ports::{logs::LogFile, models::Listing, vitals::Identity},
-    tool::{Tool, ToolCall, ToolError, ToolOutput, ToolSpec},
+    ports::{models::Listing, vitals::Identity},
+    tool::{Tool, ToolCall, ToolOutput, ToolSpec},
 };
 use exai_protocol::health::{Health, LimitsHealth};
 use std::{fmt::Write as _, sync::Arc};
 
 pub(crate) fn spec() -> ToolSpec {
-    let words = Words {
+    spec::glance(&Words {
         name: "status",
         title: "Status",
         description: "State of the exai daemon in a few lines: running or draining, load, \
              providers, warnings and the end of its log.",
         schema: r#"{"type":"object","properties":{"tail_lines":{"type":"integer","minimum":0,"maximum":500,"default":30,"description":"Log lines to show."},"include_tools":{"type":"boolean","default":false,"description":"List tool names."},"doctor":{"type":"boolean","default":false,"description":"Check the set-up; name faults and remedies."},"probe":{"type":"boolean","default":false,"description":"Ask the providers whether they answer."}}}"#,
-    };
-    spec::spec(&words, Effect::Reads)
+    })
 }
 
 pub(crate) fn tool(ports: &Ports) -> Arc<dyn Tool> {
-    let ports = ports.clone();
-    kind::from_files(spec(), move |call| answer(&ports, call))
+    kind::with(spec(), ports.clone(), answer)
 }
 
-fn answer(ports: &Ports, call: &ToolCall) -> Answer {
-    let args = Args::of(call)?;
+async fn answer(ports: Ports, call: ToolCall) -> Answer {
+    let args = Args::of(&call)?;
     let tail = args.number("tail_lines", 30, 0..=500)?;
     let (doctor, probe) = (args.flag("doctor", false)?, args.flag("probe", false)?);
     let include_tools = args.flag("include_tools", false)?;
@@ -61,7 +60,7 @@ fn answer(ports: &Ports, call: &ToolCall) -> Answer {
     }
     if tail > 0 {
         text.push('\n');
-        text.push_str(&log(ports, tail)?);
+        text.push_str(&log_lines::of_the_daemon(&ports, &call, tail).await);
     }
     Ok(ToolOutput::text(&text))
 }
@@ -155,18 +154,4 @@ pub(crate) fn faults(faults: &[String]) -> String {
         let _ = write!(text, "\n- {fault}");
     }
     text
-}
-
-fn log(ports: &Ports, lines: u64) -> Result<String, ToolError> {
-    let lines = ports
-        .logs
-        .tail(
-            LogFile::Daemon,
-            usize::try_from(lines).unwrap_or(usize::MAX),
-        )
-        .map_err(ToolError::failed)?;
-    Ok(log_lines::block(
-        "log:",
-        lines.iter().map(|line| log_lines::cut(line)).collect(),
-    ))
 }

@@ -125,7 +125,7 @@ async fn what_is_marked_instant_needs_no_turn_of_the_loop() {
             .as_ref()
             .is_some_and(|meta| meta.get().contains("instant"));
         assert_eq!(marked, tool.spec().instant);
-        if tool.spec().instant {
+        if tool.spec().runs_at_once() {
             let mut run = tool.run(call(r#"{"prompt":"x"}"#));
             let waker = std::task::Waker::noop();
             let polled = run
@@ -457,10 +457,18 @@ async fn a_log_that_cannot_be_read_is_an_error_with_its_cause() {
         broken: true,
         ..FakeLogs::default()
     });
-    for tool in ["status", "activity", "toolcall_log_tail"] {
+    for tool in ["activity", "toolcall_log_tail"] {
         let error = run(&ports, tool, "{}").await.unwrap_err();
         assert_eq!(error.code, Code::ExecError, "{tool}");
         assert!(error.message.contains("permission denied"), "{error}");
+    }
+    // Those that have more to say say it, and this with it.
+    for (tool, wanted) in [("status", "{}"), ("self-check", r#"{"log_lines":5}"#)] {
+        let text = run(&ports, tool, wanted).await.unwrap();
+        assert!(
+            text.contains("log: cannot read ws_daemon.log: permission denied"),
+            "{text}"
+        );
     }
 }
 

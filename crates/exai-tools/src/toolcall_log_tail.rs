@@ -6,7 +6,7 @@ use crate::{
     args::Args,
     kind::{self, Answer},
     log_lines,
-    spec::{self, Effect, Words},
+    spec::{self, Words},
 };
 use exai_engine::{
     ports::logs::LogFile,
@@ -15,14 +15,13 @@ use exai_engine::{
 use std::sync::Arc;
 
 pub(crate) fn spec() -> ToolSpec {
-    let words = Words {
+    spec::glance(&Words {
         name: "toolcall_log_tail",
         title: "Tool call log",
         description: "The last tool calls as JSON lines, oldest first: tool, outcome, duration, \
              error.",
         schema: r#"{"type":"object","properties":{"n":{"type":"integer","minimum":1,"maximum":200,"default":20,"description":"How many."}}}"#,
-    };
-    spec::spec(&words, Effect::Reads)
+    })
 }
 
 pub(crate) fn tool(ports: &Ports) -> Arc<dyn Tool> {

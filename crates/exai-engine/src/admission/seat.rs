@@ -8,11 +8,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     task::Poll,
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 /// A permit that can be laid down and taken up again.
 #[derive(Clone, Default)]
 pub struct Seat {
     permit: Arc<Mutex<Option<Permit>>>,
+    /// Of a call beside the line: the place is free when nothing of its tool is at work any more,
+    /// be it a thread that a disk keeps waiting after the call's end.
+    _beside: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl Seat {
@@ -20,6 +24,15 @@ impl Seat {
     pub(crate) fn new(permit: Permit) -> Self {
         Self {
             permit: Arc::new(Mutex::new(Some(permit))),
+            _beside: None,
+        }
+    }
+
+    /// The seat of a call that needs no permit.
+    pub(crate) fn beside(place: OwnedSemaphorePermit) -> Self {
+        Self {
+            permit: Arc::default(),
+            _beside: Some(Arc::new(place)),
         }
     }
 

@@ -4,7 +4,7 @@
 use super::{
     Update,
     asked::{self, Question, Way, enter},
-    backlog,
+    backlog, beside,
     call::{Call, Stop},
     door, elsewhere, follow,
     guard::Guard,
@@ -97,6 +97,10 @@ async fn through(
     (question, on_its_way): (Question, OnItsWay),
     guard: &mut Guard,
 ) -> Result<(End, Option<Seat>), End> {
+    if let Some(seat) = beside::seat(engine, tool.spec(), &question) {
+        drop(on_its_way);
+        return beside::run(engine, call, tool, question.arguments, seat, guard).await;
+    }
     if engine.is_draining()
         && let Some(end) = asked::too_late(engine, call).await
     {
@@ -198,7 +202,7 @@ pub(super) async fn patiently<T>(
     }
 }
 
-fn announce_start(engine: &Engine, call: &Call) {
+pub(super) fn announce_start(engine: &Engine, call: &Call) {
     call.now_running();
     call.tell(&Update::Acknowledged {
         limit: call.limit.after,
@@ -248,7 +252,7 @@ fn waits_for(engine: &Engine, call: &Call, waiting: &Waiting) -> String {
 }
 
 /// The last look before the tool starts: what was asked, or ran out, on the way here.
-fn unwanted(engine: &Engine, call: &Call) -> Option<End> {
+pub(super) fn unwanted(engine: &Engine, call: &Call) -> Option<End> {
     wish_of(engine, call, false)
         .or_else(|| (Instant::now() >= call.deadline()).then(|| call.out_of_time(false)))
 }

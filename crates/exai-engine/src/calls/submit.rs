@@ -251,7 +251,7 @@ impl Engine {
                 tool: Arc::clone(&asked.tool),
                 arguments: asked.arguments,
             });
-        let limit = self.limit(spec.and_then(|spec| spec.deadline), submission.timeout);
+        let limit = self.limit(spec.and_then(ToolSpec::limit), submission.timeout);
         let key = key.clone();
         let parts = Parts {
             key,

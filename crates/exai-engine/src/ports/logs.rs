@@ -15,7 +15,7 @@ pub enum LogFile {
     Progress,
 }
 
-/// Blocking reads, done only by tools that are not instant.
+/// Blocking reads, done only on a thread.
 pub trait Logs: Send + Sync + 'static {
     /// The last lines of a log, oldest first; empty when the file is not there yet.
     ///

@@ -2,6 +2,7 @@
 //! everything they are told, and an audit of the records after each story.
 
 #[cfg(test)]
+mod beside;
 mod capacity;
 #[cfg(test)]
 mod coalescing;

@@ -112,6 +112,14 @@ fn tools() -> HashMap<&'static str, Arc<Script>> {
             repeatable(spec);
         }),
         Script::new("instant_once", |spec| spec.instant = true),
+        Script::new("glance", |spec| {
+            (spec.instant, spec.glances) = (true, true);
+            spec.deadline = Some(Duration::from_secs(60));
+            repeatable(spec);
+        }),
+        Script::new("glance_once", |spec| {
+            (spec.instant, spec.glances) = (true, true);
+        }),
         Script::new("shared", |spec| spec.coalesce = true),
         Script::new("never_shared", |spec| spec.coalesce = true),
         Script::new("glm", |spec| spec.provider = Some(Arc::from("glm"))),
@@ -124,6 +132,8 @@ fn tools() -> HashMap<&'static str, Arc<Script>> {
         "panic_in_run",
         "instant",
         "instant_once",
+        "glance",
+        "glance_once",
         "shared",
         "never_shared",
         "glm",
