@@ -1,6 +1,6 @@
 //! Prompts, resources and completion through the real shim, in both eras of MCP.
 
-use crate::editor::{by_hand, connected, error_code, reached};
+use crate::editor::{by_hand, connected, error_code, names, reached};
 use exai_testkit::{
     Must as _, Sandbox, Shim,
     provider::{Dialect, Provider, Reply},
@@ -36,6 +36,46 @@ async fn slash_commands_with_arguments_for_every_tool_and_to_continue() {
     assert!(list["result"]["ttlMs"].is_u64() && list["result"]["prompts"].is_array());
     let who = &list["result"]["_meta"]["io.modelcontextprotocol/serverInfo"];
     assert_eq!(who["name"], "exai");
+}
+
+/// What each tool's prompt needs, and no more.
+fn needed(prompt: &Value) -> Value {
+    let arguments = prompt["arguments"].as_array().cloned().unwrap_or_default();
+    let needed = arguments.iter().filter(|one| one["required"] == true);
+    let words = needed.filter_map(|one| Some((one["name"].as_str()?.to_owned(), json!("canary"))));
+    Value::Object(words.collect())
+}
+
+#[tokio::test]
+async fn every_tool_of_every_profile_is_a_slash_command() {
+    let mut sandbox = by_hand();
+    sandbox.unset("EXAI_TEST_TOOLS");
+    let tool = "description = \"x\"\nprompt = \"Explain {{topic}}.\"\n[input]\n\
+         required = [\"topic\"]\n[input.properties.topic]\ntype = \"string\"\n";
+    sandbox.write("config/tools/mine.toml", tool);
+    let _daemon = sandbox.daemon().await;
+    let mut bytes = Vec::new();
+    for profile in ["lean", "standard", "full"] {
+        sandbox.set("EXAI_TOOL_PROFILE", profile);
+        let mut shim = sandbox.shim();
+        shim.initialize("2025-11-25").await;
+        reached(&mut shim).await;
+        let tools = names(&shim.ask("tools/list", json!({})).await);
+        let list = shim.ask("prompts/list", json!({})).await;
+        let prompts = list["result"]["prompts"].as_array().must("have prompts");
+        for tool in tools.iter().map(String::as_str).chain(["continue", "mine"]) {
+            let prompt = prompts.iter().find(|one| one["name"] == tool);
+            let prompt = prompt.unwrap_or_else(|| panic!("{profile}: no prompt '{tool}'"));
+            let params = json!({ "name": tool, "arguments": needed(prompt) });
+            let got = shim.ask("prompts/get", params).await;
+            let words = got["result"]["messages"][0]["content"]["text"].as_str();
+            let names_it = |words: &str| tool == "continue" || words.contains(tool);
+            assert!(words.is_some_and(names_it), "{profile}, {tool}: {got}");
+        }
+        bytes.push(list["result"].to_string());
+    }
+    bytes.dedup();
+    assert_eq!(bytes.len(), 1, "the same bytes for every profile");
 }
 
 #[tokio::test]

@@ -47,6 +47,7 @@ mod models;
 mod money;
 mod named_keys;
 mod ollama;
+mod own_steps;
 mod own_tools;
 mod profiles;
 mod provider_files;

@@ -2,7 +2,7 @@
 //! the daemon runs, and told what is wrong with them; and the language answers are given in.
 
 use exai_testkit::{
-    Must as _, PATIENCE, Sandbox, answer,
+    Must as _, PATIENCE, Sandbox,
     provider::{Dialect, Provider, Reply},
 };
 use serde_json::{Value, json};
@@ -197,8 +197,8 @@ async fn a_tool_with_steps_asks_the_model_after_the_last_one() {
     );
     let mut arguments = second["next_call"]["arguments"].clone();
     arguments["findings"] = json!("found_two");
-    let last = shim.call_tool("judge", arguments).await;
-    assert_eq!(answer(&last), "ok", "{last}");
+    let last = told(&shim.call_tool("judge", arguments).await);
+    assert_eq!(last["expert_analysis"]["raw_analysis"], "ok", "{last}");
     let sent = provider.chats().pop().must("be asked").text();
     for part in ["Judge it.", "canary_it", "found_one", "found_two"] {
         assert_eq!(sent.matches(part).count().min(1), 1, "{part}: {sent}");

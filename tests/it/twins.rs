@@ -119,3 +119,82 @@ async fn markdown_is_rendered_on_a_terminal_and_left_alone_where_styles_are_not_
     assert!(screen.contains("- say **loud** and `code`"), "{screen:?}");
     assert!(!screen.contains("\u{1b}[1m"), "{screen:?}");
 }
+
+#[tokio::test]
+async fn a_table_lines_up_on_a_terminal_and_is_left_alone_in_a_pipe() {
+    let (mut sandbox, provider) = stage().await;
+    let text = "| name | n |\n|:--|--:|\n| **one** | 1 |\n| three | 200 |\n\nDone.\n";
+    provider.otherwise(Reply::text(text).chunks(2));
+    let _daemon = sandbox.daemon().await;
+    let words = ["chat", "-q", "-m", MODEL, "why?"];
+    let pipe = sandbox.cli(&words).await.ok();
+    assert_eq!(pipe.stdout, text);
+    sandbox.set("TERM", "xterm-256color");
+    let Some(mut terminal) = sandbox.on_a_terminal("exai-daemon", &words) else {
+        return;
+    };
+    assert_eq!(terminal.ends(PATIENCE).await, Some(0));
+    let screen = terminal.screen();
+    let mut plain = screen.replace('\r', "");
+    for code in ["\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m"] {
+        plain = plain.replace(code, "");
+    }
+    let table = "name  │   n\n──────┼────\none   │   1\nthree │ 200\n\nDone.";
+    assert!(plain.contains(table), "{plain}");
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_told_in_commands_to_who_sits_at_a_terminal() {
+    let (sandbox, provider) = stage().await;
+    provider.otherwise(Reply::status(400));
+    let _daemon = sandbox.daemon().await;
+    file(&sandbox, "src/a.rs", "fn seeded() {}\n");
+    let review = ["review", "-f", "src/a.rs", "-m", MODEL];
+    let failed = sandbox.cli(&review).await;
+    assert_ne!(failed.code, Some(0), "{}", failed.all());
+    let (_, id) = failed
+        .stderr
+        .split_once("with `--thread ")
+        .must(failed.all());
+    let id = id.split('`').next().must("be an id").to_owned();
+    assert!(
+        !failed.stderr.contains("use_assistant_model"),
+        "{}",
+        failed.all()
+    );
+    // It does what it says.
+    provider.otherwise(Reply::text("It holds."));
+    let again = [&review[..], &["--thread", &id]].concat();
+    assert_eq!(sandbox.cli(&again).await.ok().stdout, "It holds.\n");
+    sandbox.cli(&["threads", "show", &id]).await.ok();
+    for words in [
+        &["chat", "--thread", "nobody", "why?"][..],
+        &["threads", "show", "nobody"],
+        &["review", "--thread", "nobody", "-f", "src/a.rs"],
+    ] {
+        let refused = sandbox.cli(words).await;
+        assert!(
+            refused.stderr.contains("`exai-daemon threads list`"),
+            "{}",
+            refused.all()
+        );
+        assert!(
+            !refused.stderr.contains("continuation_id"),
+            "{}",
+            refused.all()
+        );
+    }
+    // Who writes the fields is told of them, and of commands for the rest.
+    let words = r#"{"prompt":"x","model":"nobody"}"#;
+    let called = sandbox.cli(&["call", "chat", words]).await;
+    assert!(!called.stderr.contains("listmodels"), "{}", called.all());
+    for nothing in ["", "***"] {
+        let search = sandbox.cli(&["threads", "search", nothing]).await;
+        assert_eq!(search.code, Some(2), "{}", search.all());
+        assert!(
+            search.stderr.contains("no word to look for"),
+            "{}",
+            search.all()
+        );
+    }
+}

@@ -10,6 +10,7 @@ mod doctor;
 mod eval;
 mod events;
 mod files;
+mod for_people;
 mod logs;
 mod mcp_config;
 mod models;

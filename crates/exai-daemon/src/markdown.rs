@@ -1,7 +1,10 @@
 //! Markdown as a terminal shows it, while it comes. Text arrives in pieces of any size, so this
 //! is a machine over characters: it holds back only what it cannot tell yet (three characters of
 //! a line's beginning, a star at a piece's end). What it does not know stays as it was written;
-//! words are never lost and never moved.
+//! words are never lost and never moved. Only a table is held back until it is whole: how wide its
+//! columns are, its last row says too.
+
+mod table;
 
 const BOLD: &str = "\x1b[1m";
 const ITALIC: &str = "\x1b[3m";
@@ -13,8 +16,10 @@ const RESET: &str = "\x1b[0m";
 const LONGEST_MARK: usize = 12;
 
 /// A text on its way to the terminal.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Markdown {
+    /// The terminal's columns.
+    width: usize,
     /// Not shown yet: the beginning of a line, or a mark whose second half may follow.
     held: String,
     /// Past the mark at the line's beginning.
@@ -24,6 +29,10 @@ pub(crate) struct Markdown {
     /// The rest of a fence's own line.
     fencing: bool,
     style: Style,
+    /// Lines of a table, or of what may be one.
+    rows: Vec<String>,
+    /// The line of it that is coming.
+    row: Option<String>,
     /// The last character shown, which says whether a star can open or close.
     last: Option<char>,
 }
@@ -37,6 +46,21 @@ struct Style {
 }
 
 impl Markdown {
+    /// For a terminal of so many columns.
+    pub(crate) fn new(width: usize) -> Self {
+        Self {
+            width,
+            held: String::new(),
+            inside: false,
+            fence: None,
+            fencing: false,
+            style: Style::default(),
+            rows: Vec::new(),
+            row: None,
+            last: None,
+        }
+    }
+
     /// More of the text; returns what can be shown.
     pub(crate) fn push(&mut self, text: &str) -> String {
         let mut out = String::with_capacity(text.len() + 16);
@@ -49,15 +73,26 @@ impl Markdown {
     /// There is no more; returns what was held back.
     pub(crate) fn end(&mut self) -> String {
         let mut out = String::new();
+        let is_open = self.row.is_some();
+        self.rows.extend(self.row.take());
+        self.tabled(&mut out);
+        if is_open && out.ends_with('\n') {
+            // Its last line had no end yet.
+            out.pop();
+        }
         if !self.inside {
             self.begin(&mut out, true);
         }
         self.flush(&mut out, None);
         self.plain(&mut out);
+        *self = Self::new(self.width);
         out
     }
 
     fn one(&mut self, c: char, out: &mut String) {
+        if self.is_of_a_table(c, out) {
+            return;
+        }
         if c == '\n' {
             if !self.inside {
                 self.begin(out, true);
@@ -78,6 +113,53 @@ impl Markdown {
         self.held.push(c);
         if self.held.chars().count() > LONGEST_MARK || is_told(&self.held) {
             self.begin(out, false);
+        }
+    }
+
+    /// Takes what may belong to a table; at the first line that does not, the table is shown.
+    fn is_of_a_table(&mut self, c: char, out: &mut String) -> bool {
+        if let Some(row) = &mut self.row {
+            if c != '\n' {
+                row.push(c);
+                return true;
+            }
+            self.rows.extend(self.row.take());
+            let is_none = self.rows.get(1).is_some_and(|rule| !table::is_rule(rule));
+            if is_none {
+                self.tabled(out);
+            }
+            return true;
+        }
+        let begins = !self.inside && self.fence.is_none() && self.held.trim().is_empty();
+        if begins && c == '|' {
+            let mut row = std::mem::take(&mut self.held);
+            row.push(c);
+            self.row = Some(row);
+            return true;
+        }
+        if !self.rows.is_empty() && (c == '\n' || !c.is_whitespace()) {
+            self.tabled(out);
+        }
+        false
+    }
+
+    /// Shows the lines that were held back: as a table, or as they are.
+    fn tabled(&mut self, out: &mut String) {
+        let rows = std::mem::take(&mut self.rows);
+        let lines = table::rendered(&rows, self.width, cell);
+        for line in lines.iter().flatten() {
+            out.push_str(line);
+            out.push('\n');
+        }
+        if lines.is_some() {
+            return;
+        }
+        for row in &rows {
+            row.chars().for_each(|c| self.inline(c, out));
+            self.flush(out, None);
+            self.plain(out);
+            out.push('\n');
+            self.last = None;
         }
     }
 
@@ -213,6 +295,17 @@ impl Markdown {
     }
 }
 
+/// A cell's own marks as styles; a header is bold.
+fn cell(text: &str, is_head: bool) -> String {
+    let mut markdown = Markdown::new(0);
+    markdown.inside = true;
+    markdown.style.heading = is_head;
+    let mut out = String::from(if is_head { BOLD } else { "" });
+    text.chars().for_each(|c| markdown.inline(c, &mut out));
+    markdown.flush(&mut out, None);
+    out
+}
+
 /// Whether a line's beginning can be no mark, or is one for sure.
 fn is_told(held: &str) -> bool {
     let text = held.trim_start();
@@ -238,7 +331,7 @@ mod tests {
     use super::*;
 
     fn rendered(text: &str, size: usize) -> String {
-        let mut markdown = Markdown::default();
+        let mut markdown = Markdown::new(40);
         let mut out = String::new();
         let chars: Vec<char> = text.chars().collect();
         for piece in chars.chunks(size) {
@@ -298,13 +391,62 @@ mod tests {
             "-5 degrees",
             "1. first",
             "ends with *",
-            "| a | b |\n|---|---|\n| 1 | 2 |\n",
+            "| grep x",
+            "| a | b |\nno table\n",
+            "| a\n| b\n| c",
             "\n\n",
             "[x](https://e.org/a_b*c)",
         ] {
             let words = shown(text).replace("{}", "");
             assert_eq!(words, text);
         }
+    }
+
+    #[test]
+    fn a_table_lines_up_within_the_terminals_width() {
+        let plain = |text: &str| {
+            let shown = shown(text);
+            let codes = ["{b}", "{i}", "{c}", "{d}", "{}"].into_iter();
+            codes.fold(shown, |text, code| text.replace(code, ""))
+        };
+        let text =
+            "Seen:\n\n| name | n |\n|:--|--:|\n| **größe** | 1 |\n| `a\\|b` | 200 |\n\nDone.";
+        let expected = "Seen:\n\nname  │   n\n──────┼────\ngröße │   1\na|b   │ 200\n\nDone.";
+        assert_eq!(plain(text), expected);
+        assert!(shown(text).contains("{b}größe{}"), "{}", shown(text));
+        assert!(
+            shown(text).starts_with("Seen:\n\n{b}name{}"),
+            "{}",
+            shown(text)
+        );
+        // What is too long for its column goes on below, whole.
+        let words = "it waits for a lock that nobody gives back";
+        let text = format!("| where | what |\n|---|---|\n| a.rs:7 | {words} |");
+        let table = plain(&text);
+        assert!(
+            table.lines().all(|line| line.chars().count() <= 40),
+            "{table}"
+        );
+        let right = |line: &str| line.split_once('│').map(|(_, cell)| cell.trim().to_owned());
+        let cells: Vec<String> = table.lines().skip(2).filter_map(right).collect();
+        assert_eq!(cells.join(" "), words);
+        assert!(cells.len() == 2 && !table.ends_with('\n'), "{table}");
+        // What cannot fit stays as it was written.
+        let many = format!("{}\n{}\n", "| x ".repeat(30), "|---".repeat(30));
+        assert_eq!(plain(&many), many);
+        // Whose cells are missing, or too many, loses none.
+        let odd = plain("| a | b |\n|---|---|\n| 1 |\n| 1 | 2 | 3 |\n");
+        assert!(
+            odd.contains("1 │ 2 │ 3") && odd.contains("\n1 │   │\n"),
+            "{odd}"
+        );
+        // In a fence it is code.
+        let fenced = "```\n| a | b |\n|---|---|\n```\n";
+        assert!(
+            plain(fenced).contains("| a | b |\n|---|---|"),
+            "{}",
+            plain(fenced)
+        );
     }
 
     #[test]

@@ -44,6 +44,19 @@ pub(crate) fn small_pages() {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn small_pages() {}
 
+/// Columns of the terminal on standard output, where it is one and says so.
+#[cfg(unix)]
+pub(crate) fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+/// Windows asks by another door; the usual width does there.
+#[cfg(not(unix))]
+pub(crate) fn terminal_width() -> Option<usize> {
+    None
+}
+
 /// Leaves the terminal, the working directory and every inherited descriptor behind.
 #[cfg(unix)]
 pub(crate) fn detach() -> io::Result<()> {

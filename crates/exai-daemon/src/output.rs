@@ -134,7 +134,7 @@ impl Ticker {
         // Nobody to tell, see `hint`.
         let erased = erased(self.shown, self.commands);
         let _ = write!(err, "{erased}{cut}").and_then(|()| err.flush());
-        self.shown = cut.chars().map(width).sum();
+        self.shown = cut.chars().map(at_most).sum();
     }
 
     /// Takes the line away, so that other words can be written.
@@ -163,12 +163,17 @@ fn erased(columns: usize, commands: bool) -> String {
 }
 
 /// At most; letters of some scripts take two.
-fn width(letter: char) -> usize {
+fn at_most(letter: char) -> usize {
     if letter.is_ascii() { 1 } else { 2 }
 }
 
 /// A ticker's line never wraps, or it could not be taken away; the narrowest usual terminal.
 const WIDTH: usize = 79;
+
+/// Columns of the terminal that shows the data.
+pub(crate) fn width() -> usize {
+    crate::os::terminal_width().unwrap_or(WIDTH)
+}
 
 /// Begins a fresh screen for a watcher; on a pipe nothing.
 ///

@@ -58,6 +58,7 @@ pub fn candidates(now: &Moment<'_>, wish: &Wish) -> Result<Vec<Candidate>, Choic
         .filter(|name| !is_auto(name));
     if let Some(name) = named {
         let (model, reason) = named::resolve(now, name)?;
+        let reason = named::by_whom(reason, wish.chosen.as_deref());
         return Ok(auto::with_stand_ins(now, wish, model, reason));
     }
     if let Some(pin) = &wish.pin {

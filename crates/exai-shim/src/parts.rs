@@ -2,6 +2,7 @@
 //! without a word: the first with the way to the next, and what stands in the others.
 
 mod outline;
+mod piece;
 #[cfg(test)]
 mod tests;
 
@@ -192,7 +193,7 @@ fn parts_of(outputs: &str, most: usize) -> Option<Vec<Part>> {
     for (block, read) in blocks.into_iter().zip(texts) {
         match &read.text {
             Some(text) => {
-                parts.text(text);
+                parts.text(text, block, read.meta);
                 let beside = answer_ends(&read).and_then(|end| text.get(end..));
                 parts.open.end = beside.map(str::to_owned);
             }
@@ -223,12 +224,17 @@ struct Parts {
 }
 
 impl Parts {
-    fn text(&mut self, mut text: &str) {
+    fn text(&mut self, whole: &str, block: &RawValue, meta: Option<&RawValue>) {
+        let mut text = whole;
         while !text.is_empty() {
             let left = self.room - self.used;
             let (now, later) = text.split_at(place_to_cut(text, left));
             if !now.is_empty() {
-                self.open.blocks.push(text_block(now));
+                let from = whole.len() - text.len();
+                self.open.blocks.push(match now.len() == whole.len() {
+                    true => block.get().to_owned(),
+                    false => piece::block(now, (from, whole.len()), meta),
+                });
                 self.open.text.push_str(now);
                 self.used += now.len();
             }

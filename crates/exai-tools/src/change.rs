@@ -12,7 +12,7 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 
-use crate::files::{self, Fence};
+use crate::files::{self, Fence, leads_within};
 use diff::{Piece, pieces};
 use exai_engine::{ports::threads::workspace, tool::ToolError};
 use git::{Git, Part};
@@ -156,20 +156,18 @@ fn folder(wanted: &Wanted) -> Result<PathBuf, ToolError> {
         return Ok(first.clone());
     };
     let named = first.join(workspace(path));
-    let real = named.canonicalize().map_err(|error| {
-        ToolError::invalid(format!(
-            "'path' names '{path}', which cannot be read: {error}"
-        ))
-    })?;
-    let real = match real.is_file() {
-        true => real.parent().unwrap_or(first).to_owned(),
-        false => real,
+    let holds = |real: &Path| roots.iter().any(|root| real.starts_with(root));
+    // Whether there is anything outside is not told.
+    let why = match named.canonicalize() {
+        Ok(real) if holds(&real) => {
+            let folder = real.parent().filter(|_| real.is_file());
+            return Ok(folder.unwrap_or(&real).to_owned());
+        }
+        Err(error) if leads_within(&named, holds) => format!("cannot be read: {error}"),
+        _ => "is outside the folders this client has open; open its folder".to_owned(),
     };
-    if roots.iter().any(|root| real.starts_with(root)) {
-        return Ok(real);
-    }
     Err(ToolError::invalid(format!(
-        "'path' names '{path}', which is outside the folders this client has open; open its folder"
+        "'path' names '{path}', which {why}"
     )))
 }
 

@@ -66,13 +66,24 @@ pub(crate) fn once(models: &Arc<dyn Models>) -> Arc<dyn Tool> {
     })
 }
 
-pub(crate) async fn answer(
+async fn answer(
     models: &dyn Models,
     threads: &dyn Threads,
     call: &ToolCall,
 ) -> Result<ToolOutput, ToolError> {
+    answer_of(models, threads, call, None).await
+}
+
+/// The same for tools that put a call into these words, and may have chosen its model.
+pub(crate) async fn answer_of(
+    models: &dyn Models,
+    threads: &dyn Threads,
+    call: &ToolCall,
+    chosen: Option<String>,
+) -> Result<ToolOutput, ToolError> {
     let args = Args::of(call)?;
     let mut wish = wish::of(&args, "chat")?;
+    wish.chosen = chosen;
     let prompt = args.required_text("prompt")?;
     let given = args.text("system")?.filter(|text| !text.trim().is_empty());
     let (files, images) = (args.texts("files")?, args.texts("images")?);

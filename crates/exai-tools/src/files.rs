@@ -28,6 +28,7 @@ pub(crate) use evidence::Witness;
 pub(crate) use fence::Fence;
 pub(crate) use folder::folder;
 pub(crate) use manifest::{Entry, Fate, Packing};
+pub(crate) use roots::leads_within;
 pub(crate) use written::{may_write, write_new};
 
 use exai_engine::ports::{

@@ -18,6 +18,7 @@ use crate::{
     kind,
     request::{self, Asked},
     wish,
+    workflow::WrittenTool,
 };
 use exai_engine::{
     ports::{
@@ -80,6 +81,7 @@ struct Own {
     name: &'static str,
     category: Category,
     effort: Option<Effort>,
+    steps: Option<WrittenTool>,
     ports: Ports,
 }
 
@@ -89,16 +91,20 @@ struct Own {
 /// What is wrong with it, beginning with the field.
 pub fn tool(definition: Definition, ports: &Ports) -> Result<Arc<dyn Tool>, String> {
     let effort = definition.effort.as_deref().map(str::parse).transpose();
+    let effort = effort.map_err(|error| format!("'effort': {error}"))?;
+    let category = match definition.category.as_str() {
+        "fast" => Category::Fast,
+        "balanced" => Category::Balanced,
+        "deep" => Category::Deep,
+        "vision" => Category::Vision,
+        other => return Err(format!("'category': there is no '{other}'")),
+    };
+    let name = interned(&definition.name);
     let own = Own {
-        name: interned(&definition.name),
-        category: match definition.category.as_str() {
-            "fast" => Category::Fast,
-            "balanced" => Category::Balanced,
-            "deep" => Category::Deep,
-            "vision" => Category::Vision,
-            other => return Err(format!("'category': there is no '{other}'")),
-        },
-        effort: effort.map_err(|error| format!("'effort': {error}"))?,
+        name,
+        category,
+        effort,
+        steps: steps::of(&definition, name, (category, effort)),
         ports: ports.clone(),
         definition,
     };
@@ -146,12 +152,15 @@ fn spec(definition: &Definition) -> Result<ToolSpec, String> {
 async fn answer(own: &Own, call: &ToolCall) -> Result<ToolOutput, ToolError> {
     let args = Args::of(call)?;
     let given = fields::given(&own.definition, call)?;
+    if let Some(steps) = &own.steps {
+        args.know(&fields::names(&own.definition));
+        return steps::take(own, steps, call, args, given).await;
+    }
     let files = match own.definition.files {
         Files::None => Vec::new(),
         _ => args.texts("files")?,
     };
-    let at = steps::at(own, &args)?;
-    if own.definition.files == Files::Required && files.is_empty() && at.is_last() {
+    if own.definition.files == Files::Required && files.is_empty() {
         return Err(ToolError::invalid(
             "'files' is missing; this tool is about files: name at least one",
         ));
@@ -161,21 +170,13 @@ async fn answer(own: &Own, call: &ToolCall) -> Result<ToolOutput, ToolError> {
     let id = args.text("continuation_id")?.map(str::trim);
     let threads = &*own.ports.threads;
     let open = threads.open(call, id.filter(|id| !id.is_empty())).await?;
-    if !at.is_last() {
-        let mut again = given;
-        again.extend(args.sent_of(&["files", "model"]));
-        return steps::keep(own, &open, &at, &prompt, again).await;
-    }
-    let prompt = at.with_findings(prompt);
     ask(own, call, &open, (&prompt, files), &mut wish).await
 }
 
 /// The owner's choice; the caller's where the owner made none.
 fn wish(own: &Own, args: &Args) -> Result<Wish, ToolError> {
     let mut wish = wish::of(args, own.name)?;
-    if let Some(model) = &own.definition.model {
-        wish.model = wish.model.or_else(|| Some(model.clone()));
-    }
+    wish::or_of_file(&mut wish, own.definition.model.as_deref());
     wish.chat.effort = wish.chat.effort.or(own.effort);
     wish.category = own.category;
     Ok(wish)

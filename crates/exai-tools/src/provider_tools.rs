@@ -40,16 +40,20 @@ pub(crate) fn specs() -> Vec<ToolSpec> {
     all
 }
 
+/// A model, and why it is this one where the caller named none.
+type Chosen = (String, Option<String>);
+
 /// The model that was named, or the first at this endpoint that can be asked now.
-fn model_at(models: &dyn Models, endpoint: &str, named: Option<&str>) -> Result<String, ToolError> {
+fn model_at(models: &dyn Models, endpoint: &str, named: Option<&str>) -> Result<Chosen, ToolError> {
     let named = named.map(str::trim).filter(|name| !name.is_empty());
     if let Some(name) = named.filter(|name| !name.eq_ignore_ascii_case("auto")) {
-        return Ok(name.to_owned());
+        return Ok((name.to_owned(), None));
     }
     let listing = models.listing();
     let mut rows = listing.models.iter().filter(|row| row.endpoint == endpoint);
     if let Some(row) = rows.find(|row| row.ready) {
-        return Ok(format!("{}@{endpoint}", row.id));
+        let why = format!("the first at {endpoint} that can be asked");
+        return Ok((format!("{}@{endpoint}", row.id), Some(why)));
     }
     let known = listing.endpoints.iter().find(|row| row.name == endpoint);
     let lacks = known.and_then(|row| row.lacks.clone());

@@ -153,6 +153,12 @@ async fn search(threads: &dyn Threads, call: &ToolCall, args: &Args) -> Result<S
         most: most(args)?,
         workspaces,
     };
+    if query.is_wordless() {
+        return Err(ToolError::invalid(format!(
+            "'text' must hold a word to look for; got '{}', and punctuation means nothing here",
+            query.words
+        )));
+    }
     let anywhere = query.workspaces.is_empty();
     let found = threads.search(&call.principal, query).await?;
     if !found.is_empty() {

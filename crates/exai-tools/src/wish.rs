@@ -40,6 +40,15 @@ fn model(args: &Args) -> Result<Option<String>, ToolError> {
     Ok(named.filter(|name| !name.is_empty()).map(str::to_owned))
 }
 
+/// The model that a tool's own file names, where its caller names none.
+pub(crate) fn or_of_file(wish: &mut Wish, model: Option<&str>) {
+    let open = wish.model.as_deref().is_none_or(str::is_empty);
+    if let Some(model) = model.filter(|_| open) {
+        wish.model = Some(model.to_owned());
+        wish.chosen = Some("named in the tool's own file".to_owned());
+    }
+}
+
 fn effort(args: &Args) -> Result<Option<Effort>, ToolError> {
     let word = |field| -> Result<Option<Effort>, ToolError> {
         match args.text(field)?.filter(|word| !word.is_empty()) {

@@ -20,6 +20,7 @@ mod place;
 mod run;
 mod step;
 mod verdict;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,8 @@ use exai_engine::{
 use exai_protocol::tool::Annotations;
 use kind::Kind;
 use std::sync::Arc;
+pub(crate) use step::ORDER;
+pub(crate) use written::{Sent, Written, WrittenTool};
 
 /// All of them.
 pub(crate) fn tools(models: &Arc<dyn Models>, threads: &Arc<dyn Threads>) -> Vec<Arc<dyn Tool>> {

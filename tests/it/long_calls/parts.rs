@@ -101,6 +101,21 @@ async fn r14_the_first_part_says_what_the_others_hold_and_how_to_go_on() {
     for told in ["Findings", "What is good", "continuation_id: ", "bytes"] {
         assert!(words.contains(told), "{told}: {words}");
     }
+    // What programs are told of the block is told with each piece, and is true of it.
+    let facts = |result: &Value| {
+        let meta = &result["content"][0]["_meta"];
+        let conversation = meta["exai/answer"]["continuation_id"].as_str();
+        assert!(conversation.is_some(), "{result}");
+        let number = |place: &str| meta.pointer(place).and_then(Value::as_u64);
+        let [from, to, answer] = [
+            "/exai~1piece/from",
+            "/exai~1piece/to",
+            "/exai~1answer/answer_bytes",
+        ]
+        .map(|place| number(place).unwrap_or_else(|| panic!("{place}: {meta}")));
+        (from, to, answer)
+    };
+    assert_eq!(facts(&result), (0, first.len() as u64, first.len() as u64));
     // A page it names holds what it says.
     let line = words.lines().find(|line| line.contains("What is good"));
     let page = line.and_then(|line| line.strip_prefix("- page ")?.chars().next()?.to_digit(10));
@@ -109,4 +124,6 @@ async fn r14_the_first_part_says_what_the_others_hold_and_how_to_go_on() {
     let result = shim.call_tool("exai_continue", wanted).await;
     let (text, _) = text_and_words(&result);
     assert!(text.contains("## What is good"), "{text}");
+    let (from, to, answer) = facts(&result);
+    assert!(from > 0 && to == from + text.len() as u64 && answer <= to - from);
 }

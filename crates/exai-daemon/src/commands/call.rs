@@ -6,7 +6,7 @@ pub(super) mod follow;
 pub(super) mod live;
 pub(super) mod show;
 
-use super::Interrupts;
+use super::{Interrupts, for_people};
 use crate::{
     cli::Call,
     context::Context,
@@ -78,5 +78,6 @@ async fn tell(client: &Client, options: &Call, result: CallToolRes, live: Live) 
         let text = result.outputs.as_ref().map(|raw| show::text(raw.get()));
         live.finish(&text.unwrap_or_default())?;
     }
-    Ok(follow::code(result.error.as_ref()))
+    let words = for_people::told_of_a_call;
+    Ok(follow::code_told(result.error.as_ref(), words))
 }

@@ -107,6 +107,11 @@ fn search(context: &Context, words: &str, options: &ThreadsList) -> Result<Code>
         workspaces: folders(options)?,
         most: options.limit,
     };
+    if query.is_wordless() {
+        let why = "there is no word to look for; `exai-daemon threads search WORDS` wants one at \
+                   least, and `exai-daemon threads list` shows all conversations";
+        return Err(exit::USAGE.because(why));
+    }
     let found: Vec<Found> = match reader(context)? {
         Some(reader) => reader.search_threads(&query, oldest(context))?,
         None => Vec::new(),

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// Names in an error, at most.
 const NAMES: usize = 5;
+/// How the reason begins.
+const BY_NAME: &str = "asked for by name";
 
 type Named = Result<(Arc<Model>, String), ChoiceError>;
 
@@ -47,14 +49,22 @@ pub(super) fn resolve(now: &Moment<'_>, name: &str) -> Named {
     }
 }
 
+/// Nobody is said to have asked for what a tool chose.
+pub(super) fn by_whom(reason: String, chosen: Option<&str>) -> String {
+    match (chosen, reason.strip_prefix(BY_NAME)) {
+        (Some(chosen), Some(rest)) => format!("{chosen}{rest}"),
+        _ => reason,
+    }
+}
+
 fn called(level: Level, name: &str, model: &Model) -> String {
     match level {
-        Level::Alias => format!("asked for by name, as '{name}'"),
+        Level::Alias => format!("{BY_NAME}, as '{name}'"),
         Level::Full | Level::Id if model.alternate && !name.contains('@') => format!(
-            "asked for by name; '{}' is the first endpoint serving it that can be used",
+            "{BY_NAME}; '{}' is the first endpoint serving it that can be used",
             model.endpoint
         ),
-        Level::Full | Level::Id => "asked for by name".to_owned(),
+        Level::Full | Level::Id => BY_NAME.to_owned(),
     }
 }
 
@@ -94,7 +104,7 @@ fn unknown(now: &Moment<'_>, name: &str) -> Named {
             let message = format!("the model '{id}' cannot be asked: {why}.");
             return Err(ChoiceError::new(Refusal::NotReady, message));
         }
-        let reason = "asked for by name; the catalogue does not describe it".to_owned();
+        let reason = format!("{BY_NAME}; the catalogue does not describe it");
         return Ok((Arc::new(model), reason));
     }
     let mut ready = now.endpoints.iter().filter(|state| state.ready());
@@ -109,7 +119,7 @@ fn unknown(now: &Moment<'_>, name: &str) -> Named {
         let listed = now.catalogue.list_of(endpoint).is_some();
         if !listed && now.barrier(&model).is_none() {
             let reason = format!(
-                "asked for by name; nobody describes it, and '{endpoint}' is the only endpoint \
+                "{BY_NAME}; nobody describes it, and '{endpoint}' is the only endpoint \
                  that can be used"
             );
             return Ok((Arc::new(model), reason));

@@ -107,17 +107,34 @@ impl Places {
 
     /// Without links. What is not absolute is looked for in each root.
     fn real(&self, path: &Path) -> Result<PathBuf, String> {
-        if path.is_absolute() {
-            return path.canonicalize().map_err(|error| words_of(&error));
-        }
-        let mut last = String::new();
-        for root in &self.roots {
-            match root.path.join(path).canonicalize() {
+        let places: Vec<PathBuf> = match path.is_absolute() {
+            true => vec![path.to_owned()],
+            false => self.roots.iter().map(|root| root.path.join(path)).collect(),
+        };
+        let mut within = None;
+        for place in places {
+            match self.resolved(&place) {
                 Ok(real) => return Ok(real),
-                Err(error) => last = words_of(&error),
+                Err(why) => within = why.or(within),
             }
         }
-        Err(last)
+        Err(within.unwrap_or_else(|| self.outside()))
+    }
+
+    /// Where a path leads, or why it leads nowhere; no reason for one that is outside, so that
+    /// nobody learns here what is there and what is not.
+    fn resolved(&self, path: &Path) -> Result<PathBuf, Option<String>> {
+        match path.canonicalize() {
+            Ok(real) if self.holds(&real) => Ok(real),
+            Ok(_) => Err(None),
+            Err(error) => {
+                Err(leads_within(path, |real| self.holds(real)).then(|| words_of(&error)))
+            }
+        }
+    }
+
+    fn holds(&self, real: &Path) -> bool {
+        self.roots.iter().any(|root| real.starts_with(&root.path))
     }
 
     fn nowhere(&self) -> String {
@@ -280,6 +297,22 @@ impl<'p> Found<'p> {
             .and_then(|()| file.sync_all())
             .map_err(failed)
     }
+}
+
+/// Of a path that cannot be followed to its end: whether it is within, as far as it can. A link
+/// that cannot be followed may lead anywhere.
+pub(crate) fn leads_within(path: &Path, holds: impl Fn(&Path) -> bool) -> bool {
+    let mut next = path;
+    for place in path.ancestors().skip(1) {
+        if let Ok(real) = place.canonicalize() {
+            let is_link = next
+                .symlink_metadata()
+                .is_ok_and(|there| there.is_symlink());
+            return holds(&real) && !is_link;
+        }
+        next = place;
+    }
+    false
 }
 
 /// A path as people, editors and models write it.

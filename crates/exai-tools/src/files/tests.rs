@@ -134,6 +134,39 @@ fn p24_what_is_outside_the_folders_is_not_read_however_it_is_reached() {
 }
 
 #[test]
+fn p24_whether_something_is_there_outside_is_not_told() {
+    let folder = Folder::new();
+    let beside = folder.dir.path().join("there");
+    fs::create_dir_all(beside.join("in")).unwrap();
+    fs::File::create(beside.join("f.txt")).unwrap();
+    let mut pairs = vec![
+        ("../there/f.txt".to_owned(), "../there/gone.txt".to_owned()),
+        ("../there/in".to_owned(), "../gone/in".to_owned()),
+        (
+            beside.join("f.txt").to_string_lossy().into_owned(),
+            beside.join("f.txt/x").to_string_lossy().into_owned(),
+        ),
+        ("/etc/hostname".to_owned(), "/etc/gone/at/all".to_owned()),
+    ];
+    #[cfg(unix)]
+    for (name, to) in [("one", "f.txt"), ("two", "gone.txt")] {
+        std::os::unix::fs::symlink(beside.join(to), folder.root().join(name)).unwrap();
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&beside, folder.root().join("out")).unwrap();
+        pairs.push(("one".to_owned(), "two".to_owned()));
+        pairs.push(("out/f.txt".to_owned(), "out/gone.txt".to_owned()));
+    }
+    for (there, gone) in pairs {
+        let [told, other] = [&there, &gone].map(|way| folder.refusal(way).replace(way, "(it)"));
+        assert_eq!(told, other, "{there} and {gone}");
+        assert!(told.contains("outside the folders"), "{told}");
+    }
+    assert!(folder.refusal("gone.txt").contains("no such file"));
+}
+
+#[test]
 fn p26_keys_are_refused_by_name_by_content_and_behind_links() {
     let folder = Folder::new();
     folder.file(".env", "KEY=canary");

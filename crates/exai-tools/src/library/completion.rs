@@ -6,6 +6,7 @@ use super::{
     text,
 };
 use exai_engine::ports::threads::{ListQuery, workspace};
+use exai_engine::surface::INVOKE;
 use exai_protocol::control::McpError;
 use serde_json::{Value, json};
 
@@ -31,6 +32,7 @@ pub(super) async fn complete(
             match name {
                 _ if !own.is_empty() => own,
                 "model" | "judge" if may(reader, MODELS_TOOL) => models(library),
+                "name" if prompt == INVOKE => named(reader),
                 "continuation_id" => threads(library, reader).await,
                 _ => Vec::new(),
             }
@@ -68,6 +70,15 @@ fn enumerated(reader: &dyn Reader, prompt: &str, argument: &str) -> Vec<String> 
     let words = words.unwrap_or_default().into_iter();
     words
         .filter_map(|word| word.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// The tools that can be reached.
+fn named(reader: &dyn Reader) -> Vec<String> {
+    let tools = reader.tools().into_iter();
+    tools
+        .map(|(entry, _)| entry.name)
+        .filter(|name| name != INVOKE)
         .collect()
 }
 

@@ -1,10 +1,10 @@
-//! Prompts: one for each tool a client may call that is a task, and `continue`. Each is a task for the model
+//! Prompts: one for each tool a client may call, and `continue`. Each is a task for the model
 //! that reads it: which tool to call and with what, in words that hold where the tool is not in
 //! its list too.
 
 use super::{Reader, invalid, page, properties, text};
-use exai_engine::surface::{FIND, INVOKE};
-use exai_protocol::{control::McpError, tool::ToolEntry};
+use exai_engine::surface::INVOKE;
+use exai_protocol::{RawValue, control::McpError, tool::ToolEntry};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
@@ -20,7 +20,9 @@ const BY_MODEL: [&str; 6] = [
     "num_files_documented",
 ];
 /// What a person may want to say of any tool.
-const BY_PERSON: [&str; 10] = [
+const BY_PERSON: [&str; 12] = [
+    "arguments",
+    "page",
     "model",
     "files",
     "relevant_files",
@@ -33,13 +35,24 @@ const BY_PERSON: [&str; 10] = [
     "query",
 ];
 
-/// Doors to other tools, which have prompts of their own; they are no task for anybody.
-const DOORS: [&str; 2] = [INVOKE, FIND];
+/// Every client's shim has this tool, and adds it to the daemon's list by itself.
+fn of_the_shim() -> Option<ToolEntry> {
+    let schema = r#"{"type":"object","required":["handle"],"properties":{"handle":{"type":"string"},"page":{"type":"integer"}}}"#;
+    Some(ToolEntry {
+        name: "exai_continue".to_owned(),
+        description: "Takes up a call that is still at work, or reads on in a long answer."
+            .to_owned(),
+        input_schema: RawValue::from_string(schema.to_owned()).ok()?,
+        title: None,
+        annotations: None,
+        meta: None,
+    })
+}
 
-/// The tools that are somebody's task.
-fn tasks(reader: &dyn Reader) -> Vec<(ToolEntry, bool)> {
+/// All that a model behind this client can call.
+pub(super) fn tools(reader: &dyn Reader) -> Vec<(ToolEntry, bool)> {
     let mut tools = reader.tools();
-    tools.retain(|(entry, _)| !DOORS.contains(&entry.name.as_str()));
+    tools.extend(of_the_shim().map(|entry| (entry, true)));
     tools
 }
 
@@ -48,7 +61,10 @@ pub(super) fn arguments(entry: &ToolEntry) -> Vec<(String, Value, bool)> {
     let mut all = properties(entry);
     all.retain(|(name, property, needed)| {
         let kind = property["type"].as_str().unwrap_or_default();
-        let typed = matches!(kind, "string" | "integer" | "number" | "boolean" | "array");
+        let typed = matches!(
+            kind,
+            "string" | "integer" | "number" | "boolean" | "array" | "object"
+        );
         let known = BY_PERSON.contains(&name.as_str());
         let wanted = *needed || known || property.get("enum").is_some();
         typed && wanted && !BY_MODEL.contains(&name.as_str())
@@ -57,7 +73,7 @@ pub(super) fn arguments(entry: &ToolEntry) -> Vec<(String, Value, bool)> {
 }
 
 pub(super) fn list(reader: &dyn Reader) -> Value {
-    let tools = tasks(reader);
+    let tools = tools(reader);
     let mut prompts: Vec<Value> = tools.iter().map(|(entry, _)| prompt(entry)).collect();
     if chats(&tools) {
         prompts.push(json!({
@@ -134,7 +150,7 @@ pub(super) fn get(reader: &dyn Reader, params: &Value) -> Result<Value, McpError
         Some(Value::Object(given)) => given,
         Some(_) => return Err(invalid("params.arguments must be an object of strings")),
     };
-    let tools = tasks(reader);
+    let tools = tools(reader);
     let words = if name == CONTINUE && chats(&tools) {
         go_on(given)
     } else {
@@ -159,7 +175,7 @@ fn said<'a>(given: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 fn task(entry: &ToolEntry, listed: bool, given: &Map<String, Value>) -> Result<String, McpError> {
     let name = &entry.name;
     let mut words = format!("Call the exai tool `{name}`.");
-    if !listed {
+    if !listed && name != INVOKE {
         let _ = write!(
             words,
             " If it is not in your list, call `{INVOKE}` with its name and its arguments."
@@ -169,10 +185,10 @@ fn task(entry: &ToolEntry, listed: bool, given: &Map<String, Value>) -> Result<S
     for (argument, property, needed) in arguments(entry) {
         match said(given, &argument) {
             Some(text) => {
-                let many = if property["type"] == "array" {
-                    " (a list)"
-                } else {
-                    ""
+                let many = match property["type"].as_str() {
+                    Some("array") => " (a list)",
+                    Some("object") => " (an object)",
+                    _ => "",
                 };
                 let _ = write!(lines, "\n- `{argument}`{many}: {text}");
             }

@@ -161,9 +161,14 @@ impl Page {
             let number = value.parse::<usize>().ok();
             match (name, number) {
                 ("offset", Some(offset)) if offset <= whole => page.offset = offset,
-                ("limit", Some(limit)) => page.limit = limit.clamp(LEAST, MOST),
+                ("limit", Some(limit)) if (LEAST..=MOST).contains(&limit) => page.limit = limit,
                 ("offset", _) => {
-                    return Err(invalid(format!("offset must be from 0 to {whole}")));
+                    let what = format!("offset must be from 0 to {whole}; got '{value}'");
+                    return Err(invalid(what));
+                }
+                ("limit", _) => {
+                    let what = format!("limit must be from {LEAST} to {MOST} bytes; got '{value}'");
+                    return Err(invalid(what));
                 }
                 _ => {
                     let what = format!("'{pair}' is not understood; offset=N and limit=N are");

@@ -45,8 +45,8 @@ async fn ask(method: &str, params: Value) -> Result<Value, (i32, String)> {
 async fn every_tool_is_a_prompt_and_so_is_going_on() {
     let list = ask("prompts/list", json!({})).await.unwrap();
     let prompts = list["prompts"].as_array().unwrap();
-    // Without the two doors to other tools, and with the way to go on.
-    assert_eq!(prompts.len(), crate::entries().len() - 2 + 1);
+    // With the shim's own tool, and the way to go on.
+    assert_eq!(prompts.len(), crate::entries().len() + 2);
     let chat = prompts.iter().find(|one| one["name"] == "chat").unwrap();
     assert_eq!(
         chat["arguments"][0],
@@ -94,6 +94,19 @@ async fn a_prompt_is_a_task_with_what_was_given() {
     assert!(
         chat.contains("- `model`: glm") && !chat.contains("tool_invoke"),
         "{chat}"
+    );
+    let door = get(
+        "tool_invoke",
+        json!({ "name": "status", "arguments": "{}" }),
+    );
+    let door = door.await.unwrap();
+    assert!(door.contains("- `arguments` (an object): {}"), "{door}");
+    let again = get("exai_continue", json!({ "handle": "ab-7" }))
+        .await
+        .unwrap();
+    assert!(
+        again.contains("`exai_continue`") && again.contains("ab-7"),
+        "{again}"
     );
     let hidden = get("activity", json!({})).await.unwrap();
     assert!(hidden.contains("`tool_invoke`"), "{hidden}");
@@ -154,6 +167,18 @@ async fn what_there_is_not_is_said_with_what_there_is() {
         ),
         (
             "resources/read",
+            json!({ "uri": "exai://answers/long?limit=1023" }),
+            -32602,
+            "limit must be from 1024 to 1048576 bytes; got '1023'",
+        ),
+        (
+            "resources/read",
+            json!({ "uri": "exai://answers/long?limit=2000000" }),
+            -32602,
+            "limit must be from 1024",
+        ),
+        (
+            "resources/read",
             json!({ "uri": "exai://models?page=2" }),
             -32602,
             "'page=2'",
@@ -195,4 +220,9 @@ async fn completion_knows_models_and_words() {
         "{models}"
     );
     assert_eq!(complete(chat, "prompt", "x").await, json!([]));
+    let invoke = json!({ "type": "ref/prompt", "name": "tool_invoke" });
+    assert_eq!(
+        complete(invoke, "name", "self").await,
+        json!(["self-check"])
+    );
 }

@@ -1,6 +1,7 @@
 //! From a definition's schema to the fields of a call and into its prompt.
 
 use super::{Definition, Files};
+use crate::workflow::ORDER;
 use exai_engine::tool::{ToolCall, ToolError};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -20,7 +21,12 @@ pub(super) fn schema(definition: &Definition) -> Result<Value, String> {
     let Some(properties) = schema["properties"].as_object_mut() else {
         return Err("'input': it has no properties".to_owned());
     };
-    if let Some(taken) = OURS.iter().find(|name| properties.contains_key(**name)) {
+    let orders: &[&str] = match definition.steps.is_empty() {
+        true => &[],
+        false => &ORDER,
+    };
+    let mut ours = OURS.iter().chain(orders);
+    if let Some(taken) = ours.find(|name| properties.contains_key(**name)) {
         return Err(format!(
             "'input': the field '{taken}' is there for every tool; leave it out"
         ));
@@ -39,6 +45,14 @@ pub(super) fn schema(definition: &Definition) -> Result<Value, String> {
     put("continuation_id", json!({ "type": "string" }));
     put("model", json!({ "type": "string" }));
     Ok(schema)
+}
+
+/// Those that the definition names, and those that say where a step stands.
+pub(super) fn names(definition: &Definition) -> Vec<&str> {
+    let own = definition.input["properties"].as_object();
+    let own = own.into_iter().flat_map(Map::keys).map(String::as_str);
+    own.chain(["step", "total_steps", "next_step_required"])
+        .collect()
 }
 
 /// The fields of a call, held to the schema's required ones and types.

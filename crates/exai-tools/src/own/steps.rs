@@ -1,29 +1,69 @@
 //! A tool with steps: the caller does what each says and sends what it found; after the last one
-//! the model is asked, with all of it. What was found is in the conversation, nowhere else.
+//! the model is asked, with all of it. Its steps are those of every investigation
+//! ([`crate::workflow`]); here they are read by the owner's schema.
 
-use super::Own;
-use crate::args::Args;
-use exai_engine::{
-    ports::threads::{Open, Said},
-    tool::{ToolError, ToolOutput},
+use super::{Definition, Files, Own, fields};
+use crate::{
+    args::Args,
+    workflow::{Sent, Written, WrittenTool},
 };
-use serde_json::{Map, Value, json};
+use exai_engine::{
+    ports::models::{Category, Effort},
+    tool::{ToolCall, ToolError, ToolOutput},
+};
+use serde_json::{Map, Value};
 
-/// Where a call stands.
-pub(super) struct At {
-    number: usize,
-    steps: usize,
-    findings: Option<String>,
+/// The steps of a definition; `None` where the model is asked at once.
+pub(super) fn of(
+    definition: &Definition,
+    name: &'static str,
+    (category, effort): (Category, Option<Effort>),
+) -> Option<WrittenTool> {
+    if definition.steps.is_empty() {
+        return None;
+    }
+    Some(WrittenTool::new(Written {
+        name,
+        steps: definition.steps.clone(),
+        persona: definition.persona.clone(),
+        model: definition.model.clone(),
+        category,
+        effort,
+        files: (
+            definition.files != Files::None,
+            definition.files == Files::Required,
+        ),
+    }))
+}
+
+/// Takes the step that a call is.
+pub(super) async fn take(
+    own: &Own,
+    steps: &WrittenTool,
+    call: &ToolCall,
+    args: Args,
+    given: Map<String, Value>,
+) -> Result<ToolOutput, ToolError> {
+    let files = match own.definition.files {
+        Files::None => Vec::new(),
+        _ => args.texts("files")?,
+    };
+    let sent = Sent {
+        question: fields::filled(&own.definition, &given),
+        number: number(own, &args)?,
+        fields: given,
+        files,
+    };
+    let ports = (&*own.ports.models, &*own.ports.threads);
+    steps.step(ports, call, args, sent).await
 }
 
 /// The first step asks for what is to be done; the one after the last asks the model.
-pub(super) fn at(own: &Own, args: &Args) -> Result<At, ToolError> {
-    let steps = own.definition.steps.len();
-    let most = steps as u64 + 1;
+fn number(own: &Own, args: &Args) -> Result<u32, ToolError> {
+    let most = own.definition.steps.len() as u64 + 1;
     let number = args.number("step_number", 1, 1..=most)?;
     // An empty text says that nothing was found.
-    let findings = args.text("findings")?;
-    if number > 1 && findings.is_none() {
+    if number > 1 && !args.has("findings") {
         return Err(ToolError::invalid(format!(
             "'findings' is missing; step {number} of {most} is what was found in the one before"
         )));
@@ -37,64 +77,5 @@ pub(super) fn at(own: &Own, args: &Args) -> Result<At, ToolError> {
             "'continuation_id' is missing; it stands in the answer to the step before",
         ));
     }
-    Ok(At {
-        number: usize::try_from(number).unwrap_or(usize::MAX),
-        steps,
-        findings: findings
-            .filter(|text| !text.trim().is_empty())
-            .map(str::to_owned),
-    })
-}
-
-impl At {
-    /// The model's turn.
-    pub(super) fn is_last(&self) -> bool {
-        self.number > self.steps
-    }
-
-    /// Those of this call; earlier ones are turns of the conversation.
-    pub(super) fn with_findings(&self, prompt: String) -> String {
-        match &self.findings {
-            Some(findings) => format!("{prompt}\n\nFound out last:\n{findings}"),
-            None => prompt,
-        }
-    }
-}
-
-/// Keeps a step, and says what is to be done now, in the form of all tools with steps. The next
-/// call can be sent as it stands: it holds all that this one was given.
-pub(super) async fn keep(
-    own: &Own,
-    open: &Open,
-    at: &At,
-    prompt: &str,
-    given: Map<String, Value>,
-) -> Result<ToolOutput, ToolError> {
-    let said = Said {
-        tool: own.name.to_owned(),
-        question: prompt.to_owned(),
-        findings: at.findings.clone(),
-        ..Said::default()
-    };
-    let turn = own.ports.threads.append(open, said).await?;
-    let actions = own.definition.steps.get(at.number - 1);
-    let mut arguments = given;
-    arguments.insert("step_number".to_owned(), json!(at.number + 1));
-    arguments.insert("continuation_id".to_owned(), json!(&*open.id));
-    arguments.insert("findings".to_owned(), json!(""));
-    ToolOutput::json(&json!({
-        "status": "working",
-        "tool": own.name,
-        "step": at.number,
-        "step_number": at.number,
-        "total_steps": at.steps + 1,
-        "next_step_required": true,
-        "continuation_id": &*open.id,
-        "turn": turn,
-        "expert": { "ran": false, "model": null, "status": "not_yet", "usage": null },
-        "required_actions": Vec::from_iter(actions),
-        "next_steps": "Do what 'required_actions' says first, yourself and with your own tools; \
-             then send 'next_call' with what you found in 'findings'.",
-        "next_call": { "tool": own.name, "arguments": arguments },
-    }))
+    Ok(u32::try_from(number).unwrap_or(u32::MAX))
 }

@@ -35,7 +35,8 @@ pub(super) fn tool(ports: &Ports) -> Arc<dyn Tool> {
 fn answer(models: &dyn Models, call: &ToolCall) -> Answer {
     let args = Args::of(call)?;
     let mut wish = wish::of(&args, NAME)?;
-    wish.model = Some(model_at(models, "glm", args.text("model")?)?);
+    let (model, chosen) = model_at(models, "glm", args.text("model")?)?;
+    (wish.model, wish.chosen) = (Some(model), chosen);
     if let Some(system) = args.text("system")?.filter(|text| !text.is_empty()) {
         wish.chat.messages.push(Message::System(system.to_owned()));
     }

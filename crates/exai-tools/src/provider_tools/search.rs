@@ -50,7 +50,8 @@ async fn answer(models: &dyn Models, call: &ToolCall) -> Result<ToolOutput, Tool
     wish.chat.messages = vec![Message::user(format!(
         "Search the web and say in a few lines what you found, each with its address: {query}"
     ))];
-    wish.model = Some(model_at(models, "glm", args.text("model")?)?);
+    let (model, chosen) = model_at(models, "glm", args.text("model")?)?;
+    (wish.model, wish.chosen) = (Some(model), chosen);
     let engine = args.has("search_engine");
     let note = engine.then_some(
         "search_engine was not sent: it is the provider's setting, quirks.search_engine in \

@@ -53,40 +53,47 @@ pub(super) fn tools(ports: &Ports) -> Vec<Arc<dyn Tool>> {
             spec,
             given,
             async move |(is_kimi, models, threads), call| {
-                let call = if is_kimi {
+                let (call, chosen) = if is_kimi {
                     kimi(&*models, call)?
                 } else {
                     smart(&*models, call)?
                 };
-                chat::answer(&*models, &*threads, &call).await
+                chat::answer_of(&*models, &*threads, &call, chosen).await
             },
         )
     });
     all.collect()
 }
 
-fn kimi(models: &dyn Models, call: ToolCall) -> Result<ToolCall, ToolError> {
+/// A call in chat's words, and why its model is this one.
+type Put = (ToolCall, Option<String>);
+
+fn kimi(models: &dyn Models, call: ToolCall) -> Result<Put, ToolError> {
     let args = Args::of(&call)?;
     let files = args.texts("files")?;
     if files.is_empty() {
         return Err(ToolError::invalid("'files' is empty; name at least one"));
     }
+    let (model, chosen) = model_at(models, "kimi", args.text("model")?)?;
     let arguments = json!({
         "prompt": args.required_text("prompt")?,
         "files": files,
-        "model": model_at(models, "kimi", args.text("model")?)?,
+        "model": model,
         "temperature": args.decimal("temperature", 0.0..=2.0)?,
         "continuation_id": args.text("continuation_id")?,
         "confirm_cost": args.flag("confirm_cost", false)?,
     });
-    with(call, &arguments)
+    Ok((with(call, &arguments)?, chosen))
 }
 
-fn smart(models: &dyn Models, call: ToolCall) -> Result<ToolCall, ToolError> {
+fn smart(models: &dyn Models, call: ToolCall) -> Result<Put, ToolError> {
     let args = Args::of(&call)?;
-    let model = match args.choice("provider", &["auto", "kimi", "glm"], "auto")? {
-        "auto" => args.text("model")?.map(str::to_owned),
-        endpoint => Some(model_at(models, endpoint, args.text("model")?)?),
+    let (model, chosen) = match args.choice("provider", &["auto", "kimi", "glm"], "auto")? {
+        "auto" => (args.text("model")?.map(str::to_owned), None),
+        endpoint => {
+            let (model, chosen) = model_at(models, endpoint, args.text("model")?)?;
+            (Some(model), chosen)
+        }
     };
     let arguments = json!({
         "prompt": args.required_text("question")?,
@@ -95,7 +102,7 @@ fn smart(models: &dyn Models, call: ToolCall) -> Result<ToolCall, ToolError> {
         "continuation_id": args.text("continuation_id")?,
         "confirm_cost": args.flag("confirm_cost", false)?,
     });
-    with(call, &arguments)
+    Ok((with(call, &arguments)?, chosen))
 }
 
 fn with(call: ToolCall, arguments: &serde_json::Value) -> Result<ToolCall, ToolError> {

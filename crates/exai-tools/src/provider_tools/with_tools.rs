@@ -67,7 +67,8 @@ async fn answer(models: &dyn Models, call: &ToolCall) -> Result<ToolOutput, Tool
         "required" => ToolChoice::Required,
         name => ToolChoice::Named(name.to_owned()),
     };
-    wish.model = Some(model_at(models, "kimi", args.text("model")?)?);
+    let (model, chosen) = model_at(models, "kimi", args.text("model")?)?;
+    (wish.model, wish.chosen) = (Some(model), chosen);
     told(&models.ask(call, wish).await?)
 }
 

@@ -1,18 +1,25 @@
 //! The predecessor's names for what the envelope says, for callers that were told to look for
 //! them. They repeat no text: what is long stands once.
 
-use super::{kind::Kind, ladder::Why, place::Place, step::Step};
+use super::{
+    kind::{Kind, Names},
+    ladder::Why,
+    place::Place,
+    step::Step,
+};
 use serde_json::{Map, Value, json};
 
 /// While another step is to follow.
 pub(super) fn working(kind: &Kind, place: &Place, step: &Step, out: &mut Map<String, Value>) {
-    let names = &kind.names;
+    let Some(names) = &kind.names else {
+        return;
+    };
     put(out, "v1_status", json!(names.pause));
     put(out, names.required, json!(true));
     put(out, "continuation_required", json!(true));
     put(out, "continuation_available", json!(true));
     put(out, "next_step_number", json!(step.number + 1));
-    put(out, names.status, counts(kind, place));
+    put(out, names.status, counts(names, place));
     let note = match kind.expert {
         Some(_) => "files are read at the last step, for the model that judges",
         None => "files are not read: this tool asks no model",
@@ -26,7 +33,10 @@ pub(super) fn working(kind: &Kind, place: &Place, step: &Step, out: &mut Map<Str
 
 /// It is over.
 pub(super) fn done(kind: &Kind, place: &Place, why: Option<Why>, out: &mut Map<String, Value>) {
-    let (names, all) = (&kind.names, &place.all);
+    let Some(names) = &kind.names else {
+        return;
+    };
+    let all = &place.all;
     let status = match why {
         // Its name for this said that the expert was still being called.
         None => names.flag,
@@ -35,7 +45,7 @@ pub(super) fn done(kind: &Kind, place: &Place, why: Option<Why>, out: &mut Map<S
     };
     put(out, "v1_status", json!(status));
     put(out, names.flag, json!(true));
-    put(out, names.status, counts(kind, place));
+    put(out, names.status, counts(names, place));
     if let Some(why) = why {
         put(out, "skip_expert_analysis", json!(true));
         let status = match why {
@@ -57,7 +67,7 @@ pub(super) fn done(kind: &Kind, place: &Place, why: Option<Why>, out: &mut Map<S
     put(out, names.complete, complete);
 }
 
-fn counts(kind: &Kind, place: &Place) -> Value {
+fn counts(names: &Names, place: &Place) -> Value {
     let all = &place.all;
     let mut counts = json!({
         "files_checked": all.files_checked().len(),
@@ -68,7 +78,7 @@ fn counts(kind: &Kind, place: &Place) -> Value {
         "revisions": all.revisions,
     });
     if let Some(confidence) = all.confidence() {
-        counts[kind.names.confidence] = json!(confidence);
+        counts[names.confidence] = json!(confidence);
     }
     counts
 }

@@ -50,7 +50,11 @@ impl Told {
 }
 
 /// The answer.
-pub(super) fn output(run: &Run, told: &Told, turn: Option<u32>) -> Result<ToolOutput, ToolError> {
+pub(super) fn output(
+    run: &Run<'_>,
+    told: &Told,
+    turn: Option<u32>,
+) -> Result<ToolOutput, ToolError> {
     let envelope = envelope(run, told, turn);
     let judgement = told.judgement.as_ref();
     let entries = judgement.map_or(&[][..], |judgement| &judgement.prepared.entries);
@@ -75,7 +79,7 @@ pub(super) fn output(run: &Run, told: &Told, turn: Option<u32>) -> Result<ToolOu
 }
 
 /// The error of a model that could not be asked, with where the investigation stands.
-pub(super) fn failure(run: &Run, told: &Told, turn: u32, mut error: ToolError) -> ToolError {
+pub(super) fn failure(run: &Run<'_>, told: &Told, turn: u32, mut error: ToolError) -> ToolError {
     let metadata = error.metadata.as_ref().map(|metadata| metadata.get());
     let metadata = metadata.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
     let mut metadata = metadata.unwrap_or_default();
@@ -107,7 +111,7 @@ pub(super) fn failure(run: &Run, told: &Told, turn: u32, mut error: ToolError) -
     error
 }
 
-fn envelope(run: &Run, told: &Told, turn: Option<u32>) -> Map<String, Value> {
+fn envelope(run: &Run<'_>, told: &Told, turn: Option<u32>) -> Map<String, Value> {
     let (step, place) = (&run.step, &run.place);
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| {
@@ -192,7 +196,7 @@ fn how_in_words(how: How) -> Option<String> {
     }
 }
 
-fn expert(run: &Run, told: &Told) -> Value {
+fn expert(run: &Run<'_>, told: &Told) -> Value {
     let Some(judgement) = &told.judgement else {
         let status = match (&run.kind.expert, told.why) {
             (None, _) => "none",
@@ -226,7 +230,7 @@ fn expert(run: &Run, told: &Told) -> Value {
 }
 
 /// What the caller should know and would not look for.
-fn notes(run: &Run, told: &Told) -> Vec<String> {
+fn notes(run: &Run<'_>, told: &Told) -> Vec<String> {
     let mut notes = run.place.notes.clone();
     let others = run.place.before.len();
     let Some(judgement) = &told.judgement else {
@@ -259,12 +263,17 @@ pub(super) const UNFOUNDED: &str = " Places it cites that are not there are list
      'expert_evidence': what rests on them alone is unfounded.";
 
 /// After a step that another is to follow, which may be the last.
-pub(super) fn pause_words(run: &Run, last: bool) -> String {
+pub(super) fn pause_words(run: &Run<'_>, last: bool) -> String {
     let (number, total) = (run.step.number, run.step.total);
+    // The words of a tool that was written are its owner's, at every step.
+    let did = match run.kind.written {
+        None => "what you did in 'step' and ",
+        Some(_) => "",
+    };
     let mut words = format!(
         "Step {number} of {total} is kept. Do what 'required_actions' says first, yourself and \
-         with your own tools; then send 'next_call' with what you did in 'step' and what you \
-         found in 'findings'. Nothing goes on without you."
+         with your own tools; then send 'next_call' with {did}what you found in 'findings'. \
+         Nothing goes on without you."
     );
     if let Some(top) = run.kind.ladder.last().filter(|_| number == 1) {
         let ladder = run.kind.ladder.join(", ");

@@ -20,7 +20,11 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
 /// What every expert is told beside what its tool says.
-const RULES: &str = include_str!("../../prompts/expert.md");
+const RULES: &str = concat!(
+    include_str!("../../prompts/expert.md"),
+    include_str!("../../prompts/lacking.md"),
+    include_str!("../../prompts/expert_form.md"),
+);
 
 /// A sign of life while it thinks.
 const SIGN: Duration = Duration::from_secs(2);
@@ -34,8 +38,8 @@ pub(super) struct Judgement {
 
 /// What it is asked about, beside the investigation.
 pub(super) struct Matter<'a> {
-    pub(super) kind: &'static Kind,
-    pub(super) expert: &'static Expert,
+    pub(super) kind: &'a Kind,
+    pub(super) expert: &'a Expert,
     pub(super) place: &'a Place,
     pub(super) evidence: &'a Evidence,
     pub(super) change: Option<&'a Change>,
@@ -49,8 +53,13 @@ pub(super) async fn ask(
     mut wish: Wish,
 ) -> Result<Judgement, ToolError> {
     let place = matter.place;
-    let system = format!("{}\n\n{}", matter.expert.prompt.trim(), RULES.trim());
-    let prompt = told(matter);
+    let (system, prompt) = match &matter.kind.written {
+        Some(written) => (written.system(), written.question(matter)),
+        None => {
+            let words = format!("{}\n\n{}", matter.expert.prompt.trim(), RULES.trim());
+            (words, told(matter))
+        }
+    };
     if wish.category == Category::Balanced {
         wish.category = matter.expert.category;
     }
@@ -185,7 +194,7 @@ fn text_of<'a>(matter: &Matter<'a>) -> Option<&'a str> {
     Some(&change.text)
 }
 
-fn section(text: &mut String, title: &str, entries: &[String]) {
+pub(super) fn section(text: &mut String, title: &str, entries: &[String]) {
     if entries.is_empty() {
         return;
     }

@@ -1,13 +1,15 @@
 //! What a caller is asked to do before the next step: by how far it is and how sure it says to
 //! be. The words are each tool's own; which of them apply is decided here.
 
-use super::{investigation::Investigation, step::Step};
+use super::{investigation::Investigation, step::Step, written::Written};
 
 /// What a tool's words may depend on.
 pub(super) struct View<'a> {
     pub(super) step: &'a Step,
     /// With the step in it.
     pub(super) all: &'a Investigation,
+    /// What a tool's owner wants done, where he wrote it.
+    pub(super) written: Option<&'a Written>,
 }
 
 /// The words of a tool that goes by confidence.

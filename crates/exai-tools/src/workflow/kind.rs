@@ -5,6 +5,7 @@ use super::{
     fields::Field,
     guidance::{Guidance, View},
     investigation::Investigation,
+    written::Written,
 };
 use crate::change::Wanted;
 use exai_engine::ports::models::Category;
@@ -30,13 +31,15 @@ pub(super) struct Kind {
     pub(super) actions: fn(&View<'_>) -> Guidance,
     /// What keeps a last step from being the last.
     pub(super) holds: fn(&View<'_>) -> Option<Hold>,
-    /// What the predecessor called things.
-    pub(super) names: Names,
+    /// What the predecessor called things, where it had this tool.
+    pub(super) names: Option<Names>,
+    /// The words of a tool that the home's owner wrote.
+    pub(super) written: Option<Written>,
 }
 
 /// A model that judges.
 pub(super) struct Expert {
-    /// What it is told to be and to do.
+    /// What it is told to be and to do; empty where the home's owner says that.
     pub(super) prompt: &'static str,
     pub(super) category: Category,
     /// Whether a caller who is entirely sure may do without.
@@ -76,6 +79,16 @@ pub(super) struct Names {
     pub(super) flag: &'static str,
     pub(super) sure: &'static str,
     pub(super) skipped: &'static str,
+}
+
+impl Kind {
+    /// Where a call names files.
+    pub(super) fn files_field(&self) -> &'static str {
+        match self.written {
+            Some(_) => "files",
+            None => "relevant_files",
+        }
+    }
 }
 
 /// Nothing ever holds it.

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// What is to happen.
-pub(super) enum Verdict {
+pub(super) enum Verdict<'a> {
     /// The caller goes on.
     Pause,
     /// It is not the last after all.
@@ -17,7 +17,7 @@ pub(super) enum Verdict {
     /// It is over, without a model.
     Done(Why),
     /// A model judges.
-    Ask(&'static Expert),
+    Ask(&'a Expert),
 }
 
 /// Why no model was asked.
@@ -47,7 +47,12 @@ impl Why {
 }
 
 /// Decides.
-pub(super) fn decide(kind: &'static Kind, view: &View<'_>, wanted: bool, change: bool) -> Verdict {
+pub(super) fn decide<'a>(
+    kind: &'a Kind,
+    view: &View<'_>,
+    wanted: bool,
+    change: bool,
+) -> Verdict<'a> {
     if let Some(hold) = (kind.holds)(view).filter(|hold| hold.user || !view.step.more) {
         return Verdict::Held(hold);
     }

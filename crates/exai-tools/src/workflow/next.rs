@@ -42,7 +42,7 @@ pub(super) fn again(kind: &Kind, place: &Place, step: &Step, more: Map<String, V
     // They count as long as the step does, and it is about to be replaced.
     for (field, values) in [
         ("files_checked", &step.files_checked),
-        ("relevant_files", &step.relevant_files),
+        (kind.files_field(), &step.relevant_files),
         ("relevant_context", &step.relevant_context),
         ("images", &step.images),
     ] {
@@ -81,6 +81,12 @@ fn base(place: &Place, number: u32, total: u32) -> Map<String, Value> {
 }
 
 fn call(kind: &Kind, place: &Place, mut arguments: Map<String, Value>) -> Value {
+    if kind.written.is_some() {
+        // Its schema has none of them.
+        for field in ["step", "total_steps", "next_step_required"] {
+            arguments.remove(field);
+        }
+    }
     for (field, value) in place.all.own().into_iter().chain(place.all.wishes()) {
         arguments.entry(field).or_insert(value);
     }

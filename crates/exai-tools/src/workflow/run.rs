@@ -12,7 +12,7 @@ use super::{
     ladder::{self, Verdict, Why},
     next,
     place::{self, Place},
-    step::Step,
+    step::{Order, Step},
     verdict::Answered,
 };
 use crate::{args::Args, change::Change, kind::on_a_thread, request, wish};
@@ -26,13 +26,23 @@ use exai_engine::{
 use serde_json::{Map, json};
 
 /// What is known of a step once it has its place.
-pub(super) struct Run {
-    pub(super) kind: &'static Kind,
+pub(super) struct Run<'a> {
+    pub(super) kind: &'a Kind,
     pub(super) step: Step,
     pub(super) place: Place,
     pub(super) evidence: Evidence,
     /// What git says, where that was read.
     pub(super) change: Option<Change>,
+}
+
+impl Run<'_> {
+    fn view(&self) -> View<'_> {
+        View {
+            step: &self.step,
+            all: &self.place.all,
+            written: self.kind.written.as_ref(),
+        }
+    }
 }
 
 /// Whom a step may ask.
@@ -44,7 +54,7 @@ pub(super) struct Ports<'a> {
 
 /// See the module.
 pub(super) async fn step(
-    kind: &'static Kind,
+    kind: &Kind,
     models: &dyn Models,
     threads: &dyn Threads,
     call: &ToolCall,
@@ -55,7 +65,18 @@ pub(super) async fn step(
         call,
     };
     let args = Args::of(call)?;
-    let (mut step, order) = Step::of(kind, &args)?;
+    let read = Step::of(kind, &args)?;
+    take(kind, &ports, args, read).await
+}
+
+/// Takes a step that was read.
+pub(super) async fn take(
+    kind: &Kind,
+    ports: &Ports<'_>,
+    args: Args,
+    (mut step, order): (Step, Order),
+) -> Result<ToolOutput, ToolError> {
+    let Ports { threads, call, .. } = *ports;
     // What cannot be wished for is refused before anything of the step is kept.
     wish::of(&args, kind.name)?;
     args.flag("use_assistant_model", true)?;
@@ -63,10 +84,14 @@ pub(super) async fn step(
     let open = threads.open(call, id.filter(|id| !id.is_empty())).await?;
     let mut place = place::of(kind, threads, call, open, (&mut step, &order)).await?;
     let args = args.or(place.all.wishes());
-    let wish = wish::of(&args, kind.name)?;
+    let mut wish = wish::of(&args, kind.name)?;
+    if let Some(written) = &kind.written {
+        written.refuse(&step, &place.all)?;
+        written.wish(&mut wish);
+    }
     let wanted = args.flag("use_assistant_model", true)?;
     let evidence = looked_up(&step, &place, call).await?;
-    let read = changes::read(kind, &ports, (&place, &step), &wish).await?;
+    let read = changes::read(kind, ports, (&place, &step), &wish).await?;
     place.notes.extend(read.note.clone());
     place.notes.extend(args.unused());
     let (any, change) = (read.any(), read.change);
@@ -77,15 +102,12 @@ pub(super) async fn step(
         evidence,
         change,
     };
-    let view = View {
-        step: &run.step,
-        all: &run.place.all,
-    };
+    let view = run.view();
     match ladder::decide(kind, &view, wanted, any) {
-        Verdict::Pause => paused(run, &ports).await,
-        Verdict::Held(hold) => held(run, &ports, hold).await,
-        Verdict::Done(why) => done(run, &ports, why).await,
-        Verdict::Ask(expert) => judged(run, &ports, expert, wish).await,
+        Verdict::Pause => paused(run, ports).await,
+        Verdict::Held(hold) => held(run, ports, hold).await,
+        Verdict::Done(why) => done(run, ports, why).await,
+        Verdict::Ask(expert) => judged(run, ports, expert, wish).await,
     }
 }
 
@@ -100,11 +122,8 @@ async fn looked_up(step: &Step, place: &Place, call: &ToolCall) -> Result<Eviden
     on_a_thread(move || Ok(Evidence::of_steps(&steps, &roots))).await
 }
 
-async fn paused(run: Run, ports: &Ports<'_>) -> Result<ToolOutput, ToolError> {
-    let view = View {
-        step: &run.step,
-        all: &run.place.all,
-    };
+async fn paused(run: Run<'_>, ports: &Ports<'_>) -> Result<ToolOutput, ToolError> {
+    let view = run.view();
     let Guidance { mut actions, last } = (run.kind.actions)(&view);
     if !run.evidence.wrong.is_empty() {
         actions.push(envelope::MEND.to_owned());
@@ -118,7 +137,7 @@ async fn paused(run: Run, ports: &Ports<'_>) -> Result<ToolOutput, ToolError> {
     kept(run, ports, told).await
 }
 
-async fn held(run: Run, ports: &Ports<'_>, hold: Hold) -> Result<ToolOutput, ToolError> {
+async fn held(run: Run<'_>, ports: &Ports<'_>, hold: Hold) -> Result<ToolOutput, ToolError> {
     let told = match hold.user {
         true => Told {
             next_steps: "Put this to the person you work for, then send 'next_call' with the \
@@ -141,7 +160,7 @@ async fn held(run: Run, ports: &Ports<'_>, hold: Hold) -> Result<ToolOutput, Too
     kept(run, ports, told).await
 }
 
-async fn done(run: Run, ports: &Ports<'_>, why: Why) -> Result<ToolOutput, ToolError> {
+async fn done(run: Run<'_>, ports: &Ports<'_>, why: Why) -> Result<ToolOutput, ToolError> {
     let told = Told {
         next_steps: envelope::done_words(why, &run.evidence),
         why: Some(why),
@@ -151,7 +170,7 @@ async fn done(run: Run, ports: &Ports<'_>, why: Why) -> Result<ToolOutput, ToolE
 }
 
 /// Keeps a step that asked nobody; one that cannot be kept has not been made.
-async fn kept(mut run: Run, ports: &Ports<'_>, told: Told) -> Result<ToolOutput, ToolError> {
+async fn kept(mut run: Run<'_>, ports: &Ports<'_>, told: Told) -> Result<ToolOutput, ToolError> {
     told.status.clone_into(&mut run.step.status);
     let said = said(&run, Said::default());
     let turn = ports.threads.append(&run.place.open, said).await?;
@@ -159,9 +178,9 @@ async fn kept(mut run: Run, ports: &Ports<'_>, told: Told) -> Result<ToolOutput,
 }
 
 async fn judged(
-    mut run: Run,
+    mut run: Run<'_>,
     ports: &Ports<'_>,
-    expert: &'static Expert,
+    expert: &Expert,
     wish: Wish,
 ) -> Result<ToolOutput, ToolError> {
     let matter = Matter {
@@ -205,7 +224,7 @@ async fn judged(
     envelope::output(&run, &told, turn)
 }
 
-fn told_of(run: &Run, judgement: &Judgement) -> Told {
+fn told_of(run: &Run<'_>, judgement: &Judgement) -> Told {
     match &judgement.read {
         Answered::Judged => Told {
             next_steps: envelope::judged_words(),
@@ -214,7 +233,7 @@ fn told_of(run: &Run, judgement: &Judgement) -> Told {
         Answered::NeedsFiles { files, why } => {
             let mut all: Vec<&str> = run.step.relevant_files.iter().map(String::as_str).collect();
             all.extend(files.iter().map(String::as_str));
-            let more = Map::from_iter([("relevant_files".to_owned(), json!(all))]);
+            let more = Map::from_iter([(run.kind.files_field().to_owned(), json!(all))]);
             Told {
                 actions: vec![format!("The expert has to see {}: {why}", files.join(", "))],
                 next_steps: "Make sure that these files are meant and may be sent, then send \
@@ -237,7 +256,7 @@ fn told_of(run: &Run, judgement: &Judgement) -> Told {
 }
 
 /// The step is kept, so that only the asking has to be done again.
-async fn failed(mut run: Run, ports: &Ports<'_>, error: ToolError) -> ToolError {
+async fn failed(mut run: Run<'_>, ports: &Ports<'_>, error: ToolError) -> ToolError {
     let told = Told {
         next_call: next::again(run.kind, &run.place, &run.step, Map::new()),
         ..Told::new("failed")
@@ -250,7 +269,7 @@ async fn failed(mut run: Run, ports: &Ports<'_>, error: ToolError) -> ToolError 
     }
 }
 
-fn said(run: &Run, sent: Said) -> Said {
+fn said(run: &Run<'_>, sent: Said) -> Said {
     let mut state = run.step.state();
     if let Some(change) = &run.change {
         state["change"] = change.told.clone();

@@ -87,18 +87,44 @@ pub(super) struct Order {
     pub(super) branch: Option<String>,
 }
 
+/// Fields with which they are said.
+pub(crate) const ORDER: [&str; 6] = [
+    "backtrack_from_step",
+    "revises_step_number",
+    "is_step_revision",
+    "branch_from_step",
+    "is_branch_point",
+    "branch_id",
+];
+
+impl Order {
+    pub(super) fn of(args: &Args) -> Result<Self, ToolError> {
+        let [backtrack, revises, revision, from, branches, branch] = ORDER;
+        Ok(Self {
+            backtrack_from: count(args, backtrack)?,
+            revises: count(args, revises)?,
+            is_revision: args.flag(revision, false)?,
+            branch_from: count(args, from)?,
+            is_branch: args.flag(branches, false)?,
+            branch: text(args, branch)?,
+        })
+    }
+}
+
+fn count(args: &Args, name: &'static str) -> Result<Option<u32>, ToolError> {
+    if !args.has(name) {
+        return Ok(None);
+    }
+    let number = args.number(name, 1, 1..=MOST_STEPS)?;
+    Ok(u32::try_from(number).ok())
+}
+
 impl Step {
     /// Reads it, and what it wants of the order.
     pub(super) fn of(kind: &Kind, args: &Args) -> Result<(Self, Order), ToolError> {
-        let count = |name: &'static str| -> Result<Option<u32>, ToolError> {
-            let number = match args.has(name) {
-                true => Some(args.number(name, 1, 1..=MOST_STEPS)?),
-                false => None,
-            };
-            Ok(number.map(|number| u32::try_from(number).unwrap_or(u32::MAX)))
-        };
         args.required_text("step")?;
-        let (number, total) = (count("step_number")?, count("total_steps")?);
+        let number = count(args, "step_number")?;
+        let total = count(args, "total_steps")?;
         // A tool that can do all at once does so where nothing is said of steps.
         let more = !(kind.at_once && number.is_none() && total.is_none());
         let step = Self {
@@ -118,15 +144,7 @@ impl Step {
             wishes: fields::wishes(kind, args),
             ..Self::default()
         };
-        let order = Order {
-            backtrack_from: count("backtrack_from_step")?,
-            revises: count("revises_step_number")?,
-            is_revision: args.flag("is_step_revision", false)?,
-            branch_from: count("branch_from_step")?,
-            is_branch: args.flag("is_branch_point", false)?,
-            branch: text(args, "branch_id")?,
-        };
-        Ok((step, order))
+        Ok((step, Order::of(args)?))
     }
 
     /// The step a turn keeps, where it keeps one.

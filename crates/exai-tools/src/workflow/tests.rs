@@ -194,7 +194,7 @@ async fn the_next_call_is_valid_as_it_stands_for_every_tool_to_its_end() {
         }
         assert_eq!(envelope["status"], "done", "{}: {envelope}", kind.name);
         assert_eq!(envelope["next_call"], Value::Null);
-        assert_eq!(envelope[kind.names.flag], true);
+        assert_eq!(envelope[kind.names.as_ref().unwrap().flag], true);
         assert_eq!(envelope["continuation_id"], id);
         let ran = envelope["expert"]["ran"] == true;
         assert_eq!(ran, stage.script.asked() == 1, "{}", kind.name);
@@ -516,7 +516,9 @@ async fn a_review_that_finds_nothing_to_read_says_so_and_one_that_was_named_fail
 
 #[test]
 fn every_name_of_the_predecessor_is_there_once() {
-    let statuses = kinds::ALL.iter().map(|kind| kind.names.pause);
+    let statuses = kinds::ALL
+        .iter()
+        .map(|kind| kind.names.as_ref().unwrap().pause);
     let once: std::collections::BTreeSet<&str> = statuses.collect();
     assert_eq!(once.len(), kinds::ALL.len());
     assert!(envelope::judged_words().contains("may be wrong"));

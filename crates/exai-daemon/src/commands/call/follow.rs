@@ -3,7 +3,7 @@
 
 use super::{live::Live, show, show::Progress};
 use crate::{
-    commands::Interrupts,
+    commands::{Interrupts, for_people},
     exit::{self, Code},
     output,
 };
@@ -104,8 +104,16 @@ pub(in crate::commands) async fn whole(client: &Client, mut result: CallToolRes)
     result
 }
 
-/// How a call's end ends a command; an error is told first.
+/// How a call's end ends a command; an error is told first, in the words of commands.
 pub(in crate::commands) fn code(error: Option<&WireError>) -> Code {
+    code_told(error, for_people::told)
+}
+
+/// The same, in these words.
+pub(in crate::commands) fn code_told(
+    error: Option<&WireError>,
+    words: fn(&WireError) -> String,
+) -> Code {
     let Some(error) = error else {
         return exit::OK;
     };
@@ -114,7 +122,7 @@ pub(in crate::commands) fn code(error: Option<&WireError>) -> Code {
         .map(|seconds| format!(" (try again in {seconds} s)"));
     output::error(&format!(
         "{}{}",
-        output::tame(&error.to_string()),
+        output::tame(&words(error)),
         again.unwrap_or_default()
     ));
     Code::of(error.code.outcome())

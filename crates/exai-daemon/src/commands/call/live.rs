@@ -27,7 +27,7 @@ impl Live {
     /// A model's answer: on a terminal that shows styles its Markdown is rendered.
     pub(in crate::commands) fn rendered(on: bool) -> Self {
         Self {
-            markdown: (on && output::data_is_styled()).then(Markdown::default),
+            markdown: (on && output::data_is_styled()).then(|| Markdown::new(output::width())),
             ..Self::new(on)
         }
     }
@@ -55,7 +55,7 @@ impl Live {
     /// What the renderer still holds back.
     fn end(&mut self) -> io::Result<()> {
         match &mut self.markdown {
-            Some(markdown) => output::raw(std::mem::take(markdown).end().as_bytes()),
+            Some(markdown) => output::raw(markdown.end().as_bytes()),
             None => Ok(()),
         }
     }

@@ -12,6 +12,8 @@ pub struct Wish {
     /// The model as the caller named it: used, or the call fails. `None` and `auto` let the
     /// daemon choose.
     pub model: Option<String>,
+    /// Why this `model`, where the tool named it and its caller did not.
+    pub chosen: Option<String>,
     /// What kind of work it is, for choosing.
     pub category: Category,
     /// The model a conversation already has; it keeps it unless `model` says otherwise.

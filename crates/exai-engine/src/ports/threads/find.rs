@@ -52,6 +52,14 @@ pub struct SearchQuery {
     pub most: usize,
 }
 
+impl SearchQuery {
+    /// Whether there is nothing in it to look for.
+    #[must_use]
+    pub fn is_wordless(&self) -> bool {
+        !self.words.chars().any(char::is_alphanumeric)
+    }
+}
+
 /// A list of conversations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listed {

@@ -209,7 +209,7 @@ fn evidence_is_there_or_it_is_said_what_is_not() {
         ("src/a.rs:9", None, "no line 9"),
         ("src/a.rs", Some(0), "counted from 1"),
         ("src/b.rs", Some(1), "no such file"),
-        ("../outside", None, "no such file"),
+        ("../outside", None, "outside"),
         ("/etc/hostname", None, "outside"),
         (".env", None, "keys"),
         ("src", None, "folder"),

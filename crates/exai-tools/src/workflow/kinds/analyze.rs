@@ -43,7 +43,7 @@ pub(super) static KIND: Kind = Kind {
     }),
     actions: |view| PHASES.actions(view),
     holds: never,
-    names: Names {
+    names: Some(Names {
         pause: "pause_for_analysis",
         required: "analyze_required",
         status: "analysis_status",
@@ -52,7 +52,8 @@ pub(super) static KIND: Kind = Kind {
         flag: "analysis_complete",
         sure: "analysis_complete_ready_for_implementation",
         skipped: "skipped_due_to_complete_analysis",
-    },
+    }),
+    written: None,
 };
 
 const PHASES: Phases = Phases {

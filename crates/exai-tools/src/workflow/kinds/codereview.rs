@@ -45,7 +45,7 @@ pub(super) static KIND: Kind = Kind {
     }),
     actions: |view| PHASES.actions(view),
     holds: never,
-    names: Names {
+    names: Some(Names {
         pause: "pause_for_code_review",
         required: "codereview_required",
         status: "code_review_status",
@@ -54,7 +54,8 @@ pub(super) static KIND: Kind = Kind {
         flag: "code_review_complete",
         sure: "code_review_complete_ready_for_implementation",
         skipped: "skipped_due_to_certain_review_confidence",
-    },
+    }),
+    written: None,
 };
 
 /// A range or what is not committed, unless only files are to be reviewed.

@@ -27,7 +27,7 @@ pub(super) static KIND: Kind = Kind {
     }),
     actions: |view| PHASES.actions(view),
     holds: never,
-    names: Names {
+    names: Some(Names {
         pause: "pause_for_investigation",
         required: "investigation_required",
         status: "investigation_status",
@@ -36,7 +36,8 @@ pub(super) static KIND: Kind = Kind {
         flag: "investigation_complete",
         sure: "certain_confidence_proceed_with_fix",
         skipped: "skipped_due_to_certain_confidence",
-    },
+    }),
+    written: None,
 };
 
 const PHASES: Phases = Phases {

@@ -28,7 +28,7 @@ pub(super) static KIND: Kind = Kind {
     expert: None,
     actions: |view| owned(words(view)),
     holds,
-    names: Names {
+    names: Some(Names {
         pause: "pause_for_documentation_analysis",
         required: "docgen_required",
         status: "documentation_analysis_status",
@@ -37,7 +37,8 @@ pub(super) static KIND: Kind = Kind {
         flag: "documentation_analysis_complete",
         sure: "documentation_analysis_complete",
         skipped: "skipped_due_to_complete_analysis",
-    },
+    }),
+    written: None,
 };
 
 fn words(view: &View<'_>) -> &'static [&'static str] {

@@ -28,7 +28,7 @@ pub(super) static KIND: Kind = Kind {
     expert: None,
     actions: |view| owned(words(view)),
     holds: never,
-    names: Names {
+    names: Some(Names {
         pause: "pause_for_planning",
         required: "planner_required",
         status: "planning_status",
@@ -37,7 +37,8 @@ pub(super) static KIND: Kind = Kind {
         flag: "planning_complete",
         sure: "planning_complete",
         skipped: "skipped_by_tool_design",
-    },
+    }),
+    written: None,
 };
 
 fn words(view: &View<'_>) -> &'static [&'static str] {

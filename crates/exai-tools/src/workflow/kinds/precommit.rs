@@ -39,7 +39,7 @@ pub(super) static KIND: Kind = Kind {
     }),
     actions: |view| PHASES.actions(view),
     holds: never,
-    names: Names {
+    names: Some(Names {
         pause: "pause_for_validation",
         required: "precommit_required",
         status: "validation_status",
@@ -48,7 +48,8 @@ pub(super) static KIND: Kind = Kind {
         flag: "validation_complete",
         sure: "validation_complete_ready_for_commit",
         skipped: "skipped_due_to_certain_validation_confidence",
-    },
+    }),
+    written: None,
 };
 
 /// What is not committed, and what was since a ref.

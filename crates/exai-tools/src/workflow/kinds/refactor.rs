@@ -32,7 +32,7 @@ pub(super) static KIND: Kind = Kind {
     }),
     actions: |view| PHASES.actions(view),
     holds: never,
-    names: Names {
+    names: Some(Names {
         pause: "pause_for_refactoring_analysis",
         required: "refactor_required",
         status: "refactoring_status",
@@ -41,7 +41,8 @@ pub(super) static KIND: Kind = Kind {
         flag: "refactoring_complete",
         sure: "refactoring_analysis_complete_ready_for_implementation",
         skipped: "skipped_due_to_complete_refactoring_confidence",
-    },
+    }),
+    written: None,
 };
 
 const PHASES: Phases = Phases {

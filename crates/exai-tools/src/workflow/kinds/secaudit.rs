@@ -46,7 +46,7 @@ pub(super) static KIND: Kind = Kind {
     }),
     actions: |view| owned(words(view)),
     holds: never,
-    names: Names {
+    names: Some(Names {
         pause: "pause_for_security_audit",
         required: "secaudit_required",
         status: "security_audit_status",
@@ -55,7 +55,8 @@ pub(super) static KIND: Kind = Kind {
         flag: "security_audit_complete",
         sure: "security_analysis_complete",
         skipped: "skipped_due_to_certain_audit_confidence",
-    },
+    }),
+    written: None,
 };
 
 /// What the next station is.

@@ -27,7 +27,7 @@ pub(super) static KIND: Kind = Kind {
     }),
     actions: |view| PHASES.actions(view),
     holds: never,
-    names: Names {
+    names: Some(Names {
         pause: "pause_for_test_analysis",
         required: "testgen_required",
         status: "test_generation_status",
@@ -36,7 +36,8 @@ pub(super) static KIND: Kind = Kind {
         flag: "test_generation_complete",
         sure: "test_generation_complete_ready_for_implementation",
         skipped: "skipped_due_to_certain_test_confidence",
-    },
+    }),
+    written: None,
 };
 
 const PHASES: Phases = Phases {

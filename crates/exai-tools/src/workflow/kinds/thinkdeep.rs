@@ -31,7 +31,7 @@ pub(super) static KIND: Kind = Kind {
     }),
     actions: |view| PHASES.actions(view),
     holds: never,
-    names: Names {
+    names: Some(Names {
         pause: "pause_for_thinkdeep",
         required: "thinkdeep_required",
         status: "thinkdeep_status",
@@ -40,7 +40,8 @@ pub(super) static KIND: Kind = Kind {
         flag: "thinking_complete",
         sure: "deep_thinking_complete_ready_for_implementation",
         skipped: "skipped_due_to_certain_thinking_confidence",
-    },
+    }),
+    written: None,
 };
 
 const PHASES: Phases = Phases {

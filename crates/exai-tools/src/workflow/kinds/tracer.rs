@@ -23,7 +23,7 @@ pub(super) static KIND: Kind = Kind {
     expert: None,
     actions: |view| owned(words(view)),
     holds,
-    names: Names {
+    names: Some(Names {
         pause: "pause_for_tracing",
         required: "tracer_required",
         status: "tracing_status",
@@ -32,7 +32,8 @@ pub(super) static KIND: Kind = Kind {
         flag: "tracing_complete",
         sure: "tracing_complete",
         skipped: "skipped_by_tool_design",
-    },
+    }),
+    written: None,
 };
 
 fn words(view: &View<'_>) -> &'static [&'static str] {
