@@ -93,7 +93,7 @@ async fn p24_a_folder_is_sent_without_what_nobody_meant_and_the_account_adds_up(
         ("src/id_rsa", "files of this name hold keys"),
         ("src/conf.py", "line 1 holds what looks like a GitHub token"),
         ("src/out/c.rs", "in .gitignore leaves it out"),
-        ("../outside.txt", "no such file"),
+        ("../outside.txt", "outside the folders"),
         ("**/gone.rs", "no file there"),
     ] {
         let entry = fate(&result, path);

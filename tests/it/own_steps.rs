@@ -238,7 +238,7 @@ async fn the_command_line_reads_it_as_it_reads_every_verdict() {
     let _daemon = sandbox.daemon().await;
     let call = async |arguments: &Value| {
         let told = sandbox
-            .cli(&["call", "judge", &arguments.to_string()])
+            .cli(&["call", "judge", "--json", &arguments.to_string()])
             .await;
         told.ok().json()
     };

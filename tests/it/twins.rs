@@ -186,7 +186,7 @@ async fn what_goes_wrong_is_told_in_commands_to_who_sits_at_a_terminal() {
     }
     // Who writes the fields is told of them, and of commands for the rest.
     let words = r#"{"prompt":"x","model":"nobody"}"#;
-    let called = sandbox.cli(&["call", "chat", words]).await;
+    let called = sandbox.cli(&["call", "chat", "--json", words]).await;
     assert!(!called.stderr.contains("listmodels"), "{}", called.all());
     for nothing in ["", "***"] {
         let search = sandbox.cli(&["threads", "search", nothing]).await;

@@ -20,9 +20,8 @@ const BY_MODEL: [&str; 6] = [
     "num_files_documented",
 ];
 /// What a person may want to say of any tool.
-const BY_PERSON: [&str; 12] = [
+const BY_PERSON: [&str; 11] = [
     "arguments",
-    "page",
     "model",
     "files",
     "relevant_files",
@@ -37,7 +36,8 @@ const BY_PERSON: [&str; 12] = [
 
 /// Every client's shim has this tool, and adds it to the daemon's list by itself.
 fn of_the_shim() -> Option<ToolEntry> {
-    let schema = r#"{"type":"object","required":["handle"],"properties":{"handle":{"type":"string"},"page":{"type":"integer"}}}"#;
+    let schema =
+        r#"{"type":"object","required":["handle"],"properties":{"handle":{"type":"string"}}}"#;
     Some(ToolEntry {
         name: "exai_continue".to_owned(),
         description: "Takes up a call that is still at work, or reads on in a long answer."
@@ -79,8 +79,8 @@ pub(super) fn list(reader: &dyn Reader) -> Value {
         prompts.push(json!({
             "name": CONTINUE,
             "title": "Continue a conversation",
-            "description": "Goes on with an earlier conversation with a model; without an id, \
-                            with the last one of this project.",
+            "description": "Goes on with an earlier conversation, or with the last one of this \
+                            project.",
             "arguments": [
                 { "name": "prompt", "description": "What to ask next." },
                 { "name": "continuation_id", "description": "Which one." },
@@ -111,7 +111,7 @@ fn prompt(entry: &ToolEntry) -> Value {
         });
     let mut prompt = json!({
         "name": entry.name,
-        "description": first_sentence(&entry.description),
+        "description": in_short(&entry.description),
     });
     let arguments: Vec<Value> = arguments.collect();
     if !arguments.is_empty() {
@@ -135,11 +135,10 @@ fn description(property: &Value) -> Option<String> {
     said.or(words)
 }
 
-fn first_sentence(text: &str) -> &str {
-    match text.find(". ") {
-        Some(at) => &text[..=at],
-        None => text,
-    }
+/// The first sentence, as far as it is one thought: a menu has no room for more.
+fn in_short(text: &str) -> &str {
+    let sentence = text.find(". ").map_or(text, |at| &text[..=at]);
+    sentence.split("; ").next().unwrap_or(sentence)
 }
 
 pub(super) fn get(reader: &dyn Reader, params: &Value) -> Result<Value, McpError> {
