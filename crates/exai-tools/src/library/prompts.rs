@@ -78,7 +78,6 @@ pub(super) fn list(reader: &dyn Reader) -> Value {
     if chats(&tools) {
         prompts.push(json!({
             "name": CONTINUE,
-            "title": "Continue a conversation",
             "description": "Goes on with an earlier conversation, or with the last one of this \
                             project.",
             "arguments": [
@@ -117,12 +116,7 @@ fn prompt(entry: &ToolEntry) -> Value {
     if !arguments.is_empty() {
         prompt["arguments"] = json!(arguments);
     }
-    // Absent, where there is none: null is against the protocol's schema. One that says the name
-    // again is none.
-    let title = entry.title.as_ref();
-    if let Some(title) = title.filter(|title| !title.eq_ignore_ascii_case(&entry.name)) {
-        prompt["title"] = json!(title);
-    }
+    // No title: people type the name, and the description says the rest.
     prompt
 }
 

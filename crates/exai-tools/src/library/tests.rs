@@ -61,8 +61,7 @@ async fn every_tool_is_a_prompt_and_so_is_going_on() {
         "{names:?}"
     );
     for prompt in prompts {
-        let title = prompt.get("title");
-        assert!(title.is_none_or(Value::is_string), "{prompt}");
+        assert!(prompt["description"].is_string(), "{prompt}");
         for argument in prompt["arguments"].as_array().into_iter().flatten() {
             assert!(
                 argument["name"]
