@@ -3,18 +3,18 @@
 //! without a daemon is lived through in paused time, in the client's own tests.)
 
 use crate::editor::{by_hand, connected, failure, names, nothing_more, ok_text, reached, window};
-use exai_testkit::{Sandbox, Shim, eventually};
+use exai_testkit::{Sandbox, Shim, Stopwatch, eventually};
 use serde_json::json;
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the window can do while nothing serves it.
 async fn lives_without(shim: &mut Shim) {
-    let asked = Instant::now();
+    let asked = Stopwatch::start();
     assert_eq!(shim.ask("ping", json!({})).await["result"], json!({}));
     assert!(!names(&shim.ask("tools/list", json!({})).await).is_empty());
     assert!(
@@ -22,7 +22,7 @@ async fn lives_without(shim: &mut Shim) {
         "{:?}",
         asked.elapsed()
     );
-    let asked = Instant::now();
+    let asked = Stopwatch::start();
     let result = shim.call_tool("version", json!({})).await;
     let (code, text) = failure(&result);
     assert_eq!(code, "UNAVAILABLE");
@@ -71,6 +71,10 @@ async fn a_minute_without_a_daemon_is_survived_and_recovered_from_at_once() {
         let used = after - before;
         assert!(used < Duration::from_secs(2), "{used:?} of a minute");
     }
+    eventually(LIMIT, "the tenth attempt", || {
+        sandbox.log("ws_shim.log").contains("no daemon attempt=10 ")
+    })
+    .await;
     let log = sandbox.log("ws_shim.log");
     let told = |line: &str| log.lines().filter(|one| one.contains(line)).count();
     assert_eq!(told("no daemon attempt=1 "), 1, "{log}");
@@ -78,7 +82,7 @@ async fn a_minute_without_a_daemon_is_survived_and_recovered_from_at_once() {
     assert_eq!(told("no daemon attempt=2 "), 0, "{log}");
 
     let _daemon = sandbox.daemon().await;
-    let serves = Instant::now();
+    let serves = Stopwatch::start();
     // Whoever looks at the record every 0.2 s needs no more than that and a handshake, although
     // the next attempt would have been due in up to 5 s.
     reached(&mut shim).await;
@@ -89,21 +93,22 @@ async fn a_minute_without_a_daemon_is_survived_and_recovered_from_at_once() {
 
 /// The owner's own command, while the window keeps working.
 #[tokio::test]
-async fn three_restarts_in_half_a_minute_lose_no_call() {
+async fn three_restarts_in_a_row_lose_no_call() {
     let mut sandbox = by_hand();
     sandbox.set("EXAI_SHIM_CONNECT_WAIT", "20");
     let _ = sandbox.cli(&["start"]).await.ok();
     let mut shim = window(&sandbox).await;
-    let over = AtomicBool::new(false);
+    let (over, done) = (AtomicBool::new(false), AtomicUsize::new(0));
     let restarts = async {
-        for _ in 0..3 {
-            tokio::time::sleep(Duration::from_secs(4)).await;
+        for round in 1..=3 {
+            let enough = || done.load(Ordering::Relaxed) > round * 15;
+            eventually(LIMIT, "calls between the restarts", enough).await;
             let _ = sandbox.cli(&["restart"]).await.ok();
         }
         over.store(true, Ordering::Relaxed);
     };
     let calls = async {
-        let mut made = 0;
+        let mut made = 0_usize;
         while !over.load(Ordering::Relaxed) {
             let file = format!("call-{made}");
             let call = json!({ "file": sandbox.work().join(&file), "ms": 60 });
@@ -111,25 +116,29 @@ async fn three_restarts_in_half_a_minute_lose_no_call() {
             assert_eq!(ok_text(&result), "counted", "call {made}");
             assert_eq!(sandbox.counted(&file), 1);
             made += 1;
+            done.store(made, Ordering::Relaxed);
         }
         reached(&mut shim).await;
-        made
     };
-    let ((), made) = tokio::join!(restarts, calls);
-    assert!(made > 50, "only {made} calls");
+    tokio::join!(restarts, calls);
     connections(&sandbox, 4).await;
 }
 
 #[tokio::test]
 async fn a_restart_during_a_call_lets_it_finish() {
     let (sandbox, mut daemon, mut shim) = connected().await;
-    let path = sandbox.work().join("trace");
-    let call = json!({ "file": path, "ms": 2000 });
+    let gate = sandbox.gate("trace");
+    let call = gate.holds(json!({ "file": sandbox.work().join("trace") }));
     let id = shim.call("test_count_once", call).await;
     eventually(LIMIT, "the call to run", || sandbox.counted("trace") == 1).await;
     daemon.terminate();
+    let drains = || sandbox.log("ws_daemon.log").contains("asked to end");
+    eventually(LIMIT, "the daemon to end", drains).await;
     // Asked for while the daemon ends: it waits for the next one.
     let second = shim.call("test_sleep", json!({ "ms": 1 })).await;
+    // Nothing is read out of its order: the call has gone where it goes.
+    shim.ask("ping", json!({})).await;
+    gate.open();
     let first = shim.answer(id).await;
     assert_eq!(ok_text(&first["result"]), "counted");
     daemon.wait(LIMIT).await;
@@ -145,7 +154,7 @@ async fn stopped_by_its_owner_it_stays_stopped_and_says_so_until_it_is_started()
     let sandbox = Sandbox::new();
     let mut shim = window(&sandbox).await;
     let _ = sandbox.cli(&["stop"]).await.ok();
-    let asked = Instant::now();
+    let asked = Stopwatch::start();
     let result = shim.call_tool("version", json!({})).await;
     let (code, text) = failure(&result);
     assert_eq!(code, "UNAVAILABLE");
@@ -175,11 +184,13 @@ async fn stopped_by_its_owner_it_stays_stopped_and_says_so_until_it_is_started()
 async fn a_call_in_flight_when_its_owner_stops_the_daemon_gets_its_answer() {
     let sandbox = Sandbox::new();
     let mut shim = window(&sandbox).await;
-    let path = sandbox.work().join("trace");
-    let call = json!({ "file": path, "ms": 1500 });
+    let gate = sandbox.gate("trace");
+    let call = gate.holds(json!({ "file": sandbox.work().join("trace") }));
     let id = shim.call("test_count_once", call).await;
     eventually(LIMIT, "the call to run", || sandbox.counted("trace") == 1).await;
-    let _ = sandbox.cli(&["stop"]).await.ok();
+    let mut stop = ending(&sandbox, &["stop"]).await;
+    gate.open();
+    assert_eq!(stop.wait(LIMIT).await.code(), Some(0), "{}", stop.said());
     let answer = shim.answer(id).await;
     assert_eq!(ok_text(&answer["result"]), "counted");
     assert_eq!(sandbox.processes("exai-daemon"), Vec::<u32>::new());
@@ -205,7 +216,8 @@ async fn ending(sandbox: &Sandbox, command: &[&str]) -> exai_testkit::Process {
 async fn r25_a_call_made_while_a_stop_drains_is_told_who_stopped_the_daemon() {
     let sandbox = Sandbox::new();
     let mut shim = window(&sandbox).await;
-    let running = shim.call("test_sleep", json!({ "ms": 6000 })).await;
+    let gate = sandbox.gate("running");
+    let running = shim.call("test_sleep", gate.holds(json!({}))).await;
     let busy = || sandbox.log("ws_daemon.log").contains("test_sleep");
     eventually(LIMIT, "the call to run", busy).await;
     let mut stop = ending(&sandbox, &["stop"]).await;
@@ -217,10 +229,8 @@ async fn r25_a_call_made_while_a_stop_drains_is_told_who_stopped_the_daemon() {
         text.contains("stopped by you; run exai-daemon start"),
         "{text}"
     );
-    assert_eq!(
-        ok_text(&shim.answer(running).await["result"]),
-        "slept 6000 ms"
-    );
+    gate.open();
+    assert_eq!(ok_text(&shim.answer(running).await["result"]), "let go");
     assert_eq!(stop.wait(LIMIT).await.code(), Some(0), "{}", stop.said());
 }
 
@@ -228,14 +238,17 @@ async fn r25_a_call_made_while_a_stop_drains_is_told_who_stopped_the_daemon() {
 async fn r25_a_call_made_while_a_restart_drains_waits_for_the_next_daemon() {
     let sandbox = Sandbox::new();
     let mut shim = window(&sandbox).await;
-    let running = shim.call("test_sleep", json!({ "ms": 4000 })).await;
+    let gate = sandbox.gate("running");
+    let running = shim.call("test_sleep", gate.holds(json!({}))).await;
     let busy = || sandbox.log("ws_daemon.log").contains("test_sleep");
     eventually(LIMIT, "the call to run", busy).await;
     // With a time for it, a restart stops the daemon before it starts the next one.
-    let mut restart = ending(&sandbox, &["restart", "--drain", "20"]).await;
+    let mut restart = ending(&sandbox, &["restart", "--drain", "60"]).await;
     let late = shim.call("test_sleep", json!({ "ms": 1 })).await;
+    shim.ask("ping", json!({})).await;
+    gate.open();
     let found = crate::editor::answers(&mut shim, &[running, late], LIMIT).await;
-    assert_eq!(ok_text(&found[&running]["result"]), "slept 4000 ms");
+    assert_eq!(ok_text(&found[&running]["result"]), "let go");
     assert_eq!(ok_text(&found[&late]["result"]), "slept 1 ms");
     assert_eq!(
         restart.wait(LIMIT).await.code(),
@@ -254,9 +267,9 @@ async fn the_shim_brings_the_daemon_back_within_seconds() {
     for _ in 0..2 {
         let pid = sandbox.daemon_pid().expect("no endpoint record");
         exai_testkit::kill_pid(pid);
-        let killed = Instant::now();
+        let killed = Stopwatch::start();
         reached(&mut shim).await;
         let took = killed.elapsed();
-        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
     }
 }

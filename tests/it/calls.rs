@@ -5,7 +5,7 @@ use exai_testkit::{Must as _, Sandbox, Ws, eventually, kill_pid};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 async fn of_each_kind(sandbox: &Sandbox) -> Ws {
     let (mut ws, _) = sandbox

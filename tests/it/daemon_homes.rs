@@ -231,7 +231,7 @@ async fn r42_a_disk_that_fills_stops_no_daemon_and_loses_no_record() {
     }
     fs::remove_file(mount.0.join("ballast")).must("make room");
     let calls = mount.0.join("logs").join("tool_calls_all.jsonl");
-    eventually(Duration::from_secs(20), "every call has its record", || {
+    eventually(exai_testkit::PATIENCE, "every call has its record", || {
         let text = fs::read_to_string(&calls).unwrap_or_default();
         text.matches("\"tool\":\"test_sleep\"").count() == 3
     })
@@ -328,7 +328,7 @@ async fn r42_what_ran_before_the_disk_filled_is_never_said_not_to_have_run() {
 
 /// Waits until the daemon warns of its disk, or does so no longer.
 async fn until_warned(sandbox: &Sandbox, wanted: bool) {
-    let end = tokio::time::Instant::now() + Duration::from_secs(20);
+    let end = tokio::time::Instant::now() + exai_testkit::PATIENCE;
     loop {
         let status = sandbox.cli(&["status", "--json"]).await.ok().json();
         let warnings = status["health"]["warnings"].to_string();

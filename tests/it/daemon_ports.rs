@@ -188,12 +188,13 @@ async fn a_cut_relay_costs_no_call() {
     let outside = outside(&relay);
     let mut shim = outside.shim();
     shim.initialize("2025-06-18").await;
-    let file = inside.work().join("ran");
+    let (file, gate) = (inside.work().join("ran"), inside.gate("ran"));
     let id = shim
-        .call("test_count_once", json!({ "file": file, "ms": 1500 }))
+        .call("test_count_once", gate.holds(json!({ "file": file })))
         .await;
     eventually(PATIENCE, "the call runs", || inside.counted("ran") == 1).await;
     relay.cut();
+    gate.open();
     let answer = shim.answer(id).await;
     assert_ne!(answer["result"]["isError"], true, "{answer}");
     assert_eq!(inside.counted("ran"), 1, "and ran once");

@@ -1,7 +1,7 @@
 //! `start`: returns when a daemon answers, or says why none does; many starters, one daemon.
 
 use exai_testkit::{Must as _, PATIENCE, Process, Sandbox, eventually, is_alive};
-use std::{fs, process::Stdio, time::Duration};
+use std::{fs, process::Stdio};
 use tokio::{io::AsyncReadExt as _, process::Command, time::timeout};
 
 const START_FAILED: i32 = 8;
@@ -120,7 +120,7 @@ async fn r17_twelve_starts_at_once_make_one_daemon_and_all_succeed() {
         })
         .collect();
     for start in &mut starts {
-        let status = start.wait(Duration::from_secs(60)).await;
+        let status = start.wait(PATIENCE).await;
         assert_eq!(status.code(), Some(0), "{}", start.said());
     }
     let pid = sandbox.daemon_pid().must("read the record");
@@ -144,14 +144,14 @@ async fn r17_twelve_starts_at_once_make_one_daemon_and_all_succeed() {
 async fn r23_a_started_daemon_holds_nothing_of_its_starter() {
     let sandbox = Sandbox::new();
     let (mut reader, mut start) = start_with_a_leaked_pipe(&sandbox);
-    let status = timeout(Duration::from_secs(60), start.wait())
+    let status = timeout(PATIENCE, start.wait())
         .await
         .must("start in time")
         .must("wait");
     assert!(status.success());
     // An editor that waits for the end of this pipe must not wait for the daemon.
     let mut said = String::new();
-    timeout(Duration::from_secs(5), reader.read_to_string(&mut said))
+    timeout(PATIENCE, reader.read_to_string(&mut said))
         .await
         .must("see the end of the pipe although the daemon runs")
         .must("read the pipe");

@@ -1,9 +1,11 @@
 //! The end of a daemon: what runs may finish, what waits is told, who asked gets an answer,
 //! and nothing is lost on the way.
 
-use exai_testkit::{Frame, Handshake, Must as _, PATIENCE, Sandbox, Ws, eventually, is_alive};
+use exai_testkit::{
+    Frame, Handshake, Must as _, PATIENCE, Process, Sandbox, Stopwatch, Ws, eventually, is_alive,
+};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn code(frame: &Value) -> &str {
     frame["error"]["code"].as_str().unwrap_or("none")
@@ -42,7 +44,8 @@ async fn r25_stop_lets_running_calls_finish_and_answers_the_rest() {
     let sandbox = narrow();
     let mut daemon = sandbox.daemon().await;
     let mut ws = sandbox.ws().await;
-    ws.call_as("runs", "test_sleep", json!({ "ms": 1500 }))
+    let gate = sandbox.gate("runs");
+    ws.call_as("runs", "test_sleep", gate.holds(json!({})))
         .await;
     running(&mut ws, "runs").await;
     ws.call_as("waits", "test_sleep", json!({ "ms": 1500 }))
@@ -65,8 +68,9 @@ async fn r25_stop_lets_running_calls_finish_and_answers_the_rest() {
         ws.recv_op("health_res").await["health"]["state"],
         "draining"
     );
+    gate.open();
     let ran = ws.result("runs").await;
-    assert_eq!(ran["text"], "slept 1500 ms", "{ran}");
+    assert_eq!(ran["text"], "let go", "{ran}");
     assert_eq!(ws.closed().await.map(|(code, _)| code), Some(1001));
     assert_eq!(stop.wait(PATIENCE).await.code(), Some(0), "{}", stop.said());
     assert!(
@@ -93,7 +97,7 @@ async fn r25_after_the_drain_the_rest_is_answered_and_the_daemon_ends() {
         ws.call_as(id, tool, json!({ "ms": 60_000 })).await;
         running(&mut ws, id).await;
     }
-    let began = Instant::now();
+    let began = Stopwatch::start();
     let mut stop = sandbox.command("exai-daemon");
     stop.args(["stop", "--drain", "0.5"]);
     let mut stop = sandbox.spawn(stop);
@@ -126,15 +130,19 @@ async fn r25_the_request_to_stop_is_itself_answered() {
     let sandbox = Sandbox::new();
     let mut daemon = sandbox.daemon().await;
     let mut ws = sandbox.ws().await;
-    let id = ws.call("test_sleep", json!({ "ms": 400 })).await;
+    let gate = sandbox.gate("runs");
+    let id = ws.call("test_sleep", gate.holds(json!({}))).await;
     running(&mut ws, &id).await;
-    ws.send(&json!({ "op": "shutdown", "request_id": "bye", "drain_ms": 5000, "reason": "test" }))
-        .await;
+    ws.send(
+        &json!({ "op": "shutdown", "request_id": "bye", "drain_ms": 60_000, "reason": "test" }),
+    )
+    .await;
     let reply = ws.recv_op("shutdown_res").await;
     assert_eq!(reply["request_id"], "bye");
     assert_eq!(reply["pid"], daemon.id());
     assert_eq!(reply["in_flight"], 1);
-    assert_eq!(ws.result(&id).await["text"], "slept 400 ms");
+    gate.open();
+    assert_eq!(ws.result(&id).await["text"], "let go");
     assert_eq!(ws.closed().await.map(|(code, _)| code), Some(1001));
     assert!(daemon.wait(PATIENCE).await.success());
     assert!(
@@ -150,7 +158,8 @@ async fn r25_a_signal_drains_too_and_a_second_one_hurries() {
     let sandbox = Sandbox::new();
     let mut daemon = sandbox.daemon().await;
     let mut ws = sandbox.ws().await;
-    ws.call_as("short", "test_sleep", json!({ "ms": 600 }))
+    let gate = sandbox.gate("short");
+    ws.call_as("short", "test_sleep", gate.holds(json!({})))
         .await;
     ws.call_as("long", "test_sleep", json!({ "ms": 60_000 }))
         .await;
@@ -158,9 +167,14 @@ async fn r25_a_signal_drains_too_and_a_second_one_hurries() {
     running(&mut ws, "short").await;
     running(&mut ws, "long").await;
     daemon.terminate();
-    assert_eq!(ws.result("short").await["text"], "slept 600 ms");
+    eventually(PATIENCE, "it drains", || {
+        sandbox.log("ws_daemon.log").contains("asked to end")
+    })
+    .await;
+    gate.open();
+    assert_eq!(ws.result("short").await["text"], "let go");
     assert!(daemon.is_running(), "the long one has its time");
-    let began = Instant::now();
+    let began = Stopwatch::start();
     daemon.interrupt();
     assert_eq!(code(&ws.result("long").await), "SHUTTING_DOWN");
     assert!(daemon.wait(PATIENCE).await.success());
@@ -178,7 +192,8 @@ async fn r25_nobody_new_is_let_in_while_it_drains() {
     let mut daemon = sandbox.daemon().await;
     let token = sandbox.token().must("read the token");
     let mut ws = sandbox.ws().await;
-    let id = ws.call("test_sleep", json!({ "ms": 2000 })).await;
+    let gate = sandbox.gate("runs");
+    let id = ws.call("test_sleep", gate.holds(json!({}))).await;
     running(&mut ws, &id).await;
     daemon.terminate();
     eventually(PATIENCE, "it drains", || {
@@ -193,7 +208,8 @@ async fn r25_nobody_new_is_let_in_while_it_drains() {
         let heard = late.hello(&Handshake::v1(&token)).await;
         assert!(matches!(heard, Frame::Closed(_)), "{heard:?}");
     }
-    assert_eq!(ws.result(&id).await["text"], "slept 2000 ms");
+    gate.open();
+    assert_eq!(ws.result(&id).await["text"], "let go");
     assert!(daemon.wait(PATIENCE).await.success());
 }
 
@@ -202,7 +218,8 @@ async fn r26_a_stop_is_noted_before_the_daemon_is_gone() {
     let sandbox = Sandbox::new();
     let mut daemon = sandbox.daemon().await;
     let mut ws = sandbox.ws().await;
-    let id = ws.call("test_sleep", json!({ "ms": 1500 })).await;
+    let gate = sandbox.gate("runs");
+    let id = ws.call("test_sleep", gate.holds(json!({}))).await;
     running(&mut ws, &id).await;
     let mut stop = sandbox.command("exai-daemon");
     stop.arg("stop");
@@ -212,6 +229,7 @@ async fn r26_a_stop_is_noted_before_the_daemon_is_gone() {
     })
     .await;
     assert!(daemon.is_running(), "noted first, ended then");
+    gate.open();
     assert!(stop.wait(PATIENCE).await.success());
     assert!(daemon.wait(PATIENCE).await.success());
     assert!(sandbox.run_path("stopped").exists());
@@ -240,12 +258,15 @@ async fn r26_no_shim_brings_back_what_its_owner_stopped() {
         assert!(sandbox.processes("exai-daemon").is_empty());
     }
     sandbox.cli(&["start"]).await.ok();
-    eventually(Duration::from_secs(10), "the shim is back", || {
-        shim.is_running()
-    })
-    .await;
+    eventually(PATIENCE, "the shim is back", || shim.is_running()).await;
     let result = shim.call_tool("version", json!({})).await;
     assert_ne!(result["isError"], true, "{result}");
+}
+
+/// A while in which it does not end.
+async fn while_it_runs(process: &mut Process, time: Duration) {
+    tokio::time::sleep(time).await;
+    assert!(process.is_running(), "{}", process.said());
 }
 
 #[tokio::test]
@@ -253,23 +274,30 @@ async fn r17_a_start_during_the_drain_waits_and_brings_up_the_next() {
     let sandbox = Sandbox::new();
     let mut daemon = sandbox.daemon().await;
     let mut ws = sandbox.ws().await;
-    let id = ws.call("test_sleep", json!({ "ms": 2000 })).await;
+    let gate = sandbox.gate("runs");
+    let id = ws.call("test_sleep", gate.holds(json!({}))).await;
     running(&mut ws, &id).await;
     daemon.terminate();
     eventually(PATIENCE, "it drains", || {
         sandbox.log("ws_daemon.log").contains("asked to end")
     })
     .await;
-    let started = sandbox.cli(&["start"]).await.ok();
-    assert!(
-        started.stdout.contains("ws_daemon: started"),
-        "{}",
-        started.all()
-    );
+    let mut start = sandbox.command("exai-daemon");
+    start.arg("start");
+    let mut start = sandbox.spawn(start);
+    // It has begun to wait; let go of only then.
+    while_it_runs(&mut start, Duration::from_secs(1)).await;
+    gate.open();
     assert_eq!(
         ws.result(&id).await["text"],
-        "slept 2000 ms",
+        "let go",
         "the old one was not hurried"
+    );
+    assert_eq!(start.wait(PATIENCE).await.code(), Some(0));
+    assert!(
+        start.said().contains("ws_daemon: started"),
+        "{}",
+        start.said()
     );
     assert!(daemon.wait(PATIENCE).await.success());
     assert_ne!(sandbox.daemon_pid(), Some(daemon.id()));
@@ -296,12 +324,7 @@ async fn r25_many_stops_at_once_all_end_well() {
         })
         .collect();
     for stop in &mut stops {
-        assert_eq!(
-            stop.wait(Duration::from_secs(30)).await.code(),
-            Some(0),
-            "{}",
-            stop.said()
-        );
+        assert_eq!(stop.wait(PATIENCE).await.code(), Some(0), "{}", stop.said());
     }
     assert!(sandbox.processes("exai-daemon").is_empty());
     nothing_is_left(&sandbox).await;
@@ -313,19 +336,22 @@ async fn r25_a_restart_lets_running_calls_finish_too() {
     sandbox.cli(&["start"]).await.ok();
     let first = sandbox.daemon_pid().must("read the record");
     let mut ws = sandbox.ws().await;
-    let id = ws.call("test_sleep", json!({ "ms": 1500 })).await;
+    let gate = sandbox.gate("runs");
+    let id = ws.call("test_sleep", gate.holds(json!({}))).await;
     running(&mut ws, &id).await;
     let mut restart = sandbox.command("exai-daemon");
     restart.arg("restart");
     let mut restart = sandbox.spawn(restart);
-    assert_eq!(ws.result(&id).await["text"], "slept 1500 ms");
+    // The new daemon is there before the calls of the old one have ended.
     assert_eq!(
-        restart.wait(Duration::from_secs(30)).await.code(),
+        restart.wait(PATIENCE).await.code(),
         Some(0),
         "{}",
         restart.said()
     );
-    // The new daemon is there before the calls of the old one have ended.
+    assert!(is_alive(first));
+    gate.open();
+    assert_eq!(ws.result(&id).await["text"], "let go");
     eventually(PATIENCE, "the first daemon to end", || !is_alive(first)).await;
     assert_ne!(sandbox.daemon_pid(), Some(first));
     assert!(!sandbox.run_path("stopped").exists());

@@ -32,7 +32,7 @@ async fn i09_every_error_says_what_happened_where_and_what_to_do() {
     let _daemon = sandbox.daemon().await;
     let (mut ws, _) = sandbox.modern("window", RICH).await;
     let slow = json!({ "op": "call_tool", "request_id": "slow", "name": "test_sleep",
-        "arguments": { "ms": 9000 }, "timeout_ms": 100 });
+        "arguments": { "ms": 60_000 }, "timeout_ms": 100 });
     // Code, the call, and the words that name the thing, the place and the next step.
     let table: [(&str, Value, &[&str]); 8] = [
         (
@@ -89,7 +89,7 @@ async fn i09_every_error_says_what_happened_where_and_what_to_do() {
         "{code}: {said}"
     );
     for id in ["run", "wait", "full"] {
-        ws.call_as(id, "test_sleep", json!({ "ms": 9000 })).await;
+        ws.call_as(id, "test_sleep", json!({ "ms": 60_000 })).await;
     }
     let (code, said) = words_of(&mut ws, "full").await;
     assert_eq!(code, "OVER_CAPACITY");

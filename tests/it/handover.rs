@@ -5,7 +5,9 @@ mod killed;
 mod replaced;
 
 use crate::editor::{answers, by_hand, failure, ok_text, window};
-use exai_testkit::{Frame, Must as _, Process, Sandbox, Shim, eventually, is_alive, kill_pid};
+use exai_testkit::{
+    Frame, Gate, Must as _, Process, Sandbox, Shim, Ws, eventually, is_alive, kill_pid,
+};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -14,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const LIMIT: Duration = Duration::from_secs(40);
+const LIMIT: Duration = Duration::from_secs(90);
 const RICH: &[&str] = &["progress", "rich_results"];
 
 /// Room for all of a test's calls at once.
@@ -51,16 +53,14 @@ async fn all_is_accounted_for(sandbox: &Sandbox) {
     );
 }
 
-/// A raw client whose connection was closed comes back and asks for its call.
-async fn came_back(sandbox: &Sandbox, name: &str, ids: &[String]) {
+/// A raw client whose connection was closed comes back and asks for its calls, which run.
+async fn came_back(sandbox: &Sandbox, name: &str, ids: &[String]) -> Ws {
     let (mut ws, _) = sandbox.modern(name, RICH).await;
     for id in ids {
         ws.send(&json!({ "op": "attach", "request_id": id })).await;
+        assert_eq!(ws.recv_op("attach_res").await["state"], "running");
     }
-    for id in ids {
-        let result = ws.result(id).await;
-        assert_eq!(result["outputs"][0]["text"], "counted", "{result}");
-    }
+    ws
 }
 
 #[tokio::test]
@@ -68,7 +68,8 @@ async fn r25_a_restart_with_fifty_calls_running_answers_all_and_no_client_sees_a
     let sandbox = wide();
     sandbox.cli(&["start"]).await.ok();
     let first = sandbox.daemon_pid().must("read the record");
-    let call = json!({ "file": sandbox.work().join("ran"), "ms": 9000 });
+    let gate = sandbox.gate("ran");
+    let call = gate.holds(json!({ "file": sandbox.work().join("ran") }));
     let (mut shims, mut peers) = (Vec::new(), Vec::new());
     for _ in 0..5 {
         let mut shim = window(&sandbox).await;
@@ -99,6 +100,14 @@ async fn r25_a_restart_with_fifty_calls_running_answers_all_and_no_client_sees_a
         .call_and_wait("test_sleep", json!({ "ms": 1 }))
         .await;
     assert_eq!(answer["outputs"][0]["text"], "slept 1 ms");
+    let mut back = Vec::new();
+    for (name, mut ws, ids) in peers {
+        let closed = ws.closed().await;
+        let closed = closed.map(|(code, why)| (code, why.contains("connect again")));
+        assert_eq!(closed, Some((1001, true)));
+        back.push((came_back(&sandbox, &name, &ids).await, ids));
+    }
+    gate.open();
     for (mut shim, ids) in shims {
         let found = answers(&mut shim, &ids, LIMIT).await;
         assert!(
@@ -108,11 +117,11 @@ async fn r25_a_restart_with_fifty_calls_running_answers_all_and_no_client_sees_a
         );
         ok_text(&shim.call_tool("version", json!({})).await);
     }
-    for (name, mut ws, ids) in peers {
-        let closed = ws.closed().await;
-        let closed = closed.map(|(code, why)| (code, why.contains("connect again")));
-        assert_eq!(closed, Some((1001, true)));
-        came_back(&sandbox, &name, &ids).await;
+    for (mut ws, ids) in back {
+        for id in &ids {
+            let result = ws.result(id).await;
+            assert_eq!(result["outputs"][0]["text"], "counted", "{result}");
+        }
     }
     // A client of V1 knows nothing of coming back, and keeps its connection until its answer.
     assert_eq!(legacy.result(&last).await["text"], "counted");
@@ -127,7 +136,8 @@ async fn r44_restarts_in_a_row_under_load_lose_nothing_and_refuse_nobody() {
     sandbox.cli(&["start"]).await.ok();
     let mut patient = window(&sandbox).await;
     let file = |name: &str| sandbox.work().join(name);
-    let long = json!({ "file": file("long"), "ms": 8000 });
+    let gate = sandbox.gate("long");
+    let long = gate.holds(json!({ "file": file("long") }));
     let long = patient.call("test_count_once", long).await;
     let over = AtomicBool::new(false);
     let load = async |window_number: usize| {
@@ -158,6 +168,7 @@ async fn r44_restarts_in_a_row_under_load_lose_nothing_and_refuse_nobody() {
     );
     assert!(made > 4 && other > 4, "{made} {other}");
     // It ran in the first of five daemons, through all of them.
+    gate.open();
     let answer = patient.answer_within(long, LIMIT).await;
     assert_eq!(ok_text(&answer["result"]), "counted");
     assert_eq!(sandbox.counted("long"), 1);
@@ -165,14 +176,15 @@ async fn r44_restarts_in_a_row_under_load_lose_nothing_and_refuse_nobody() {
 }
 
 /// A daemon with a call at work, whose client is to notice nothing.
-async fn at_work(sandbox: &Sandbox, ms: u64) -> (Shim, u64, u32) {
+async fn at_work(sandbox: &Sandbox) -> (Shim, u64, u32, Gate) {
     sandbox.cli(&["start"]).await.ok();
     let mut shim = window(sandbox).await;
-    let call = json!({ "file": sandbox.work().join("ran"), "ms": ms });
+    let gate = sandbox.gate("ran");
+    let call = gate.holds(json!({ "file": sandbox.work().join("ran") }));
     let id = shim.call("test_count_once", call).await;
     eventually(LIMIT, "it runs", || sandbox.counted("ran") == 1).await;
     let pid = sandbox.daemon_pid().must("read the record");
-    (shim, id, pid)
+    (shim, id, pid, gate)
 }
 
 async fn goes_on(sandbox: &Sandbox, pid: u32) {
@@ -222,7 +234,7 @@ fn heir_until_yours(sandbox: &Sandbox) -> UnixStream {
 #[tokio::test]
 async fn r44_an_heir_that_dies_on_the_way_leaves_everything_as_it_was() {
     let sandbox = wide();
-    let (mut shim, id, pid) = at_work(&sandbox, 6000).await;
+    let (mut shim, id, pid, gate) = at_work(&sandbox).await;
     for after in ["ask", "will", "ready"] {
         heir(&sandbox, after);
         goes_on(&sandbox, pid).await;
@@ -240,6 +252,7 @@ async fn r44_an_heir_that_dies_on_the_way_leaves_everything_as_it_was() {
         assert!(made.elapsed() < LIMIT);
         goes_on(&sandbox, pid).await;
     }
+    gate.open();
     let answer = shim.answer_within(id, LIMIT).await;
     assert_eq!(ok_text(&answer["result"]), "counted");
     assert_eq!(sandbox.counted("ran"), 1);
@@ -250,8 +263,9 @@ async fn r44_an_heir_that_dies_on_the_way_leaves_everything_as_it_was() {
 #[tokio::test]
 async fn r02_the_old_daemon_is_killed_after_it_has_handed_over() {
     let sandbox = wide();
-    let (mut shim, once, pid) = at_work(&sandbox, 60_000).await;
-    let call = json!({ "file": sandbox.work().join("again"), "ms": 4000 });
+    let (mut shim, once, pid, _) = at_work(&sandbox).await;
+    let gate = sandbox.gate("again");
+    let call = gate.holds(json!({ "file": sandbox.work().join("again") }));
     let again = shim.call("test_count", call).await;
     eventually(LIMIT, "both run", || sandbox.counted("again") == 1).await;
     restarted(&sandbox).await;
@@ -261,6 +275,7 @@ async fn r02_the_old_daemon_is_killed_after_it_has_handed_over() {
     })
     .await;
     kill_pid(pid);
+    gate.open();
     let found = answers(&mut shim, &[once, again], LIMIT).await;
     let (code, words) = failure(&found[&once]["result"]);
     assert_eq!(code, "OUTCOME_UNKNOWN", "{words}");
@@ -271,7 +286,7 @@ async fn r02_the_old_daemon_is_killed_after_it_has_handed_over() {
 #[tokio::test]
 async fn r02_the_new_daemon_is_killed_and_the_old_one_still_finishes_its_call() {
     let sandbox = wide();
-    let (mut shim, id, first) = at_work(&sandbox, 7000).await;
+    let (mut shim, id, first, gate) = at_work(&sandbox).await;
     let second = restarted(&sandbox).await;
     kill_pid(second);
     eventually(LIMIT, "it to die", || !is_alive(second)).await;
@@ -280,6 +295,7 @@ async fn r02_the_new_daemon_is_killed_and_the_old_one_still_finishes_its_call() 
         run.arg("run");
         sandbox.spawn(run)
     };
+    gate.open();
     let answer = shim.answer_within(id, LIMIT).await;
     assert_eq!(ok_text(&answer["result"]), "counted");
     assert_eq!(sandbox.counted("ran"), 1);
@@ -292,15 +308,22 @@ async fn r02_the_new_daemon_is_killed_and_the_old_one_still_finishes_its_call() 
 #[tokio::test]
 async fn r25_a_stop_after_a_restart_waits_for_the_calls_of_both() {
     let sandbox = wide();
-    let (mut shim, id, first) = at_work(&sandbox, 4000).await;
+    let (mut shim, id, first, gate) = at_work(&sandbox).await;
     restarted(&sandbox).await;
-    let own = shim.call("test_sleep", json!({ "ms": 1500 })).await;
+    let own = shim.call("test_sleep", gate.holds(json!({}))).await;
     let busy = || sandbox.log("ws_daemon.log").contains("tool=test_sleep");
     eventually(LIMIT, "the new daemon's own to run", busy).await;
-    sandbox.cli(&["stop"]).await.ok();
+    let asked = || sandbox.log("ws_daemon.log").matches("asked to end").count();
+    let before = asked();
+    let finishing = async {
+        eventually(LIMIT, "the stop to be heard", || asked() > before).await;
+        gate.open();
+    };
+    let (stop, ()) = tokio::join!(sandbox.cli(&["stop"]), finishing);
+    assert_eq!(stop.code, Some(0), "{}", stop.all());
     let found = answers(&mut shim, &[id, own], LIMIT).await;
     assert_eq!(ok_text(&found[&id]["result"]), "counted");
-    assert_eq!(ok_text(&found[&own]["result"]), "slept 1500 ms");
+    assert_eq!(ok_text(&found[&own]["result"]), "let go");
     eventually(LIMIT, "both to be gone", || {
         !is_alive(first) && sandbox.processes("exai-daemon").is_empty()
     })
@@ -334,9 +357,13 @@ async fn r44_a_call_of_the_old_daemon_is_followed_stopped_and_listed_at_the_new_
     sandbox.set("EXAI_WS_PROGRESS_INTERVAL_SECS", "0.2");
     sandbox.cli(&["start"]).await.ok();
     let (mut ws, _) = sandbox.modern("window", RICH).await;
-    ws.call_as("talks", "test_flood", json!({ "count": 100, "ms": 20_000 }))
-        .await;
-    let call = json!({ "file": sandbox.work().join("ran"), "ms": 30_000 });
+    ws.call_as(
+        "talks",
+        "test_flood",
+        json!({ "count": 100_000, "ms": 200 }),
+    )
+    .await;
+    let call = json!({ "file": sandbox.work().join("ran"), "ms": 600_000 });
     ws.call_as("waits", "test_count_once", call.clone()).await;
     eventually(LIMIT, "it runs", || sandbox.counted("ran") == 1).await;
     restarted(&sandbox).await;

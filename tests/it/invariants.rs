@@ -1,6 +1,6 @@
 //! What must be true of every call, whatever happens around it.
 
-use exai_testkit::{Frame, Must as _, PATIENCE, Sandbox, Ws, eventually};
+use exai_testkit::{Frame, Must as _, PATIENCE, Sandbox, Stopwatch, Ws, eventually};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -98,17 +98,18 @@ async fn i02_heartbeats_go_on_for_the_whole_run_on_every_connection() {
     let mut sandbox = Sandbox::new();
     sandbox.set("EXAI_WS_PROGRESS_INTERVAL_SECS", "0.4");
     let _daemon = sandbox.daemon().await;
-    let mut peers = Vec::new();
+    let gate = sandbox.gate("both");
+    let (mut peers, watch) = (Vec::new(), Stopwatch::start());
     for _ in 0..3 {
         let mut ws = sandbox.ws().await;
         // A sleeping tool and one that holds its thread: neither's business.
-        let sleeps = ws.call("test_sleep", json!({ "ms": 4000 })).await;
-        let blocks = ws.call("test_block", json!({ "ms": 4000 })).await;
+        let sleeps = ws.call("test_sleep", gate.holds(json!({}))).await;
+        let blocks = ws.call("test_block", gate.holds(json!({}))).await;
         peers.push((ws, sleeps, blocks));
     }
     for (ws, sleeps, blocks) in &mut peers {
         let mut beats = [Vec::new(), Vec::new()];
-        let began = Instant::now();
+        let began = Stopwatch::start();
         let mut ended = 0;
         while ended < 2 {
             let frame = ws.recv().await;
@@ -117,6 +118,10 @@ async fn i02_heartbeats_go_on_for_the_whole_run_on_every_connection() {
                 Some("progress") => {
                     assert!(frame["t"].is_f64(), "{frame}");
                     beats[which].push(frame["t"].as_f64().unwrap_or_default());
+                    // The others' began a little later.
+                    if beats.iter().all(|beats| beats.len() > 10) {
+                        gate.open();
+                    }
                 }
                 Some("call_tool_res") => {
                     assert!(frame.get("error").is_none(), "{frame}");
@@ -127,13 +132,17 @@ async fn i02_heartbeats_go_on_for_the_whole_run_on_every_connection() {
         }
         assert!(began.elapsed() < PATIENCE);
         for (beats, id) in beats.iter().zip([&*sleeps, &*blocks]) {
-            // 4 s at 0.4 s, and the note of the admission.
-            assert!(beats.len() >= 8, "{id}: {beats:?}");
+            // The first is the note of the admission.
+            assert!(beats.len() > 8, "{id}: {beats:?}");
             let longest = beats
                 .windows(2)
                 .map(|pair| pair[1] - pair[0])
                 .fold(0.0, f64::max);
-            assert!(longest < 2.0, "{id}: silent for {longest} s: {beats:?}");
+            // What the machine stood still is nobody's silence.
+            assert!(
+                longest < 2.0 + watch.stood_still().as_secs_f64(),
+                "{id}: silent for {longest} s: {beats:?}"
+            );
         }
     }
 }
@@ -257,15 +266,15 @@ async fn i03_an_evicted_result_is_expired_and_never_run_again() {
 async fn i06_a_missed_deadline_is_answered_in_time_and_says_whose_it_was() {
     let mut sandbox = Sandbox::new();
     sandbox
-        .set("EXAI_WS_CALL_TIMEOUT", "1.5")
+        .set("EXAI_WS_CALL_TIMEOUT", "6.5")
         .set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "2");
     let _daemon = sandbox.daemon().await;
     let (mut ws, _) = sandbox.modern("window", RICH).await;
-    let began = Instant::now();
+    let (began, watch) = (Instant::now(), Stopwatch::start());
     // The daemon's own limit, over a tool that waits and one that cannot be interrupted.
     for (id, tool) in [("waits", "test_sleep"), ("blocks", "test_block")] {
-        ws.call_as(id, tool, json!({ "ms": 20_000 })).await;
-        assert_eq!(ack(&mut ws, id).await["timeout"], 1.5);
+        ws.call_as(id, tool, json!({ "ms": 60_000 })).await;
+        assert_eq!(ack(&mut ws, id).await["timeout"], 6.5);
     }
     // The client's limit, for a call that never gets its turn.
     let queued = json!({ "op": "call_tool", "request_id": "queued", "name": "test_sleep",
@@ -273,10 +282,9 @@ async fn i06_a_missed_deadline_is_answered_in_time_and_says_whose_it_was() {
     ws.send(&queued).await;
     let end = ws.result("queued").await;
     let took = began.elapsed();
-    assert!(
-        took > Duration::from_millis(450) && took < Duration::from_millis(1500),
-        "{took:?}"
-    );
+    assert!(took > Duration::from_millis(450), "{took:?}");
+    let took = watch.elapsed();
+    assert!(took < Duration::from_millis(4500), "{took:?}");
     assert_eq!(
         (code(&end), &end["error"]["ran"]),
         ("TIMEOUT", &json!("no")),
@@ -289,8 +297,8 @@ async fn i06_a_missed_deadline_is_answered_in_time_and_says_whose_it_was() {
     );
     for id in ["waits", "blocks"] {
         let end = ws.result(id).await;
-        let took = began.elapsed();
-        assert!(took < Duration::from_millis(2500), "{id}: {took:?}");
+        let took = watch.elapsed();
+        assert!(took < Duration::from_millis(10_500), "{id}: {took:?}");
         assert_eq!(
             (code(&end), &end["error"]["ran"]),
             ("TIMEOUT", &json!("yes")),
@@ -298,7 +306,7 @@ async fn i06_a_missed_deadline_is_answered_in_time_and_says_whose_it_was() {
         );
         let words = end["error"]["message"].as_str().unwrap_or_default();
         assert!(
-            words.contains("1.5s") && words.contains("EXAI_WS_CALL_TIMEOUT"),
+            words.contains("6.5s") && words.contains("EXAI_WS_CALL_TIMEOUT"),
             "{words}"
         );
     }
@@ -306,7 +314,7 @@ async fn i06_a_missed_deadline_is_answered_in_time_and_says_whose_it_was() {
     let more = json!({ "op": "call_tool", "request_id": "more", "name": "test_sleep",
         "arguments": { "ms": 0 }, "timeout_ms": 600_000 });
     ws.send(&more).await;
-    assert_eq!(ack(&mut ws, "more").await["timeout"], 1.5);
+    assert_eq!(ack(&mut ws, "more").await["timeout"], 6.5);
 }
 
 #[tokio::test]
@@ -374,13 +382,14 @@ async fn i02_a_house_full_of_stalled_calls_still_answers_everything_else() {
     sandbox.set("EXAI_WS_SESSION_MAX_INFLIGHT", "24");
     let _daemon = sandbox.daemon().await;
     let (mut ws, _) = sandbox.modern("window", RICH).await;
+    let gate = sandbox.gate("stalled");
     for n in 0..24 {
         let tool = if n % 2 == 0 {
             "test_block"
         } else {
             "test_sleep"
         };
-        ws.call_as(&format!("stalled-{n}"), tool, json!({ "ms": 6000 }))
+        ws.call_as(&format!("stalled-{n}"), tool, gate.holds(json!({})))
             .await;
     }
     for n in 0..24 {
@@ -389,7 +398,7 @@ async fn i02_a_house_full_of_stalled_calls_still_answers_everything_else() {
     let (mut other, _) = sandbox.modern("other", RICH).await;
     let mut old = sandbox.ws().await;
     for peer in [&mut ws, &mut other, &mut old] {
-        let began = Instant::now();
+        let began = Stopwatch::start();
         assert_eq!(health(peer).await["global_inflight"], 24);
         for (op, answer) in [
             ("list_tools", "list_tools_res"),
@@ -429,7 +438,7 @@ async fn i02_a_house_full_of_stalled_calls_still_answers_everything_else() {
             .is_some_and(|words| words.contains("position 1")),
         "{waiting}"
     );
-    let began = Instant::now();
+    let began = Stopwatch::start();
     ws.send(&json!({ "op": "cancel", "request_id": "stalled-0" }))
         .await;
     assert_eq!(code(&ws.result("stalled-0").await), "CANCELLED");
@@ -438,6 +447,7 @@ async fn i02_a_house_full_of_stalled_calls_still_answers_everything_else() {
         "{:?}",
         began.elapsed()
     );
+    gate.open();
     for n in 1..24 {
         assert!(
             ws.result(&format!("stalled-{n}"))
@@ -457,19 +467,19 @@ async fn i01_the_queue_is_fair_between_clients() {
     let (mut greedy, _) = sandbox.modern("greedy", RICH).await;
     for n in 0..40 {
         greedy
-            .call_as(&format!("g{n}"), "test_sleep", json!({ "ms": 100 }))
+            .call_as(&format!("g{n}"), "test_sleep", json!({ "ms": 300 }))
             .await;
     }
     ack(&mut greedy, "g0").await;
     let (mut modest, _) = sandbox.modern("modest", RICH).await;
-    let began = Instant::now();
+    let began = Stopwatch::start();
     modest
-        .call_as("m", "test_sleep", json!({ "ms": 100 }))
+        .call_as("m", "test_sleep", json!({ "ms": 300 }))
         .await;
     assert!(modest.result("m").await.get("error").is_none());
     // Behind two or three of the forty, not behind all of them.
     assert!(
-        began.elapsed() < Duration::from_millis(2000),
+        began.elapsed() < Duration::from_secs(6),
         "{:?}",
         began.elapsed()
     );

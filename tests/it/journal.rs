@@ -6,7 +6,7 @@ use exai_testkit::{Daemon, Sandbox, Ws, eventually, pause_pid, resume_pid};
 use serde_json::{Value, json};
 use std::{fmt::Write as _, time::Duration};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 const RICH: &[&str] = &["progress", "rich_results"];
 
 async fn peer(sandbox: &Sandbox) -> Ws {

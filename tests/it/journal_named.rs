@@ -6,7 +6,7 @@ use exai_testkit::{Sandbox, eventually, pause_pid};
 use serde_json::json;
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// What a daemon leaves that has met damage, and its owner has not looked at yet.
 fn damaged_stands_aside(sandbox: &Sandbox) {

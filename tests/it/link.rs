@@ -3,7 +3,7 @@
 
 use crate::editor::failure;
 use exai_testkit::{
-    Frame, Handshake, Must as _, PATIENCE, Sandbox, Squatter, Ws, eventually,
+    Frame, Handshake, Must as _, PATIENCE, Sandbox, Squatter, Stopwatch, Ws, eventually,
     squatter::{Script, pretends, welcomes},
 };
 use serde_json::json;
@@ -273,7 +273,7 @@ async fn s06_guessing_is_limited_and_keeps_no_good_client_out() {
     assert_eq!(v1.closed().await, Some((4029, "rate limited".to_owned())));
     let mut outside = by_address(sandbox.port());
     outside.set("EXAI_WS_TOKEN", &token);
-    let began = Instant::now();
+    let began = Stopwatch::start();
     outside.cli(&["call", "version"]).await.ok();
     sandbox.cli(&["call", "version"]).await.ok();
     assert!(
@@ -286,7 +286,7 @@ async fn s06_guessing_is_limited_and_keeps_no_good_client_out() {
         health["warnings"].to_string().contains("127.0.0.1")
     })
     .await;
-    let again = Instant::now() + Duration::from_secs(25);
+    let again = Instant::now() + PATIENCE;
     loop {
         let mut v1 = Ws::connect(sandbox.port()).await;
         if matches!(v1.hello(&Handshake::v1(&token)).await, Frame::Json(ack) if ack["ok"] == true) {

@@ -2,9 +2,9 @@
 //! none of them slips in one of its own.
 
 use crate::editor::{ok_text, window};
-use exai_testkit::Sandbox;
+use exai_testkit::{Sandbox, Stopwatch};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[tokio::test]
 async fn r26_no_attached_window_gets_ahead_of_a_restart() {
@@ -19,7 +19,7 @@ async fn r26_no_attached_window_gets_ahead_of_a_restart() {
         ok_text(&shim.call_tool("version", json!({})).await);
     }
     for _ in 0..4 {
-        let began = Instant::now();
+        let began = Stopwatch::start();
         let restarted = sandbox.cli(&["restart"]).await;
         assert_eq!(restarted.code, Some(0), "{}", restarted.all());
         assert!(

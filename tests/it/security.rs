@@ -1,7 +1,7 @@
 //! The door: who may knock, how long they may stand in it, and how much they may say before
 //! they are known.
 
-use exai_testkit::{Frame, Handshake, Must as _, PATIENCE, Sandbox, Ws, eventually};
+use exai_testkit::{Frame, Handshake, Must as _, PATIENCE, Sandbox, Stopwatch, Ws, eventually};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::{
@@ -185,7 +185,7 @@ async fn s03_any_origin_is_refused_before_the_upgrade() {
 async fn s06_silence_before_the_hello_ends_after_five_seconds() {
     let sandbox = Sandbox::new();
     let _daemon = sandbox.daemon().await;
-    let began = Instant::now();
+    let (began, watch) = (Instant::now(), Stopwatch::start());
     let mut upgraded = Ws::connect(sandbox.port()).await;
     let raw = async {
         let mut raw = TcpStream::connect(("127.0.0.1", sandbox.port()))
@@ -218,10 +218,9 @@ async fn s06_silence_before_the_hello_ends_after_five_seconds() {
     assert_eq!(read, 0);
     assert!(cut, "the trickle was cut off");
     let took = began.elapsed();
-    assert!(
-        took > Duration::from_millis(4500) && took < Duration::from_secs(15),
-        "{took:?}"
-    );
+    assert!(took > Duration::from_millis(4500), "{took:?}");
+    let took = watch.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
 }
 
 #[tokio::test]
@@ -269,7 +268,7 @@ async fn s06_a_crowd_at_the_door_keeps_no_real_client_out() {
         );
     }
     // Who is inside notices nothing.
-    let began = Instant::now();
+    let began = Stopwatch::start();
     assert!(
         inside
             .call_and_wait("version", json!({}))
@@ -278,7 +277,7 @@ async fn s06_a_crowd_at_the_door_keeps_no_real_client_out() {
             .is_none()
     );
     assert!(
-        began.elapsed() < Duration::from_secs(2),
+        began.elapsed() < Duration::from_secs(3),
         "{:?}",
         began.elapsed()
     );
@@ -330,11 +329,12 @@ async fn s06_guessing_gets_slower_and_hinders_no_owner() {
         took.push(began.elapsed());
     }
     assert!(took[8] > Duration::from_secs(1), "{took:?}");
-    let began = Instant::now();
+    let began = Stopwatch::start();
     drop(sandbox.ws().await);
     assert!(
-        began.elapsed() < Duration::from_secs(1),
-        "the owner waits for nobody"
+        began.elapsed() < took[8],
+        "the owner waits for nobody: {:?}, {took:?}",
+        began.elapsed()
     );
 }
 

@@ -2,14 +2,14 @@
 //! answered in bounded time with words.
 
 use crate::editor::{by_hand, error_code, failure, listing, names, ok_text, window};
-use exai_testkit::{MODERN, Sandbox};
+use exai_testkit::{MODERN, PATIENCE, Sandbox, Stopwatch};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const BUILTIN: &str = include_str!("../../crates/exai-shim/src/builtin_tools.json");
-/// The row's own number. Other work on this machine may slow one try down, not all of them.
+/// The row's own number. Other work on this machine may slow tries down, not all of them.
 const AT_ONCE: Duration = Duration::from_millis(100);
-const TRIES: usize = 5;
+const TRIES: usize = 20;
 
 fn lonely() -> Sandbox {
     let mut sandbox = by_hand();
@@ -22,13 +22,13 @@ async fn r01_without_a_daemon_everything_but_a_call_is_answered_at_once() {
     let mut fastest = [Duration::MAX; 3];
     for _ in 0..TRIES {
         let sandbox = lonely();
-        let started = Instant::now();
+        let started = Stopwatch::start();
         let mut shim = sandbox.shim();
         let answer = shim.initialize("2025-11-25").await;
         let mut times = [started.elapsed(), Duration::ZERO, Duration::ZERO];
         assert_eq!(answer["result"]["protocolVersion"], "2025-11-25");
         for (time, method) in times[1..].iter_mut().zip(["tools/list", "ping"]) {
-            let asked = Instant::now();
+            let asked = Stopwatch::start();
             let answer = shim.ask(method, json!({})).await;
             *time = asked.elapsed();
             assert!(answer.get("error").is_none(), "{answer}");
@@ -36,8 +36,11 @@ async fn r01_without_a_daemon_everything_but_a_call_is_answered_at_once() {
         for (fastest, time) in fastest.iter_mut().zip(times) {
             *fastest = time.min(*fastest);
         }
+        if fastest.iter().all(|time| *time < AT_ONCE) {
+            return;
+        }
     }
-    assert!(fastest.iter().all(|time| *time < AT_ONCE), "{fastest:?}");
+    panic!("not at once: {fastest:?}");
 }
 
 #[tokio::test]
@@ -45,7 +48,7 @@ async fn r01_the_new_era_is_answered_at_once_as_well() {
     let mut fastest = Duration::MAX;
     for _ in 0..TRIES {
         let sandbox = lonely();
-        let started = Instant::now();
+        let started = Stopwatch::start();
         let mut shim = sandbox.shim();
         let found = shim.modern_ask("server/discover", json!({})).await;
         let list = shim.modern_ask("tools/list", json!({})).await;
@@ -56,8 +59,11 @@ async fn r01_the_new_era_is_answered_at_once_as_well() {
             "{found}"
         );
         assert!(!names(&list).is_empty());
+        if fastest < 2 * AT_ONCE {
+            return;
+        }
     }
-    assert!(fastest < 2 * AT_ONCE, "{fastest:?}");
+    panic!("not at once: {fastest:?}");
 }
 
 #[tokio::test]
@@ -65,13 +71,13 @@ async fn r01_a_call_waits_so_long_and_says_what_to_do() {
     let sandbox = lonely();
     let mut shim = sandbox.shim();
     shim.initialize("2025-11-25").await;
-    let asked = Instant::now();
+    let (asked, watch) = (Instant::now(), Stopwatch::start());
     let result = shim.call_tool("version", json!({})).await;
     let waited = asked.elapsed();
     let (code, text) = failure(&result);
     assert_eq!(code, "UNAVAILABLE");
     assert!(waited >= Duration::from_millis(1400), "{waited:?}: {text}");
-    assert!(waited < Duration::from_secs(6), "{waited:?}");
+    assert!(watch.elapsed() < Duration::from_secs(6), "{waited:?}");
     for part in ["not run", "exai-daemon start"] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -191,7 +197,7 @@ async fn r01_inside_a_command_line_that_exai_runs_there_are_no_tools() {
             assert_eq!(result["_meta"]["exai/ran"], "no", "{result}");
         }
         shim.close_stdin();
-        shim.wait(Duration::from_secs(5)).await;
+        shim.wait(PATIENCE).await;
         match daemon {
             Some(_daemon) => {
                 let calls = sandbox.home().join("logs/tool_calls_all.jsonl");

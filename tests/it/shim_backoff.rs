@@ -1,9 +1,9 @@
 //! How a shim tries again: seldom where trying is no use, at once where something changed.
 
 use crate::editor::{by_hand, failure, reached};
-use exai_testkit::{Sandbox, Shim};
+use exai_testkit::{Sandbox, Shim, Stopwatch};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const RIGHT: &str = "right-token-0123456789abcdef0123";
 const WRONG: &str = "wrong-token-0123456789abcdef0123";
@@ -14,7 +14,7 @@ async fn at_odds() -> (Sandbox, exai_testkit::Daemon, Shim) {
     sandbox.set("EXAI_WS_TOKEN", RIGHT);
     let mut daemon = sandbox.spawn_daemon();
     let listening = || sandbox.log("ws_daemon.log").contains("listening");
-    exai_testkit::eventually(Duration::from_secs(20), "the daemon", listening).await;
+    exai_testkit::eventually(exai_testkit::PATIENCE, "the daemon", listening).await;
     assert!(daemon.is_running());
     sandbox.unset("EXAI_WS_TOKEN");
     sandbox.write(".env", &format!("EXAI_WS_TOKEN={WRONG}\n"));
@@ -26,7 +26,7 @@ async fn at_odds() -> (Sandbox, exai_testkit::Daemon, Shim) {
 #[tokio::test]
 async fn r13_a_refused_token_is_explained_and_not_tried_again_and_again() {
     let (sandbox, _daemon, mut shim) = at_odds().await;
-    let asked = Instant::now();
+    let asked = Stopwatch::start();
     let result = shim.call_tool("version", json!({})).await;
     let (code, text) = failure(&result);
     assert_eq!(code, "UNAVAILABLE");
@@ -44,7 +44,7 @@ async fn r13_a_refused_token_is_explained_and_not_tried_again_and_again() {
         asked.elapsed()
     );
     tokio::time::sleep(Duration::from_secs(4)).await;
-    let asked = Instant::now();
+    let asked = Stopwatch::start();
     failure(&shim.call_tool("version", json!({})).await);
     assert!(asked.elapsed() < Duration::from_secs(2));
     let refusals = sandbox.log("ws_daemon.log").matches("refused").count();
@@ -56,7 +56,7 @@ async fn r13_the_right_token_is_tried_as_soon_as_it_is_there() {
     let (sandbox, _daemon, mut shim) = at_odds().await;
     failure(&shim.call_tool("version", json!({})).await);
     sandbox.write(".env", &format!("EXAI_WS_TOKEN={RIGHT}\n"));
-    let written = Instant::now();
+    let written = Stopwatch::start();
     loop {
         let result = shim.call_tool("version", json!({})).await;
         if result["isError"] != true {
@@ -79,7 +79,7 @@ async fn r13_a_daemon_that_appears_is_dialled_at_once() {
     let id = shim.call("version", json!({})).await;
     let mut fastest = Duration::MAX;
     let mut daemon = sandbox.daemon().await;
-    let serves = Instant::now();
+    let serves = Stopwatch::start();
     shim.answer(id).await;
     fastest = fastest.min(serves.elapsed());
     assert!(fastest < Duration::from_millis(2500), "{fastest:?}");

@@ -164,12 +164,14 @@ async fn every_letter_survives_the_way_there_and_back() {
 
 #[tokio::test]
 async fn calls_run_beside_each_other_and_answer_in_their_own_order() {
-    let (_sandbox, _daemon, mut shim) = connected().await;
-    let slow = shim.call("test_sleep", json!({ "ms": 3000 })).await;
-    let middle = shim.call("test_sleep", json!({ "ms": 800 })).await;
+    let (sandbox, _daemon, mut shim) = connected().await;
+    let gates = ["slow", "middle"].map(|name| sandbox.gate(name));
+    let slow = shim.call("test_sleep", gates[0].holds(json!({}))).await;
+    let middle = shim.call("test_sleep", gates[1].holds(json!({}))).await;
     let quick = shim.call("version", json!({})).await;
-    let mut order = Vec::new();
-    for _ in 0..3 {
+    let mut order = vec![shim.recv().await["id"].as_u64().unwrap()];
+    for gate in gates.iter().rev() {
+        gate.open();
         order.push(shim.recv().await["id"].as_u64().unwrap());
     }
     assert_eq!(order, [quick, middle, slow]);
@@ -220,14 +222,14 @@ async fn ids_may_be_numbers_or_text_and_come_back_as_they_were() {
 async fn an_id_that_is_still_in_use_is_refused_and_the_first_call_goes_on() {
     let (_sandbox, _daemon, mut shim) = connected().await;
     let call = json!({ "jsonrpc": "2.0", "id": "same", "method": "tools/call",
-        "params": { "name": "test_sleep", "arguments": { "ms": 500 } } });
+        "params": { "name": "test_sleep", "arguments": { "ms": 1500 } } });
     shim.send(&call).await;
     shim.send(&call).await;
     let (first, second) = (shim.recv().await, shim.recv().await);
     assert_eq!(error_code(&first), -32600);
-    assert_eq!(ok_text(&second["result"]), "slept 500 ms");
+    assert_eq!(ok_text(&second["result"]), "slept 1500 ms");
     shim.send(&call).await;
-    assert_eq!(ok_text(&shim.recv().await["result"]), "slept 500 ms");
+    assert_eq!(ok_text(&shim.recv().await["result"]), "slept 1500 ms");
 }
 
 #[tokio::test]

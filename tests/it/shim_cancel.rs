@@ -6,7 +6,7 @@ use exai_testkit::{Sandbox, Shim, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 async fn cancel(shim: &mut Shim, id: u64, reason: &str) {
     let params = json!({ "requestId": id, "reason": reason });
@@ -24,9 +24,10 @@ async fn record(sandbox: &Sandbox, tool: &str) -> Value {
     found
 }
 
-async fn running(sandbox: &Sandbox, shim: &mut Shim, ms: u64) -> u64 {
+/// A call that runs until its gate opens.
+async fn running(sandbox: &Sandbox, shim: &mut Shim) -> u64 {
     let path = sandbox.work().join("trace");
-    let call = json!({ "file": path, "ms": ms });
+    let call = sandbox.gate("trace").holds(json!({ "file": path }));
     let id = shim.call("test_count_once", call).await;
     eventually(LIMIT, "the call to run", || sandbox.counted("trace") == 1).await;
     id
@@ -35,7 +36,7 @@ async fn running(sandbox: &Sandbox, shim: &mut Shim, ms: u64) -> u64 {
 #[tokio::test]
 async fn r09_a_running_call_is_stopped_and_never_answered() {
     let (sandbox, _daemon, mut shim) = connected().await;
-    let id = running(&sandbox, &mut shim, 60_000).await;
+    let id = running(&sandbox, &mut shim).await;
     cancel(&mut shim, id, "user pressed escape").await;
     let record = record(&sandbox, "test_count_once").await;
     assert_eq!(record["outcome"], "cancelled", "{record}");
@@ -46,7 +47,7 @@ async fn r09_a_running_call_is_stopped_and_never_answered() {
 #[tokio::test]
 async fn r09_a_reason_may_be_left_out_and_means_stop() {
     let (sandbox, _daemon, mut shim) = connected().await;
-    let id = running(&sandbox, &mut shim, 60_000).await;
+    let id = running(&sandbox, &mut shim).await;
     let params = json!({ "requestId": id });
     shim.notify("notifications/cancelled", params).await;
     let record = record(&sandbox, "test_count_once").await;
@@ -57,9 +58,10 @@ async fn r09_a_reason_may_be_left_out_and_means_stop() {
 #[tokio::test]
 async fn r09_a_time_out_detaches_and_the_call_finishes() {
     let (sandbox, _daemon, mut shim) = connected().await;
-    let id = running(&sandbox, &mut shim, 1000).await;
+    let id = running(&sandbox, &mut shim).await;
     cancel(&mut shim, id, "SdkError: Request timed out").await;
     nothing_more(&mut shim).await;
+    sandbox.gate("trace").open();
     let record = record(&sandbox, "test_count_once").await;
     assert_eq!(record["outcome"], "ok", "{record}");
     // Its answer finds nobody.
@@ -70,9 +72,10 @@ async fn r09_a_time_out_detaches_and_the_call_finishes() {
 #[tokio::test]
 async fn r09_a_queued_call_never_runs() {
     let (sandbox, _daemon, mut shim) = connected().await;
+    let gate = sandbox.gate("busy");
     let mut busy = Vec::new();
     for _ in 0..8 {
-        busy.push(shim.call("test_sleep", json!({ "ms": 2000 })).await);
+        busy.push(shim.call("test_sleep", gate.holds(json!({}))).await);
     }
     let path = sandbox.work().join("trace");
     let call = json!({ "file": path });
@@ -86,6 +89,7 @@ async fn r09_a_queued_call_never_runs() {
     cancel(&mut shim, id, "").await;
     let record = record(&sandbox, "test_count_once").await;
     assert_eq!(record["outcome"], "cancelled", "{record}");
+    gate.open();
     answers(&mut shim, &busy, LIMIT).await;
     nothing_more(&mut shim).await;
     assert_eq!(sandbox.counted("trace"), 0, "it ran");
@@ -118,7 +122,7 @@ async fn r09_a_call_that_waits_for_a_daemon_is_never_sent() {
 #[tokio::test]
 async fn r09_a_call_whose_daemon_died_is_let_go_of() {
     let (sandbox, mut daemon, mut shim) = connected().await;
-    let id = running(&sandbox, &mut shim, 60_000).await;
+    let id = running(&sandbox, &mut shim).await;
     daemon.kill().await;
     cancel(&mut shim, id, "esc").await;
     nothing_more(&mut shim).await;

@@ -1,46 +1,53 @@
 //! What ends a shim, and how soon: its client, its parent, a signal. Never the daemon.
 
 use crate::editor::{by_hand, connected, ok_text, reached, window};
-use exai_testkit::{Heard, Must as _, Sandbox, Shim, eventually, is_alive};
+use exai_testkit::{Heard, Must as _, Sandbox, Shim, Stopwatch, eventually, is_alive};
 use serde_json::json;
-use std::{
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{process::Stdio, time::Duration};
 
-/// The row says 2 s for the drain; the rest is for a busy machine.
-const SOON: Duration = Duration::from_secs(8);
+/// So long is waited for what comes soon; what the row says of it is measured.
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn r04_at_the_end_of_stdin_pending_answers_are_given_and_it_ends_well() {
-    let (_sandbox, _daemon, mut shim) = connected().await;
-    let id = shim.call("test_sleep", json!({ "ms": 300 })).await;
-    shim.close_stdin();
-    let answer = shim.answer(id).await;
-    assert_eq!(ok_text(&answer["result"]), "slept 300 ms");
-    assert_eq!(shim.hear(SOON).await, Heard::End);
-    assert_eq!(shim.wait(SOON).await.code(), Some(0));
+    let (sandbox, _daemon, _) = connected().await;
+    for _ in 0..10 {
+        let mut shim = window(&sandbox).await;
+        reached(&mut shim).await;
+        let watch = Stopwatch::start();
+        let id = shim.call("test_sleep", json!({ "ms": 300 })).await;
+        shim.close_stdin();
+        let answer = shim.answer(id).await;
+        assert_eq!(shim.hear(SOON).await, Heard::End);
+        assert_eq!(shim.wait(SOON).await.code(), Some(0));
+        // Two seconds are all it waits, also if it could not do anything in them.
+        if watch.stood_still() < Duration::from_secs(1) {
+            return assert_eq!(ok_text(&answer["result"]), "slept 300 ms");
+        }
+    }
+    panic!("the machine stands still all the time");
 }
 
 #[tokio::test]
 async fn r04_a_call_that_takes_longer_is_left_to_the_daemon() {
     let (sandbox, _daemon, mut shim) = connected().await;
-    let path = sandbox.work().join("trace");
-    shim.call("test_count_once", json!({ "file": path, "ms": 4000 }))
-        .await;
+    let gate = sandbox.gate("trace");
+    let call = gate.holds(json!({ "file": sandbox.work().join("trace") }));
+    shim.call("test_count_once", call).await;
     eventually(SOON, "the call to run", || sandbox.counted("trace") == 1).await;
-    let closed = Instant::now();
+    let closed = Stopwatch::start();
     shim.close_stdin();
     assert_eq!(shim.wait(SOON).await.code(), Some(0));
     let took = closed.elapsed();
     assert!(took < Duration::from_millis(3500), "{took:?}");
+    gate.open();
     let finished = || {
         let calls = sandbox.calls();
         calls
             .into_iter()
             .find(|record| record["tool"] == "test_count_once")
     };
-    let record = eventually(Duration::from_secs(20), "its record", finished).await;
+    let record = eventually(SOON, "its record", finished).await;
     assert_eq!(record["outcome"], "ok", "{record}");
 }
 
@@ -51,7 +58,7 @@ async fn r04_without_anything_pending_the_end_is_immediate() {
     spoken.initialize("2025-11-25").await;
     let mut silent = sandbox.shim();
     for shim in [&mut spoken, &mut silent] {
-        let closed = Instant::now();
+        let closed = Stopwatch::start();
         shim.close_stdin();
         assert_eq!(shim.hear(SOON).await, Heard::End);
         assert_eq!(shim.wait(SOON).await.code(), Some(0));
@@ -82,7 +89,7 @@ async fn r04_a_call_that_waits_for_no_daemon_does_not_keep_it() {
     shim.call("version", json!({})).await;
     shim.request("ping", json!({})).await;
     shim.recv().await;
-    let closed = Instant::now();
+    let closed = Stopwatch::start();
     shim.close_stdin();
     assert_eq!(shim.wait(SOON).await.code(), Some(0));
     assert!(closed.elapsed() < Duration::from_millis(3500));
@@ -92,7 +99,7 @@ async fn r04_a_call_that_waits_for_no_daemon_does_not_keep_it() {
 async fn r04_a_closed_stdout_ends_it_at_its_next_word() {
     let (_sandbox, _daemon, mut shim) = connected().await;
     shim.close_stdout();
-    let asked = Instant::now();
+    let asked = Stopwatch::start();
     // The pipe may break before all of this is taken.
     let ping = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
     let _ = shim.try_send_bytes(ping).await;
@@ -108,7 +115,7 @@ async fn r04_a_closed_stdout_ends_it_at_its_next_word() {
 #[tokio::test]
 async fn r04_a_closed_stdout_is_noticed_by_a_shim_that_has_nothing_to_say() {
     let (_sandbox, _daemon, mut shim) = connected().await;
-    let closed = Instant::now();
+    let closed = Stopwatch::start();
     shim.close_stdout();
     shim.wait(SOON).await;
     assert!(
@@ -185,7 +192,7 @@ async fn r04_a_signal_ends_it_fast_even_with_calls_pending() {
             let mut shim = window(&sandbox).await;
             shim.call("test_sleep", json!({ "ms": 60_000 })).await;
             shim.ask("ping", json!({})).await;
-            let sent = Instant::now();
+            let sent = Stopwatch::start();
             signal(&mut shim);
             shim.wait(SOON).await;
             fastest = fastest.min(sent.elapsed());
@@ -221,7 +228,7 @@ async fn r04_a_drain_that_cannot_be_read_does_not_spin_and_ends() {
         shim.call("test_bulk", json!({ "bytes": 2_000_000 })).await;
     }
     let before = shim.cpu_time().unwrap();
-    let closed = Instant::now();
+    let closed = Stopwatch::start();
     shim.close_stdin();
     let mut last = before;
     while shim.is_running() {
@@ -302,9 +309,9 @@ async fn r05_when_its_parent_is_killed_the_shim_goes_too() {
     eventually(SOON, "the call to be received", started).await;
     assert!(is_alive(shim));
     parent.kill().await;
-    let killed = Instant::now();
+    let killed = Stopwatch::start();
     let gone = || !is_alive(shim);
-    eventually(Duration::from_secs(10), "the shim to be gone", gone).await;
+    eventually(SOON, "the shim to be gone", gone).await;
     assert!(killed.elapsed() < Duration::from_secs(10));
     // Its stdin was open all the time, and its stdout carries what it should and nothing else.
     drop(stdin);
@@ -331,7 +338,7 @@ async fn i05_a_shim_killed_in_mid_call_leaves_no_orphan_and_one_record_a_call() 
     let pid = shim.id();
     shim.kill().await;
     assert!(!is_alive(pid));
-    let outcomes = eventually(Duration::from_secs(20), "both records", || {
+    let outcomes = eventually(SOON, "both records", || {
         let mut of: Vec<String> = sandbox
             .calls()
             .iter()

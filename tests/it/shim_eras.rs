@@ -164,7 +164,7 @@ async fn a_call_before_anything_else_is_answered_also_when_the_input_ends_with_i
     shim.close_stdin();
     let answer = shim.answer(id).await;
     assert_eq!(ok_text(&answer["result"]), "slept 300 ms");
-    assert_eq!(shim.hear(Duration::from_secs(10)).await, Heard::End);
+    assert_eq!(shim.hear(exai_testkit::PATIENCE).await, Heard::End);
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn r03_a_subscription_hears_of_a_new_list_and_ends_with_the_pipe() {
     shim.close_stdin();
     let last = shim.answer(id).await;
     assert_eq!(last["result"]["resultType"], "complete");
-    assert_eq!(shim.hear(Duration::from_secs(10)).await, Heard::End);
+    assert_eq!(shim.hear(exai_testkit::PATIENCE).await, Heard::End);
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 //! and nothing runs twice.
 
 use crate::editor::{answers, by_hand, nothing_more, ok_text, reached, seed, settled};
-use exai_testkit::{Daemon, Must as _, Relay, Sandbox, Shim, eventually, pause_pid, resume_pid};
+use exai_testkit::{
+    Daemon, Must as _, Relay, Sandbox, Shim, Stopwatch, eventually, pause_pid, resume_pid,
+};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -44,11 +46,15 @@ async fn far(settings: &[(&str, &str)]) -> Far {
 async fn r02_a_cut_link_is_joined_again_and_the_result_delivered() {
     let mut far = far(&[]).await;
     let path = far.sandbox.work().join("trace");
-    let call = json!({ "file": path, "ms": 1500 });
+    let gate = far.sandbox.gate("trace");
+    let call = gate.holds(json!({ "file": path }));
     let id = far.shim.call("test_count_once", call).await;
     let counted = || far.sandbox.counted("trace") == 1;
     eventually(LIMIT, "the call to run", counted).await;
     far.relay.cut();
+    let again = || far.relay.served() > 1;
+    eventually(LIMIT, "the link to be made anew", again).await;
+    gate.open();
     let answer = far.shim.answer(id).await;
     assert_eq!(ok_text(&answer["result"]), "counted");
     assert_eq!(far.sandbox.counted("trace"), 1);
@@ -60,12 +66,14 @@ async fn r02_a_cut_link_is_joined_again_and_the_result_delivered() {
 async fn r02_a_result_that_fell_into_a_gap_is_collected() {
     let mut far = far(&[]).await;
     let path = far.sandbox.work().join("trace");
-    let call = json!({ "file": path, "ms": 300 });
+    let gate = far.sandbox.gate("trace");
+    let call = gate.holds(json!({ "file": path }));
     let id = far.shim.call("test_count_once", call).await;
     let counted = || far.sandbox.counted("trace") == 1;
     eventually(LIMIT, "the call to run", counted).await;
     // Nothing passes and nobody notices until the call has long finished.
     far.relay.freeze();
+    gate.open();
     eventually(LIMIT, "the call to finish", || {
         far.sandbox
             .calls()
@@ -145,7 +153,10 @@ async fn r12_a_link_that_is_open_and_carries_nothing_is_noticed_and_left() {
     let call = json!({ "file": path, "ms": 100 });
     let before = far.relay.served();
     far.relay.swallow();
-    let (swallowed, id) = (Instant::now(), far.shim.call("test_count_once", call).await);
+    let (swallowed, id) = (
+        Stopwatch::start(),
+        far.shim.call("test_count_once", call).await,
+    );
     let answer = far.shim.answer(id).await;
     assert_eq!(ok_text(&answer["result"]), "counted");
     assert!(swallowed.elapsed() < Duration::from_secs(10));

@@ -1,9 +1,9 @@
 //! Progress, as MCP wants it: only for who asked, rising, and over with the answer.
 
 use crate::editor::{by_hand, connected, failure, nothing_more, ok_text, window};
-use exai_testkit::{Must as _, Shim};
+use exai_testkit::{Must as _, Shim, Stopwatch};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Everything that comes up to and with the answer.
 async fn until_answered(shim: &mut Shim, id: u64) -> (Vec<Value>, Value) {
@@ -37,7 +37,7 @@ async fn r10_progress_comes_at_once_rises_and_ends_with_the_answer() {
     let (_sandbox, _daemon, mut shim) = connected().await;
     for token in [json!(7), json!("a-token"), json!(0), json!("")] {
         let call = json!({ "count": 40, "ms": 30 });
-        let asked = Instant::now();
+        let asked = Stopwatch::start();
         let id = shim
             .call_with_progress("test_flood", call, token.clone())
             .await;
@@ -117,7 +117,7 @@ async fn r10_a_tool_that_says_nothing_is_heard_of_all_the_same() {
     let _daemon = sandbox.daemon().await;
     let mut shim = window(&sandbox).await;
     let id = shim
-        .call_with_progress("test_sleep", json!({ "ms": 2000 }), json!(1))
+        .call_with_progress("test_sleep", json!({ "ms": 3000 }), json!(1))
         .await;
     let (news, answer) = until_answered(&mut shim, id).await;
     ok_text(&answer["result"]);

@@ -6,7 +6,7 @@ use exai_testkit::{Heard, Sandbox, eventually};
 use serde_json::json;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn r06_bad_flags_are_told_on_stderr_with_their_exit_code() {

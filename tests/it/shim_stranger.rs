@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_tungstenite::tungstenite::Message;
 
 const TOKEN: &str = "a-token-0123456789abcdef01234567";
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// What a scripted daemon says to a frame; nothing more to say ends the connection.
 type Script = fn(&Value) -> Option<Vec<Value>>;

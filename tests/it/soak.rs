@@ -4,7 +4,6 @@
 
 use exai_testkit::{Daemon, Sandbox, eventually};
 use serde_json::json;
-use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Comings and goings, after those that warm it up.
@@ -65,7 +64,7 @@ async fn r37_ten_thousand_connections_come_and_go_and_nothing_grows() {
         let few = now.descriptors <= before.descriptors + 4 && now.threads <= before.threads + 4;
         (few && now.bytes <= before.bytes + 12 * 1024 * 1024).then_some(now)
     };
-    let limit = Duration::from_secs(20);
+    let limit = exai_testkit::PATIENCE;
     eventually(
         limit,
         format!("as small as before: {before:?}, {:?}", size(&daemon)),

@@ -1,9 +1,9 @@
 //! What a person is told, at the moment it matters and with the way out: short tokens, a daemon
 //! that refuses us, misspelt settings, an end that takes its time.
 
-use exai_testkit::{Must as _, PATIENCE, Sandbox, eventually};
+use exai_testkit::{Must as _, PATIENCE, Sandbox, Stopwatch, eventually};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const CONFIG: i32 = 3;
 const NOT_RUNNING: i32 = 4;
@@ -334,7 +334,7 @@ async fn r25_stop_says_at_once_what_it_waits_for_and_force_waits_little() {
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert!(stop.is_running() && second.is_running() && daemon.is_running());
     // Whoever has no patience left says so in a third command.
-    let began = Instant::now();
+    let began = Stopwatch::start();
     sandbox.cli(&["stop", "--force"]).await.ok();
     assert!(
         began.elapsed() < Duration::from_secs(10),
@@ -363,7 +363,7 @@ async fn r25_force_gives_calls_three_seconds_and_their_answer() {
     ws.call_as("long", "test_sleep", json!({ "ms": 60_000 }))
         .await;
     ws.recv_op("call_tool_ack").await;
-    let began = Instant::now();
+    let began = Stopwatch::start();
     let forced = sandbox.cli(&["stop", "--force"]).await.ok();
     assert!(
         began.elapsed() < Duration::from_secs(12),
@@ -392,7 +392,7 @@ async fn r24_force_without_a_drain_ends_a_frozen_daemon_soon() {
     let sandbox = Sandbox::new();
     let mut daemon = sandbox.daemon().await;
     exai_testkit::pause_pid(daemon.id());
-    let began = Instant::now();
+    let began = Stopwatch::start();
     let stopped = sandbox.cli(&["stop", "--force"]).await.ok();
     assert!(stopped.stdout.contains("killed"), "{}", stopped.all());
     assert!(
@@ -423,7 +423,7 @@ async fn a_lost_link_is_waited_for_as_long_as_was_set() {
     })
     .await;
     daemon.kill().await;
-    let began = Instant::now();
+    let began = Stopwatch::start();
     let answer = shim.answer(id).await;
     assert_eq!(answer["result"]["isError"], true, "{answer}");
     assert!(
@@ -521,7 +521,7 @@ async fn an_argument_the_tool_does_not_have_is_pointed_out() {
 #[tokio::test]
 async fn smoke_without_a_daemon_says_so_at_once() {
     let sandbox = Sandbox::new();
-    let began = Instant::now();
+    let began = Stopwatch::start();
     let smoke = sandbox.cli(&["smoke"]).await;
     assert_eq!(smoke.code, Some(NOT_RUNNING), "{}", smoke.all());
     assert!(

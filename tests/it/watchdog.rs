@@ -36,7 +36,7 @@ async fn health(ws: &mut Ws) -> Value {
 
 /// The first thing health says of the watchdog, once it is so.
 async fn is_told(ws: &mut Ws, state: &str) -> Value {
-    for _ in 0..150 {
+    for _ in 0..600 {
         let mut now = health(ws).await;
         if now["watchdog"][0]["state"] == state {
             return now["watchdog"][0].take();
@@ -131,7 +131,7 @@ async fn r39_a_loop_that_never_answers_again_ends_the_process() {
     let (mut ws, _) = sandbox.modern("asks", &[]).await;
     ws.call_as("stall", "test_stall_once", json!({ "ms": 60_000 }))
         .await;
-    let status = daemon.wait(Duration::from_secs(20)).await;
+    let status = daemon.wait(PATIENCE).await;
     assert_eq!(status.code(), Some(70), "{status}");
     row(
         &dump(&sandbox, "event_loop").must("find the dump"),
@@ -150,7 +150,8 @@ async fn a_call_without_a_sign_of_life_is_named() {
     ];
     let (sandbox, _daemon, mut watcher) = watched(&settings).await;
     let (mut ws, _) = sandbox.modern("asks", &[]).await;
-    ws.call_as("quiet", "test_sleep", json!({ "ms": 3000 }))
+    let gate = sandbox.gate("quiet");
+    ws.call_as("quiet", "test_sleep", gate.holds(json!({})))
         .await;
     let raised = told(&mut watcher, "quiet_call", "raised").await;
     let what = raised["what"].as_str().unwrap_or_default();
@@ -167,6 +168,7 @@ async fn a_call_without_a_sign_of_life_is_named() {
         row(&dump, "test_sleep")["last_sign_secs"].as_f64() >= Some(0.5),
         "{dump}"
     );
+    gate.open();
     told(&mut watcher, "quiet_call", "cleared").await;
 }
 
@@ -225,6 +227,9 @@ async fn r37_growth_of_memory_is_told() {
     let settings = [
         ("EXAI_WATCHDOG_GROWTH_SECS", "3"),
         ("EXAI_WATCHDOG_MEMORY_GROWTH", "8 MiB"),
+        // Long enough for some whole windows of time, also if the machine stands still in one.
+        ("EXAI_WS_RETAINED_BYTES", "1 GiB"),
+        ("EXAI_WS_RETAINED_RESULTS", "1000000"),
         ("EXAI_JOURNAL", "false"),
     ];
     let (sandbox, _daemon, mut watcher) = watched(&settings).await;

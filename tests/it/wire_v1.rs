@@ -78,7 +78,8 @@ async fn i08_a_recorded_v1_session_gets_v1s_frames_in_v1s_order() {
         assert!(health["health"][name].is_number(), "{name}: {health}");
     }
     // The note, the ack, heartbeats, the result.
-    ws.call_as("long", "test_sleep", json!({ "ms": 1200 }))
+    let gate = sandbox.gate("long");
+    ws.call_as("long", "test_sleep", gate.holds(json!({})))
         .await;
     let (note, ack) = (ws.recv().await, ws.recv().await);
     assert_eq!(
@@ -104,6 +105,9 @@ async fn i08_a_recorded_v1_session_gets_v1s_frames_in_v1s_order() {
             keys(&golden("v1/daemon_progress_heartbeat.json"))
         );
         beats += 1;
+        if beats == 2 {
+            gate.open();
+        }
     };
     assert!(beats >= 2, "{beats}");
     assert_eq!(
@@ -112,9 +116,9 @@ async fn i08_a_recorded_v1_session_gets_v1s_frames_in_v1s_order() {
     );
     assert_eq!(
         end["outputs"],
-        json!([{ "type": "text", "text": "slept 1200 ms" }])
+        json!([{ "type": "text", "text": "let go" }])
     );
-    assert_eq!(end["text"], "slept 1200 ms");
+    assert_eq!(end["text"], "let go");
     assert_eq!(ws.next(Duration::from_millis(200)).await, Frame::Silence);
 }
 

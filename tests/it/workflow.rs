@@ -70,7 +70,7 @@ fn step(own: &Value, number: u32, total: u32, words: &str) -> Value {
 fn envelope(result: &Value) -> Value {
     let text = result["outputs"][0]["text"].as_str();
     let text = text.unwrap_or_else(|| panic!("no text: {result}"));
-    serde_json::from_str(text).must("be an envelope")
+    serde_json::from_str(text).must(format_args!("be an envelope: {result}"))
 }
 
 async fn run(window: &mut impl Caller, tool: &str, arguments: Value) -> Value {

@@ -9,6 +9,7 @@ mod binaries;
 mod daemon;
 mod eventually;
 mod files;
+mod gate;
 mod must;
 mod output;
 mod port;
@@ -18,6 +19,7 @@ mod relay;
 mod sandbox;
 mod shim;
 pub mod squatter;
+mod stopwatch;
 mod terminal;
 mod ws;
 
@@ -25,6 +27,7 @@ pub use answer::answer;
 pub use binaries::binary;
 pub use daemon::Daemon;
 pub use eventually::{Met, eventually};
+pub use gate::Gate;
 pub use must::Must;
 pub use output::Output;
 pub use port::free_port;
@@ -33,6 +36,7 @@ pub use relay::Relay;
 pub use sandbox::Sandbox;
 pub use shim::{Heard, MODERN, REVISIONS, Shim};
 pub use squatter::Squatter;
+pub use stopwatch::Stopwatch;
 pub use terminal::Terminal;
 pub use ws::{Frame, Handshake, Ws};
 
@@ -40,4 +44,4 @@ use std::time::Duration;
 
 /// How long anything may take before a test calls it lost. Generous: a test that waits this
 /// long has failed, one that passes never waits for it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);

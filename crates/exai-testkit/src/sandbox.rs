@@ -1,8 +1,8 @@
 //! A home, a port, an environment of its own: what one user has, made for one test.
 
 use crate::{
-    Daemon, Frame, Handshake, Must as _, Output, PATIENCE, Process, Shim, Ws, binary, free_port,
-    process,
+    Daemon, Frame, Handshake, Must as _, Output, PATIENCE, Process, Shim, Stopwatch, Ws, binary,
+    free_port, process,
 };
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ const PASSED_ON: [&str; 6] = [
 ];
 
 /// The command line may drain calls and wait for locks.
-const CLI_LIMIT: Duration = Duration::from_secs(60);
+const CLI_LIMIT: Duration = Duration::from_secs(120);
 
 /// One user's machine. When it is dropped, every process of its home is killed.
 pub struct Sandbox {
@@ -212,21 +212,34 @@ impl Sandbox {
 
     /// A raw V1 peer that has shaken hands with the token of this home.
     pub async fn ws(&self) -> Ws {
-        let mut ws = Ws::connect(self.port).await;
-        ws.hello_v1(&self.token().unwrap_or_default()).await;
-        ws
+        self.welcome(Handshake::v1).await.0
     }
 
     /// The same for a client of today, with a stable id; returns the ack too.
     pub async fn modern(&self, client_id: &str, features: &[&str]) -> (Ws, serde_json::Value) {
-        let mut ws = Ws::connect(self.port).await;
-        let token = self.token().unwrap_or_default();
-        match ws
-            .hello(&Handshake::modern(&token, client_id, features))
+        self.welcome(|token| Handshake::modern(token, client_id, features))
             .await
-        {
-            Frame::Json(ack) if ack["ok"] == true => (ws, ack),
-            other => panic!("not welcome: {other:?}"),
+    }
+
+    /// A peer that is welcome. One that was shown out, or cut off, because all of the machine
+    /// stood still before it had said its hello, comes again.
+    async fn welcome(&self, handshake: impl Fn(&str) -> Handshake) -> (Ws, serde_json::Value) {
+        loop {
+            let watch = Stopwatch::start();
+            let hello = handshake(&self.token().unwrap_or_default());
+            let other = match Ws::connect_with(self.port, &[]).await {
+                Err(error) => error.to_string(),
+                Ok(mut ws) => match ws.hello(&hello).await {
+                    Frame::Json(ack) if ack["ok"] == true => return (ws, ack),
+                    Frame::Json(ack) => panic!("not welcome: {ack}"),
+                    other => format!("{other:?}"),
+                },
+            };
+            assert!(
+                watch.stood_still() > Duration::from_secs(1),
+                "not welcome at {}: {other}",
+                self.port
+            );
         }
     }
 

@@ -11,6 +11,7 @@ mod panic;
 mod sleep;
 mod stall;
 mod stream;
+mod wait;
 
 use crate::spec::{self, Effect, Words};
 use exai_engine::tool::{Tool, ToolSpec};

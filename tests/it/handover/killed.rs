@@ -3,7 +3,7 @@
 
 use super::{LIMIT, RICH, wide};
 use crate::editor::{answers, failure, ok_text, window};
-use exai_testkit::{Must as _, Sandbox, Shim, eventually, is_alive, kill_pid, pause_pid};
+use exai_testkit::{Gate, Must as _, Sandbox, Shim, eventually, is_alive, kill_pid, pause_pid};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -22,10 +22,11 @@ fn heir(sandbox: &Sandbox, old: u32) -> Option<u32> {
 }
 
 /// Two calls at work: one that must not run twice, and one that may.
-async fn two_at_work(sandbox: &Sandbox, shim: &mut Shim, round: u64) -> [u64; 2] {
+async fn two_at_work(sandbox: &Sandbox, shim: &mut Shim, gate: &Gate, round: u64) -> [u64; 2] {
     let mut ids = [0; 2];
     for (id, tool) in ids.iter_mut().zip(["test_count_once", "test_count"]) {
-        let call = json!({ "file": sandbox.work().join(format!("{tool} {round}")), "ms": 1500 });
+        let file = sandbox.work().join(format!("{tool} {round}"));
+        let call = gate.holds(json!({ "file": file }));
         *id = shim.call(tool, call).await;
     }
     eventually(LIMIT, "both to run", || {
@@ -103,7 +104,8 @@ async fn r02_either_daemon_dies_at_any_moment_of_a_hand_over_and_nothing_is_lost
     let mut shim = window(&sandbox).await;
     for round in 0..ROUNDS {
         let old = sandbox.daemon_pid().must("read the record");
-        let ids = two_at_work(&sandbox, &mut shim, round).await;
+        let gate = sandbox.gate(&round.to_string());
+        let ids = two_at_work(&sandbox, &mut shim, &gate, round).await;
         let strikes_heir = round % 2 == 0;
         let after = Duration::from_millis(fastrand::u64(0..150));
         let what = format!("round {round}, heir: {strikes_heir}, after {after:?}");
@@ -118,6 +120,7 @@ async fn r02_either_daemon_dies_at_any_moment_of_a_hand_over_and_nothing_is_lost
         };
         assert!(is_told, "{what}: {}", restart.all());
         sandbox.cli(&["start"]).await.ok();
+        gate.open();
         let found = answers(&mut shim, &ids, LIMIT).await;
         once_is_true(&found[&ids[0]]["result"], strikes_heir, &what);
         assert_eq!(ok_text(&found[&ids[1]]["result"]), "counted", "{what}");
@@ -196,12 +199,14 @@ async fn r02_an_end_that_a_frozen_heir_has_not_written_is_not_lost_when_it_dies(
     let sandbox = wide();
     sandbox.cli(&["start"]).await.ok();
     let mut shim = window(&sandbox).await;
-    let call = json!({ "file": sandbox.work().join("ran"), "ms": 4000 });
+    let gate = sandbox.gate("ran");
+    let call = gate.holds(json!({ "file": sandbox.work().join("ran") }));
     let id = shim.call("test_count_once", call).await;
     eventually(LIMIT, "it to run", || sandbox.counted("ran") == 1).await;
     let elder = sandbox.daemon_pid().must("read the record");
     let heir = super::restarted(&sandbox).await;
     pause_pid(heir);
+    gate.open();
     let frozen = Instant::now();
     while frozen.elapsed() < LONGER_THAN_ANY_FAREWELL {
         assert!(is_alive(elder), "it left after {:?}", frozen.elapsed());

@@ -17,7 +17,7 @@ fn script(sandbox: &Sandbox, name: &str, text: &str) -> String {
 #[tokio::test]
 async fn r44_a_program_that_cannot_be_the_next_daemon_changes_nothing() {
     let sandbox = wide();
-    let (mut shim, id, pid) = at_work(&sandbox, 6000).await;
+    let (mut shim, id, pid, gate) = at_work(&sandbox).await;
     let plain = sandbox.write("plain", "no program").display().to_string();
     let garbage = script(&sandbox, "garbage", "\u{7f}ELF this is none");
     let other = script(&sandbox, "other", "#!/bin/sh\necho other-program 1.2.3\n");
@@ -53,6 +53,7 @@ async fn r44_a_program_that_cannot_be_the_next_daemon_changes_nothing() {
         );
         goes_on(&sandbox, pid).await;
     }
+    gate.open();
     let answer = shim.answer_within(id, LIMIT).await;
     assert_eq!(ok_text(&answer["result"]), "counted");
     // And one that can is put in its place.
@@ -66,7 +67,7 @@ async fn r44_a_program_that_cannot_be_the_next_daemon_changes_nothing() {
 #[tokio::test]
 async fn r44_two_restarts_at_once_are_two_restarts() {
     let sandbox = wide();
-    let (mut shim, id, first) = at_work(&sandbox, 5000).await;
+    let (mut shim, id, first, gate) = at_work(&sandbox).await;
     let (one, other) = tokio::join!(sandbox.cli(&["restart"]), sandbox.cli(&["restart"]));
     for restart in [one, other] {
         assert_eq!(restart.code, Some(0), "{}", restart.all());
@@ -76,6 +77,7 @@ async fn r44_two_restarts_at_once_are_two_restarts() {
     assert_eq!(log.matches(" after=").count(), 2, "each took over from one");
     let last = sandbox.daemon_pid().must("read the record");
     assert_ne!(last, first);
+    gate.open();
     let answer = shim.answer_within(id, LIMIT).await;
     assert_eq!(ok_text(&answer["result"]), "counted");
     assert_eq!(sandbox.counted("ran"), 1);
@@ -90,11 +92,12 @@ async fn r44_two_restarts_at_once_are_two_restarts() {
 async fn r44_windows_that_know_the_old_port_find_the_new_daemon_at_another() {
     let mut sandbox = wide();
     sandbox.set("EXAI_WS_UNIX_SOCKET", "false");
-    let (mut shim, id, _) = at_work(&sandbox, 3000).await;
+    let (mut shim, id, _, gate) = at_work(&sandbox).await;
     let old = sandbox.port();
     let new = free_port();
     sandbox.set("EXAI_WS_PORT", new.to_string());
     restarted(&sandbox).await;
+    gate.open();
     let answer = shim.answer_within(id, LIMIT).await;
     assert_eq!(ok_text(&answer["result"]), "counted");
     ok_text(&shim.call_tool("test_sleep", json!({ "ms": 1 })).await);
@@ -129,7 +132,8 @@ async fn r44_a_daemon_that_stands_still_is_replaced_by_force_only() {
 async fn r09_a_call_that_was_left_before_a_restart_is_joined_after_it_and_not_run_again() {
     let sandbox = wide();
     sandbox.cli(&["start"]).await.ok();
-    let call = json!({ "file": sandbox.work().join("ran"), "ms": 4000 });
+    let gate = sandbox.gate("ran");
+    let call = gate.holds(json!({ "file": sandbox.work().join("ran") }));
     let (mut ws, _) = sandbox.modern("window", RICH).await;
     ws.call_as("left", "test_count_once", call.clone()).await;
     eventually(LIMIT, "it runs", || sandbox.counted("ran") == 1).await;
@@ -139,6 +143,8 @@ async fn r09_a_call_that_was_left_before_a_restart_is_joined_after_it_and_not_ru
     restarted(&sandbox).await;
     let (mut ws, _) = sandbox.modern("window", RICH).await;
     ws.call_as("same", "test_count_once", call.clone()).await;
+    ws.recv_where(|frame| frame["request_id"] == "same").await;
+    gate.open();
     let same = ws.result("same").await;
     assert_eq!(same["outputs"][0]["text"], "counted", "{same}");
     assert_eq!(sandbox.counted("ran"), 1, "it was joined");

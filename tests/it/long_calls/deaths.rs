@@ -57,7 +57,8 @@ async fn r14_a_call_is_continued_through_the_death_of_its_daemon() {
 async fn r14_a_handle_is_collected_by_a_new_window_and_a_new_daemon() {
     let sandbox = home();
     let mut daemon = sandbox.daemon().await;
-    let arguments = json!({ "file": sandbox.work().join("ran"), "ms": 2_500 });
+    let gate = sandbox.gate("ran");
+    let arguments = gate.holds(json!({ "file": sandbox.work().join("ran") }));
     let mut shim = window(&sandbox, "hasty").await;
     let handle = left(&mut shim, "test_count_once", arguments).await;
     shim.kill().await;
@@ -69,6 +70,7 @@ async fn r14_a_handle_is_collected_by_a_new_window_and_a_new_daemon() {
         Some(handle.as_str()),
         "{running}"
     );
+    gate.open();
     let (end, _) = persist(
         &mut other,
         "exai_continue",
@@ -94,9 +96,11 @@ async fn r14_a_handle_is_collected_by_a_new_window_and_a_new_daemon() {
 async fn r14_a_handle_is_good_while_the_daemon_is_away_and_after() {
     let sandbox = home();
     let mut daemon = sandbox.daemon().await;
-    let arguments = json!({ "file": sandbox.work().join("ran"), "ms": 1_500 });
+    let gate = sandbox.gate("ran");
+    let arguments = gate.holds(json!({ "file": sandbox.work().join("ran") }));
     let mut shim = window(&sandbox, "hasty").await;
     let handle = left(&mut shim, "test_count_once", arguments).await;
+    gate.open();
     let ended = || {
         sandbox
             .calls()
@@ -128,7 +132,8 @@ async fn r14_a_call_is_continued_through_a_restart() {
     let mut daemon = sandbox.daemon().await;
     let mut shim = window(&sandbox, "usual").await;
     let mut hasty = window(&sandbox, "hasty").await;
-    let arguments = json!({ "file": sandbox.work().join("ran"), "ms": 2_500 });
+    let gate = sandbox.gate("ran");
+    let arguments = gate.holds(json!({ "file": sandbox.work().join("ran") }));
     let handle = left(&mut hasty, "test_count_once", arguments).await;
     let waiting = shim
         .call("exai_continue", json!({ "handle": handle }))
@@ -142,6 +147,8 @@ async fn r14_a_call_is_continued_through_a_restart() {
     let asked_late = late
         .call("exai_continue", json!({ "handle": handle }))
         .await;
+    late.ask("ping", json!({})).await;
+    gate.open();
     let answer: serde_json::Value = shim.answer_within(waiting, LIMIT).await;
     let end = match super::handle(&answer["result"]) {
         Some(handle) => {

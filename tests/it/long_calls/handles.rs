@@ -10,7 +10,8 @@ async fn r14_asked_for_twice_at_once_it_is_delivered_twice_and_run_once() {
     let sandbox = home();
     let _daemon = sandbox.daemon().await;
     let mut shim = window(&sandbox, "hasty").await;
-    let arguments = json!({ "file": sandbox.work().join("ran"), "ms": 2_000 });
+    let gate = sandbox.gate("ran");
+    let arguments = gate.holds(json!({ "file": sandbox.work().join("ran") }));
     let handle = left(&mut shim, "test_count_once", arguments).await;
     let mut one = window(&sandbox, "usual").await;
     let mut two = window(&sandbox, "calm").await;
@@ -20,6 +21,10 @@ async fn r14_asked_for_twice_at_once_it_is_delivered_twice_and_run_once() {
         one.call("mcp__exai__exai_continue", asked.clone()).await,
     ];
     let third = two.call("exai_continue", asked).await;
+    for shim in [&mut one, &mut two] {
+        shim.ask("ping", json!({})).await;
+    }
+    gate.open();
     for (_, answer) in crate::editor::answers(&mut one, &ids, LIMIT).await {
         assert_eq!(ok_text(&answer["result"]), "counted");
     }
@@ -70,8 +75,10 @@ async fn r14_an_expired_handle_is_told_so_and_runs_nothing() {
         .set("EXAI_WS_RETAINED_RESULTS", "1");
     let _daemon = sandbox.daemon().await;
     let mut shim = window(&sandbox, "hasty").await;
-    let arguments = json!({ "file": sandbox.work().join("ran"), "ms": 1_200 });
+    let gate = sandbox.gate("ran");
+    let arguments = gate.holds(json!({ "file": sandbox.work().join("ran") }));
     let handle = left(&mut shim, "test_count_once", arguments).await;
+    gate.open();
     let ended = || {
         sandbox
             .calls()
@@ -93,9 +100,10 @@ async fn r09_whoever_waits_again_lets_go_as_of_any_call() {
     let sandbox = home();
     let _daemon = sandbox.daemon().await;
     let mut shim = window(&sandbox, "hasty").await;
-    let arguments = |name: &str, ms: u64| json!({ "file": sandbox.work().join(name), "ms": ms });
-    let kept = left(&mut shim, "test_count_once", arguments("kept", 2_500)).await;
-    let gone = left(&mut shim, "test_count_once", arguments("gone", 60_000)).await;
+    let gate = sandbox.gate("kept");
+    let arguments = |name: &str| gate.holds(json!({ "file": sandbox.work().join(name) }));
+    let kept = left(&mut shim, "test_count_once", arguments("kept")).await;
+    let gone = left(&mut shim, "test_count_once", arguments("gone")).await;
     let mut other = window(&sandbox, "usual").await;
     for (handle, reason) in [(&kept, "request timeout"), (&gone, "escape was pressed")] {
         let id = other
@@ -109,6 +117,7 @@ async fn r09_whoever_waits_again_lets_go_as_of_any_call() {
     // What a person stopped has stopped, in whichever window; a time-out stops nothing.
     let stopped = continued(&mut shim, &gone).await;
     assert_eq!(failure(&stopped).0, "CANCELLED", "{stopped}");
+    gate.open();
     let mut end = continued(&mut shim, &kept).await;
     while handle(&end).is_some() {
         end = continued(&mut shim, &kept).await;
@@ -124,7 +133,7 @@ async fn r14_how_long_it_may_be_asked_for_is_what_the_daemon_says() {
     let _daemon = sandbox.daemon().await;
     sandbox.set("EXAI_UNWATCHED_SECS", "5");
     let mut shim = window(&sandbox, "hasty").await;
-    let id = shim.call("test_sleep", json!({ "ms": 20_000 })).await;
+    let id = shim.call("test_sleep", json!({ "ms": 60_000 })).await;
     let result = shim.answer_within(id, LIMIT).await["result"].clone();
     let text = exai_testkit::Shim::text_of(&result).to_owned();
     assert!(handle(&result).is_some(), "{result}");

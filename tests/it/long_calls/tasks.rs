@@ -1,7 +1,7 @@
 //! MCP tasks: for clients whose revision and request both know of them, and for nobody else.
 
 use super::{LIMIT, handle, home};
-use exai_testkit::{Sandbox, Shim};
+use exai_testkit::{Gate, Sandbox, Shim};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ async fn about(shim: &mut Shim, method: &str, task: &str) -> Value {
     ask(shim, declared(), method, json!({ "taskId": task })).await
 }
 
-async fn begun(shim: &mut Shim, sandbox: &Sandbox, name: &str, ms: u64) -> (String, Value) {
-    let arguments = json!({ "file": sandbox.work().join(name), "ms": ms });
+async fn begun(shim: &mut Shim, sandbox: &Sandbox, gate: &Gate) -> (String, Value) {
+    let arguments = gate.holds(json!({ "file": sandbox.work().join("ran") }));
     let params = json!({ "name": "test_count_once", "arguments": arguments });
     let result = ask(shim, declared(), "tools/call", params).await["result"].clone();
     assert_eq!(result["resultType"], "task", "{result}");
@@ -29,6 +29,19 @@ async fn begun(shim: &mut Shim, sandbox: &Sandbox, name: &str, ms: u64) -> (Stri
         result["taskId"].as_str().unwrap_or_default().to_owned(),
         result,
     )
+}
+
+/// Asks until the daemon is reached: who has little patience is answered before.
+async fn reached(shim: &mut Shim) {
+    let end = tokio::time::Instant::now() + LIMIT;
+    let call = json!({ "name": "version", "arguments": {} });
+    loop {
+        let answer = ask(shim, json!({}), "tools/call", call.clone()).await;
+        if answer["result"].get("isError").is_none() {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < end, "{answer}");
+    }
 }
 
 /// Asks until the task is no longer at work.
@@ -59,11 +72,13 @@ async fn r14_a_long_call_is_a_task_for_who_can_follow_one() {
         "{discovered}"
     );
 
+    reached(&mut shim).await;
     let quick = json!({ "name": "test_sleep_once", "arguments": { "ms": 1 } });
     let answer = ask(&mut shim, declared(), "tools/call", quick).await;
     assert_eq!(answer["result"]["resultType"], "complete", "{answer}");
 
-    let (task, seed) = begun(&mut shim, &sandbox, "ran", 2_500).await;
+    let gate = sandbox.gate("ran");
+    let (task, seed) = begun(&mut shim, &sandbox, &gate).await;
     assert_eq!(
         (&seed["status"], &seed["ttlMs"]),
         (&json!("working"), &json!(null))
@@ -77,6 +92,9 @@ async fn r14_a_long_call_is_a_task_for_who_can_follow_one() {
     assert!(seed["pollIntervalMs"].is_number() && seed["lastUpdatedAt"].is_string());
     let now = about(&mut shim, "tasks/get", &task).await;
     assert_eq!(now["result"]["status"], "working", "{now}");
+    // Times are told in whole seconds, and the last is to be another than the first.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    gate.open();
     let end = ended(&mut shim, &task).await;
     assert_eq!(end["status"], "completed", "{end}");
     assert_eq!(end["result"]["content"][0]["text"], "counted");
@@ -99,7 +117,8 @@ async fn r14_a_task_is_cancelled_and_an_unknown_one_is_none() {
     let sandbox = home();
     let _daemon = sandbox.daemon().await;
     let mut shim = sandbox.shim();
-    let (task, _) = begun(&mut shim, &sandbox, "ran", 60_000).await;
+    reached(&mut shim).await;
+    let (task, _) = begun(&mut shim, &sandbox, &sandbox.gate("ran")).await;
     let heard = about(&mut shim, "tasks/update", &task).await;
     assert_eq!(heard["result"]["resultType"], "complete", "{heard}");
     let heard = about(&mut shim, "tasks/cancel", &task).await;
@@ -120,7 +139,8 @@ async fn r14_no_task_without_the_revision_and_the_declaration() {
     let sandbox = home();
     let _daemon = sandbox.daemon().await;
     let mut shim = sandbox.shim();
-    let long = json!({ "name": "test_sleep_once", "arguments": { "ms": 2_000 } });
+    reached(&mut shim).await;
+    let long = json!({ "name": "test_sleep_once", "arguments": { "ms": 60_000 } });
     let answer = ask(&mut shim, json!({}), "tools/call", long.clone()).await;
     assert!(handle(&answer["result"]).is_some(), "{answer}");
     let answer = ask(&mut shim, json!({}), "tasks/get", json!({ "taskId": "x" })).await;
@@ -142,6 +162,11 @@ async fn r14_no_task_without_the_revision_and_the_declaration() {
     );
     let mut params = long;
     params["_meta"] = json!({ "io.modelcontextprotocol/clientCapabilities": declared() });
+    // Its first call may find no link yet.
+    let end = tokio::time::Instant::now() + LIMIT;
+    while shim.call_tool("version", json!({})).await["isError"] == true {
+        assert!(tokio::time::Instant::now() < end, "it is not reached");
+    }
     let answer = shim.ask("tools/call", params).await;
     assert!(handle(&answer["result"]).is_some(), "{answer}");
     let answer = shim.ask("tasks/get", json!({ "taskId": "x" })).await;

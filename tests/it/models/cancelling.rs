@@ -4,11 +4,11 @@
 use super::{EACH, Stage, ask};
 use crate::editor::{settled, window};
 use exai_testkit::{
-    Must as _, PATIENCE, eventually,
+    Must as _, PATIENCE, Stopwatch, eventually,
     provider::{At, Reply, Stall},
 };
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// From the wish to the hang-up; a machine under load included.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -36,15 +36,15 @@ async fn a_cancelled_call_hangs_up_in_every_dialect_and_every_moment() {
                 ws.recv_where(|frame| frame["op"] == "partial" && frame["request_id"] == id)
                     .await;
             }
-            let wished = Instant::now();
+            let wished = Stopwatch::start();
             ws.send(&json!({ "op": "cancel", "request_id": id })).await;
             let ended = ws.result(&id).await;
             assert_eq!(
                 ended["error"]["code"], "CANCELLED",
                 "{dialect:?} {at:?}: {ended}"
             );
-            let gone = stage.provider.until_hung_up(request.index).await;
-            let took = gone.saturating_duration_since(wished);
+            stage.provider.until_hung_up(request.index).await;
+            let took = wished.elapsed();
             assert!(took < AT_ONCE, "{dialect:?} {at:?}: {took:?}");
         }
     }
@@ -69,14 +69,14 @@ async fn a_notification_of_the_editor_hangs_up() {
     let question = json!({ "prompt": "tell me", "model": "parrot@custom" });
     let id = shim.call("chat", question).await;
     let request = stage.asked(1).await;
-    let wished = Instant::now();
+    let wished = Stopwatch::start();
     shim.notify(
         "notifications/cancelled",
         json!({ "requestId": id, "reason": "enough" }),
     )
     .await;
-    let gone = stage.provider.until_hung_up(request.index).await;
-    assert!(gone.saturating_duration_since(wished) < AT_ONCE);
+    stage.provider.until_hung_up(request.index).await;
+    assert!(wished.elapsed() < AT_ONCE);
 }
 
 #[cfg(unix)]
@@ -101,10 +101,10 @@ async fn ctrl_c_in_chat_and_in_call_hangs_up() {
         command.args(line);
         let mut process = stage.sandbox.spawn(command);
         let request = stage.asked(number + 1).await;
-        let wished = Instant::now();
+        let wished = Stopwatch::start();
         process.interrupt();
-        let gone = stage.provider.until_hung_up(request.index).await;
-        assert!(gone.saturating_duration_since(wished) < AT_ONCE, "{line:?}");
+        stage.provider.until_hung_up(request.index).await;
+        assert!(wished.elapsed() < AT_ONCE, "{line:?}");
         let status = process.wait(PATIENCE).await;
         assert_ne!(status.code(), Some(0), "{line:?}: {}", process.said());
     }
@@ -127,16 +127,16 @@ async fn a_deadline_hangs_up_too() {
     let _daemon = stage.daemon().await;
     let mut ws = stage.caller().await;
     ws.send(&json!({
-        "op": "call_tool", "request_id": "d", "name": "chat", "timeout_ms": 1500,
+        "op": "call_tool", "request_id": "d", "name": "chat", "timeout_ms": 4000,
         "arguments": { "prompt": "hello", "model": "parrot@custom" },
     }))
     .await;
-    let began = Instant::now();
+    let began = Stopwatch::start();
     let request = stage.asked(1).await;
     let ended = ws.result("d").await;
     assert_eq!(ended["error"]["code"], "TIMEOUT", "{ended}");
     assert!(
-        began.elapsed() < Duration::from_secs(4),
+        began.elapsed() < Duration::from_secs(8),
         "{:?}",
         began.elapsed()
     );

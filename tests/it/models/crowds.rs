@@ -3,21 +3,21 @@
 use super::{Stage, ask, at, ms};
 use crate::{editor::answers, windows::editor};
 use exai_testkit::{
-    PATIENCE, answer,
+    PATIENCE, Stopwatch, answer,
     provider::{At, Reply, Stall},
 };
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
-async fn t06_three_calls_of_a_second_take_about_a_second() {
+async fn t06_three_calls_of_three_seconds_take_about_three_seconds() {
     let stage = Stage::new().await;
     stage
         .provider
-        .otherwise(Reply::text("done").after(ms(1000)));
+        .otherwise(Reply::text("done").after(ms(3000)));
     let _daemon = stage.daemon().await;
     let mut shim = editor(&stage.sandbox).await;
-    let began = Instant::now();
+    let (began, watch) = (Instant::now(), Stopwatch::start());
     let mut ids = Vec::new();
     for prompt in ["a", "b", "c"] {
         let asked = json!({ "prompt": prompt, "model": "parrot@custom" });
@@ -26,14 +26,15 @@ async fn t06_three_calls_of_a_second_take_about_a_second() {
     // Meanwhile the window is served.
     let pong = shim.ask("ping", json!({})).await;
     assert!(
-        pong["result"].is_object() && began.elapsed() < ms(900),
+        pong["result"].is_object() && watch.elapsed() < ms(2700),
         "{pong}"
     );
     for end in answers(&mut shim, &ids, PATIENCE).await.values() {
         assert_eq!(answer(&end["result"]), "done");
     }
-    let took = began.elapsed();
-    assert!((ms(1000)..ms(2000)).contains(&took), "{took:?}");
+    assert!(began.elapsed() >= ms(3000));
+    let took = watch.elapsed();
+    assert!(took < ms(6000), "{took:?}");
     assert_eq!(stage.provider.most_at_once(at("custom")), 3);
 }
 
@@ -53,7 +54,7 @@ async fn health_answers_in_under_a_tenth_of_a_second_while_24_calls_stall() {
     let mut watcher = stage.sandbox.ws().await;
     let mut times: Vec<Duration> = Vec::new();
     for _ in 0..21 {
-        let began = Instant::now();
+        let began = Stopwatch::start();
         watcher.send(&json!({ "op": "health" })).await;
         let health = watcher.recv_op("health_res").await;
         times.push(began.elapsed());

@@ -3,9 +3,12 @@
 //! an endpoint of its own, so that all happen at once and none opens another's breaker.
 
 use super::{Stage, ask, at, failed, ms};
-use exai_testkit::provider::{At, Cut, Dialect, Reply, Stall};
+use exai_testkit::{
+    Stopwatch,
+    provider::{At, Cut, Dialect, Reply, Stall},
+};
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 /// Far below the call's own deadline, far above the limits of time in [`endpoints`].
 const SOON_SECS: u64 = 8;
@@ -176,7 +179,7 @@ async fn every_fault_ends_typed_in_time_and_is_recorded() {
     // By dialect, so that no more run at once than may.
     for dialect in Dialect::ALL {
         let mut ws = stage.caller().await;
-        let began = Instant::now();
+        let began = Stopwatch::start();
         for fault in &faults {
             let name = endpoint(fault, dialect);
             ask(&mut ws, &name, &format!("m@{name}")).await;

@@ -3,10 +3,9 @@
 
 use super::{Stage, ask, failed, said};
 use exai_testkit::{
-    free_port,
+    Stopwatch, free_port,
     provider::{Dialect, Reply, Tls},
 };
-use std::time::Instant;
 
 fn endpoint(name: &str, dialect: &str, url: &str) -> String {
     format!(
@@ -37,7 +36,7 @@ async fn nobody_listens_in_any_dialect() {
     let _daemon = stage.daemon().await;
     let mut ws = stage.caller().await;
     for (word, _) in WORDS {
-        let began = Instant::now();
+        let began = Stopwatch::start();
         ask(&mut ws, word, &format!("m@no-{word}")).await;
         let result = ws.result(word).await;
         let (code, message) = failed(&result);
@@ -71,7 +70,7 @@ async fn tls_that_is_none_is_refused_and_nothing_is_sent() {
         stage.providers(&toml);
         let _daemon = stage.daemon().await;
         let mut ws = stage.caller().await;
-        let began = Instant::now();
+        let began = Stopwatch::start();
         for (word, _) in WORDS {
             ask(&mut ws, word, &format!("m@tls-{word}")).await;
         }

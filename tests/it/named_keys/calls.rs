@@ -63,7 +63,8 @@ async fn s11_a_keys_call_outlives_a_restart_and_is_still_that_keys() {
     shim.initialize("2025-11-25").await;
     reached(&mut shim).await;
     sandbox.unset("EXAI_WS_TOKEN");
-    let call = json!({ "file": sandbox.work().join("ran"), "ms": 6_000 });
+    let gate = sandbox.gate("ran");
+    let call = gate.holds(json!({ "file": sandbox.work().join("ran") }));
     let id = shim.call("test_count_once", call.clone()).await;
     // And one whose client comes back by itself.
     let mut raw = welcome(&sandbox, &ci, "raw").await;
@@ -81,6 +82,7 @@ async fn s11_a_keys_call_outlives_a_restart_and_is_still_that_keys() {
     let mut owner = welcome(&sandbox, &token, "raw").await;
     let attach = json!({ "op": "attach", "request_id": "k-1" });
     assert_eq!(asked(&mut owner, attach).await["state"], "unknown");
+    gate.open();
     let result = raw.result("k-1").await;
     assert_eq!(result["outputs"][0]["text"], "counted", "{result}");
     let answer = shim.answer_within(id, PATIENCE).await;

@@ -2,7 +2,7 @@
 //! ran. The plain one declares itself repeatable although it writes: it exists to make a
 //! second run visible.
 
-use super::{MAX_MS, Twin};
+use super::{Twin, wait::Wait};
 use crate::{
     args::Args,
     kind::{self, Answer},
@@ -13,20 +13,19 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 pub(super) fn tool(twin: Twin) -> Arc<dyn Tool> {
     let spec = twin.spec(
         ["test_count", "test_count_once"],
         "Test tool: appends its request id to a file, waits, then answers.",
-        r#"{"type":"object","properties":{"file":{"type":"string","description":"Absolute path."},"ms":{"type":"integer","minimum":0,"maximum":3600000,"default":0}},"required":["file"]}"#,
+        r#"{"type":"object","properties":{"file":{"type":"string","description":"Absolute path."},"ms":{"type":"integer","minimum":0,"maximum":3600000,"default":0},"until":{"type":"string","description":"A file that ends the wait early."}},"required":["file"]}"#,
     );
     kind::from_future(spec, |call| {
         Box::pin(async move {
             let args = Args::of(&call)?;
             let file = PathBuf::from(args.required_text("file")?);
-            let ms = args.number("ms", 0, 0..=MAX_MS)?;
+            let wait = Wait::of(&args)?;
             if !file.is_absolute() {
                 return Err(ToolError::invalid(format!(
                     "'file' must be an absolute path; got {}",
@@ -35,7 +34,7 @@ pub(super) fn tool(twin: Twin) -> Arc<dyn Tool> {
             }
             let line = format!("{}\n", call.request_id);
             let counted = kind::on_a_thread(move || append(&file, &line)).await?;
-            tokio::time::sleep(Duration::from_millis(ms)).await;
+            wait.over().await;
             Ok(counted)
         })
     })
