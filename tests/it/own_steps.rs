@@ -232,6 +232,36 @@ async fn a_model_that_lacks_a_file_says_so_and_is_given_it() {
 }
 
 #[tokio::test]
+async fn a_tool_without_files_sends_nobody_round_in_a_circle_for_one() {
+    let (sandbox, provider) = stage().await;
+    let tool = JUDGE
+        .replace("optional", "none")
+        .replace("persona = \"senior\"\n", "");
+    sandbox.write("config/tools/judge.toml", &tool);
+    let lacks =
+        json!({ "status": "needs_files", "why": "it is called", "files_needed": ["it.rs"] });
+    provider.otherwise(Reply::text(&lacks.to_string()));
+    let _daemon = sandbox.daemon().await;
+    let mut shim = editor(&sandbox).await;
+    let arguments = to_the_last(&mut shim).await;
+    let asks = run(&mut shim, arguments).await;
+    assert_eq!(asks["status"], "needs_user", "{asks}");
+    assert!(
+        asks["required_actions"][0].to_string().contains("it.rs"),
+        "{asks}"
+    );
+    assert!(
+        asks["next_call"]["arguments"].get("files").is_none(),
+        "{asks}"
+    );
+    let sent = provider.chats().pop().must("be asked").text();
+    assert!(
+        !sent.contains("files_needed"),
+        "it is not told to ask: {sent}"
+    );
+}
+
+#[tokio::test]
 async fn the_command_line_reads_it_as_it_reads_every_verdict() {
     let (sandbox, provider) = judge().await;
     provider.otherwise(Reply::text("It holds."));

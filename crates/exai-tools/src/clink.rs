@@ -72,6 +72,7 @@ async fn answer(
     let resumed = errand.session.is_some();
     let mut wish = wish::of(&args, NAME)?;
     wish.model = Some(asked.model.clone());
+    wish.chosen.clone_from(&asked.chosen);
     wish.errand = Some(errand);
     let unknown = open.turns.iter().filter(|turn| turn.number > known);
     let task = request::Asked {

@@ -30,6 +30,7 @@ const FIELDS: &Words = &[
         "name the files to be looked at in 'relevant_files'",
         "name the files to be looked at with --file",
     ),
+    ("name others, or lower 'quorum'", "or name others"),
     ("'relevant_files'", "--file"),
     ("'files'", "--file"),
     ("'images'", "--image"),
@@ -108,6 +109,12 @@ mod tests {
                 "{told}"
             );
         }
+    }
+
+    #[test]
+    fn nobody_is_sent_to_an_option_that_is_none() {
+        let told = in_words("the quorum is 2; ask again, name others, or lower 'quorum'.");
+        assert_eq!(told, "the quorum is 2; ask again, or name others.");
     }
 
     #[test]

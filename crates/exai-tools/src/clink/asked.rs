@@ -22,6 +22,8 @@ pub(super) struct Asked {
     /// With the endpoint.
     pub(super) model: String,
     pub(super) role: &'static str,
+    /// Why this agent, where the caller named none.
+    pub(super) chosen: Option<String>,
     pub(super) files: Vec<String>,
     pub(super) directory: String,
     pub(super) write: bool,
@@ -44,7 +46,9 @@ impl Asked {
         // The second names are those other servers' agents know.
         let named = text("agent")?.or(text("cli_name")?);
         let (agent, usual) = chosen(endpoints, named.as_deref())?;
-        let model = text("model")?.unwrap_or(usual);
+        let model = text("model")?;
+        let by_name = named.is_some() || model.is_some();
+        let model = model.unwrap_or(usual);
         let roles = ["default", "planner", "codereviewer"];
         let mut files = args.texts("files")?;
         files.extend(args.texts("absolute_file_paths")?);
@@ -57,6 +61,7 @@ impl Asked {
                 "codereviewer" => REVIEWER,
                 _ => "",
             },
+            chosen: (!by_name).then(|| "the only agent that can be used".to_owned()),
             files,
             directory: text("directory")?.unwrap_or_else(|| ".".to_owned()),
             write: args.flag("write", false)?,
@@ -156,9 +161,14 @@ mod tests {
             (&*got.agent, &*got.model),
             ("claude-cli", "default@claude-cli")
         );
+        assert!(
+            got.chosen.is_some(),
+            "nobody is said to have asked for it by name"
+        );
         assert!(!got.write && got.manners().contains("Only read"));
         let got = asked(r#"{"prompt":"p","cli_name":"claude","model":"m"}"#, &one).unwrap();
         assert_eq!(got.model, "m@claude-cli");
+        assert_eq!(got.chosen, None);
         let two = [row("a-cli", true), row("b-cli", true)];
         let none = [row("a-cli", false)];
         for (json, endpoints, expected) in [

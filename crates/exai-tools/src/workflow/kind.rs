@@ -82,6 +82,11 @@ pub(super) struct Names {
 }
 
 impl Kind {
+    /// Whether a call may name files at all.
+    pub(super) fn takes_files(&self) -> bool {
+        self.written.as_ref().is_none_or(|written| written.files.0)
+    }
+
     /// Where a call names files.
     pub(super) fn files_field(&self) -> &'static str {
         match self.written {

@@ -226,6 +226,11 @@ async fn judged(
 
 fn told_of(run: &Run<'_>, judgement: &Judgement) -> Told {
     match &judgement.read {
+        // A tool that takes no files can be given none: somebody has to see to it.
+        Answered::NeedsFiles { files, why } if !run.kind.takes_files() => asks_user(
+            run,
+            format!("The model has to see {}: {why}", files.join(", ")),
+        ),
         Answered::Judged => Told {
             next_steps: envelope::judged_words(),
             ..Told::new("done")
@@ -244,14 +249,18 @@ fn told_of(run: &Run<'_>, judgement: &Judgement) -> Told {
                 ..Told::new("needs_files")
             }
         }
-        Answered::NeedsUser(question) => Told {
-            actions: vec![question.clone()],
-            next_steps: "Put this to the person you work for, add the answer to 'findings', then \
-                         send 'next_call'."
-                .to_owned(),
-            next_call: next::again(run.kind, &run.place, &run.step, Map::new()),
-            ..Told::new("needs_user")
-        },
+        Answered::NeedsUser(question) => asks_user(run, question.clone()),
+    }
+}
+
+fn asks_user(run: &Run<'_>, question: String) -> Told {
+    Told {
+        actions: vec![question],
+        next_steps: "Put this to the person you work for, add the answer to 'findings', then \
+                     send 'next_call'."
+            .to_owned(),
+        next_call: next::again(run.kind, &run.place, &run.step, Map::new()),
+        ..Told::new("needs_user")
     }
 }
 
