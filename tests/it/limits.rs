@@ -1,7 +1,7 @@
 //! How much at once and how often: who asks too much is told which limit and when to come back,
 //! nobody else notices, and nothing that was promised is lost.
 
-use exai_testkit::{Daemon, Must as _, PATIENCE, Sandbox, Ws, eventually};
+use exai_testkit::{Daemon, Must as _, PATIENCE, Sandbox, Stopwatch, Ws, eventually};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -60,11 +60,13 @@ async fn r38_a_window_with_500_queued_calls_delays_another_by_two_at_most() {
     }
     greedy.result("g0").await;
     let (mut modest, _) = sandbox.modern("modest", RICH).await;
+    let mut late = Vec::new();
     for n in 0..5 {
-        let id = format!("m{n}");
+        let (id, watch) = (format!("m{n}"), Stopwatch::start());
         modest.call_as(&id, "test_sleep", json!({ "ms": 1 })).await;
         let result = modest.result(&id).await;
         assert_eq!(error_of(&result).0, "ok", "{result}");
+        late.push(watch.stood_still().as_millis());
     }
     let queued = health(&sandbox).await["queued"].as_u64();
     assert!(queued.is_some_and(|queued| queued > 300), "{queued:?} wait");
@@ -75,9 +77,11 @@ async fn r38_a_window_with_500_queued_calls_delays_another_by_two_at_most() {
     })
     .await;
     let log = log();
-    for n in 0..5 {
+    for (n, late) in late.into_iter().enumerate() {
         let delays = delays(&log, &format!("m{n}"));
-        assert!(delays <= 2, "m{n} waited for {delays} calls");
+        // A machine that stood still after it was received lets one go that had begun.
+        let most = if late < 100 { 2 } else { 3 };
+        assert!(delays <= most, "m{n} waited for {delays} calls");
     }
 }
 
