@@ -46,6 +46,31 @@ async fn r41_a_foreign_owner_of_the_port_is_named() {
     );
 }
 
+/// Who takes connections and says nothing is waited for once: where no daemon holds the home, none
+/// has to be looked for.
+#[tokio::test]
+async fn r41_a_silent_owner_of_the_port_is_named_after_one_wait() {
+    let sandbox = Sandbox::new();
+    let taken = TcpListener::bind(("127.0.0.1", sandbox.port()))
+        .await
+        .must("take the port");
+    let mut owner = tokio::task::JoinSet::new();
+    owner.spawn(async move {
+        let mut held = Vec::new();
+        while let Ok(guest) = taken.accept().await {
+            held.push(guest);
+        }
+    });
+    let began = std::time::Instant::now();
+    let output = sandbox.cli(&["start"]).await;
+    let took = began.elapsed();
+    assert_eq!(output.code, Some(PORT_TAKEN), "{}", output.all());
+    for word in [&*sandbox.port().to_string(), "EXAI_WS_PORT"] {
+        assert!(output.stderr.contains(word), "{word}: {}", output.stderr);
+    }
+    assert!(took < std::time::Duration::from_secs(8), "{took:?}");
+}
+
 #[tokio::test]
 async fn r41_the_exai_of_another_home_is_named() {
     let theirs = Sandbox::new();

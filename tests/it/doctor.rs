@@ -183,6 +183,18 @@ mod unix {
             "{done:?} {left:?}"
         );
         assert!(!socket.exists() && !draft.exists() && sandbox.endpoint().is_none());
+        // Of one that wrote half of its last word too.
+        let health = sandbox.log_path("ws_daemon.health.json");
+        put(&health, "{ \"state\": \"runn");
+        let named = found(&sandbox, "leftovers").await;
+        assert_eq!(named.len(), 1, "{named:?}");
+        says(
+            &named[0],
+            &["health.json", "nothing that anybody can read", "remove"],
+        );
+        let (done, left) = fixed(&sandbox, "leftovers").await;
+        assert_eq!((done.len(), left.len()), (1, 0), "{done:?} {left:?}");
+        assert!(!health.exists());
         let _daemon = sandbox.daemon().await;
         assert!(found(&sandbox, "leftovers").await.is_empty());
     }

@@ -2,6 +2,7 @@
 //! its owner, and what it says of itself changes nothing.
 
 mod calls;
+mod folders;
 
 use crate::editor::{by_hand, names, reached};
 use exai_testkit::{Frame, Handshake, Must as _, PATIENCE, Sandbox, Ws, eventually};

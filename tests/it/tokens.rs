@@ -323,3 +323,16 @@ async fn s13_argument_values_are_logged_only_where_their_owner_asks() {
             .contains(&sandbox.token().must("read the token"))
     );
 }
+
+/// Whoever tidies the run directory under a living daemon locks nobody out.
+#[tokio::test]
+async fn a_token_file_that_is_removed_is_written_again_as_it_was() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.daemon().await;
+    let token = sandbox.token();
+    assert!(token.is_some());
+    fs::remove_file(sandbox.run_path("token")).must("remove the token's file");
+    eventually(PATIENCE, "it is there again", || sandbox.token() == token).await;
+    let call = sandbox.cli(&["call", "version"]).await;
+    assert_eq!(call.code, Some(0), "{}", call.all());
+}

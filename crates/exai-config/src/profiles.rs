@@ -2,13 +2,16 @@
 //! person's own laid over it key by key.
 
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 /// The file as shipped.
 pub const SHIPPED: &str = include_str!("../../../config/profiles.toml");
 
 /// More names than this are a mistake.
 const MOST_NAMES: usize = 1_000;
+
+/// More folders than this a key is not narrowed to.
+const MOST_ROOTS: usize = 100;
 
 /// What is wrong with a file of profiles.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -58,6 +61,7 @@ struct Key {
     deny: Option<Vec<String>>,
     #[serde(default)]
     scope: Scope,
+    roots: Option<Vec<String>>,
 }
 
 /// How much the tools may do that are left.
@@ -90,6 +94,8 @@ pub struct Chosen {
     pub deny: Vec<String>,
     /// How much those may do that are left.
     pub scope: Scope,
+    /// Of the client's folders only what is below one of these may be read; `None`: all.
+    pub roots: Option<Vec<String>>,
 }
 
 impl Profiles {
@@ -144,6 +150,7 @@ impl Profiles {
             within: list(key.and_then(|key| key.allow.as_ref())),
             deny,
             scope: key.map_or(Scope::All, |key| key.scope),
+            roots: key.and_then(|key| key.roots.clone()),
         }
     }
 
@@ -196,6 +203,9 @@ impl Profiles {
                 ));
             }
         }
+        for (key, row) in &self.keys {
+            check_roots(key, row.roots.as_deref().unwrap_or_default())?;
+        }
         let lists = self.profiles.values().map(|profile| &profile.tools);
         let rows = self.clients.values();
         let lists = lists
@@ -209,6 +219,22 @@ impl Profiles {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// The daemon is elsewhere than whoever writes them: only a whole path says where a folder is.
+fn check_roots(key: &str, roots: &[String]) -> Result<(), String> {
+    if roots.len() > MOST_ROOTS {
+        let most = roots.len();
+        return Err(format!(
+            "[keys.{key}] roots: {most} folders; {MOST_ROOTS} are the most"
+        ));
+    }
+    match roots.iter().find(|root| !Path::new(root).is_absolute()) {
+        Some(root) => Err(format!(
+            "[keys.{key}] roots: '{root}' is no absolute path; write the folder's whole path"
+        )),
+        None => Ok(()),
     }
 }
 
@@ -313,6 +339,11 @@ mod tests {
             ("[keys.x]\nprofile = \"no\"", "[keys.x] profile"),
             ("[keys.x]\nscope = \"some\"", "scope"),
             ("[keys.x]\nalow = []", "unknown field"),
+            (
+                "[keys.x]\nroots = [\"~/a\"]",
+                "[keys.x] roots: '~/a' is no absolute path",
+            ),
+            ("[keys.x]\nroots = \"/a\"", "roots"),
             ("colour = 1", "unknown field"),
             ("[profiles.x]\ntools = 7", "tools"),
         ] {

@@ -37,6 +37,9 @@ const OF_ALL: [&str; 5] = [
     "toolcall_log_tail",
 ];
 
+/// Hands work to a program that exai does not confine.
+const AGENT: &str = "clink";
+
 /// The profiles in force.
 struct InForce {
     profiles: Profiles,
@@ -57,6 +60,11 @@ impl Surfaces for InForce {
         if key.is_some() {
             chosen.deny.extend(OF_ALL.map(str::to_owned));
         }
+        // An agent's program reads what it likes: a key that is to read only some folders has it
+        // where its owner wrote so in as many words.
+        if chosen.roots.is_some() && !chosen.within.iter().any(|tool| tool == AGENT) {
+            chosen.deny.push(AGENT.to_owned());
+        }
         let allow = match self.closed {
             true => ALWAYS.map(str::to_owned).to_vec(),
             false => chosen.allow,
@@ -68,6 +76,7 @@ impl Surfaces for InForce {
             allow,
             within: chosen.within,
             deny: chosen.deny,
+            roots: chosen.roots.map(Into::into),
             reach: match chosen.scope {
                 Scope::All => Reach::All,
                 Scope::Write => Reach::Write,

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod calls;
 pub mod engine;
 pub mod events;
+mod folders;
 mod handing_over;
 pub mod ports;
 pub mod progress;
@@ -17,3 +18,4 @@ pub mod surface;
 pub mod tool;
 
 pub use engine::{Config, Engine, Ports, Runner};
+pub use folders::Folders;

@@ -64,6 +64,8 @@ pub struct Rules {
     pub deny: Vec<String>,
     /// How much those may do that are left.
     pub reach: Reach,
+    /// Of the client's folders its calls read only what is below one of these; `None`: all.
+    pub roots: Option<Arc<[String]>>,
 }
 
 impl Rules {

@@ -1,7 +1,7 @@
 //! What a tool is to the engine: a spec that is true, and a function from a call to a future.
 //! Tools are stateless values; what a call needs travels in [`ToolCall`].
 
-use crate::{admission::Seat, progress::ProgressHandle};
+use crate::{admission::Seat, folders::Folders, progress::ProgressHandle};
 use exai_protocol::{
     ClientId, Code, Principal, RawValue, RequestId, SessionId, object, tool::ToolEntry,
 };
@@ -117,7 +117,7 @@ pub struct ToolCall {
     pub arguments: Arc<RawValue>,
     /// The folders the client's user has open; the client's working directory, where it named
     /// none; empty where it named neither.
-    pub roots: Arc<[String]>,
+    pub roots: Folders,
     /// Where to say how far it is.
     pub progress: ProgressHandle,
     /// Fires when somebody stops the call or its deadline passes.

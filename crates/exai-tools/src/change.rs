@@ -12,9 +12,9 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 
-use crate::files::{self, Fence, leads_within};
+use crate::files::{self, Bounds, Fence, leads_within};
 use diff::{Piece, pieces};
-use exai_engine::{ports::threads::workspace, tool::ToolError};
+use exai_engine::{Folders, ports::threads::workspace, tool::ToolError};
 use git::{Git, Part};
 use serde_json::{Value, json};
 use std::{
@@ -27,7 +27,7 @@ use std::{
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wanted {
     /// Folders that may be read.
-    pub(crate) roots: Vec<String>,
+    pub(crate) roots: Folders,
     /// The repository, or a folder in it; the first folder's, where none is named.
     pub(crate) path: Option<String>,
     /// `A..B`, `A...B` or a single revision.
@@ -140,11 +140,13 @@ pub(crate) async fn read(wanted: &Wanted) -> Result<Change, ToolError> {
 
 /// The folder that is meant, without links, below one of the client's.
 fn folder(wanted: &Wanted) -> Result<PathBuf, ToolError> {
+    let bounds = Bounds::of(&wanted.roots);
     let roots: Vec<PathBuf> = wanted
         .roots
         .iter()
         .filter_map(|root| Path::new(&workspace(root)).canonicalize().ok())
         .filter(|root| root.parent().is_some())
+        .flat_map(|root| bounds.narrow(&root))
         .collect();
     let Some(first) = roots.first() else {
         return Err(ToolError::invalid(
@@ -164,7 +166,10 @@ fn folder(wanted: &Wanted) -> Result<PathBuf, ToolError> {
             return Ok(folder.unwrap_or(&real).to_owned());
         }
         Err(error) if leads_within(&named, holds) => format!("cannot be read: {error}"),
-        _ => "is outside the folders this client has open; open its folder".to_owned(),
+        _ => match bounds.told() {
+            Some(told) => format!("is outside the folders this client may read: {told}"),
+            None => "is outside the folders this client has open; open its folder".to_owned(),
+        },
     };
     Err(ToolError::invalid(format!(
         "'path' names '{path}', which {why}"

@@ -209,7 +209,7 @@ pub(crate) fn call(arguments: &str) -> ToolCall {
         client_id: None,
         request_id: RequestId::new("r-1"),
         arguments: Arc::from(RawValue::from_string(arguments.to_owned()).unwrap()),
-        roots: Arc::from([]),
+        roots: exai_engine::Folders::default(),
         progress: ProgressHandle::default(),
         cancelled: CancellationToken::new(),
         deadline: tokio::time::Instant::now() + Duration::from_secs(600),

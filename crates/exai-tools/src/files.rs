@@ -5,6 +5,7 @@
 mod again;
 mod asked;
 mod base64;
+mod bounds;
 mod documents;
 mod evidence;
 mod fence;
@@ -21,9 +22,12 @@ mod walk;
 mod written;
 
 #[cfg(test)]
+mod bounds_tests;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use again::{Known, again};
+pub(crate) use bounds::Bounds;
 pub(crate) use evidence::Witness;
 pub(crate) use fence::Fence;
 pub(crate) use folder::folder;
@@ -31,9 +35,12 @@ pub(crate) use manifest::{Entry, Fate, Packing};
 pub(crate) use roots::leads_within;
 pub(crate) use written::{may_write, write_new};
 
-use exai_engine::ports::{
-    models::{Document, Image},
-    threads::{Sent, SentKind},
+use exai_engine::{
+    Folders,
+    ports::{
+        models::{Document, Image},
+        threads::{Sent, SentKind},
+    },
 };
 use roots::Places;
 use texts::Gathering;
@@ -47,7 +54,7 @@ const MOST_PICTURES: usize = 16;
 #[derive(Default)]
 pub(crate) struct Wanted {
     /// The folders that may be read, as the client named them: paths or `file:` addresses.
-    pub(crate) roots: Vec<String>,
+    pub(crate) roots: Folders,
     /// Text files: paths, some lines of one (`path:10-40`), folders, patterns (`src/**/*.rs`).
     pub(crate) files: Vec<String>,
     /// Pictures: paths, `data:` or `https:` addresses.

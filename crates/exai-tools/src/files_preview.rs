@@ -26,7 +26,7 @@ pub(crate) fn tool() -> Arc<dyn Tool> {
 fn answer(call: &ToolCall) -> Answer {
     let args = Args::of(call)?;
     let gathered = files::gather(&Wanted {
-        roots: call.roots.to_vec(),
+        roots: call.roots.clone(),
         files: args.texts("files")?,
         images: args.texts("images")?,
         tokens: args.number("tokens", 100_000, 0..=100_000_000)?,

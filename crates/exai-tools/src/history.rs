@@ -6,9 +6,12 @@
 mod tests;
 
 use crate::files::{self, Fence, Known, tokens_of};
-use exai_engine::ports::{
-    models::{AssistantTurn, Message, Part},
-    threads::Turn,
+use exai_engine::{
+    Folders,
+    ports::{
+        models::{AssistantTurn, Message, Part},
+        threads::Turn,
+    },
 };
 use std::fmt::Write as _;
 
@@ -22,7 +25,7 @@ pub(crate) struct Receiver {
     /// The tool that goes on; turns of others say whose they are.
     pub(crate) tool: &'static str,
     /// Folders that may be read for it.
-    pub(crate) roots: Vec<String>,
+    pub(crate) roots: Folders,
     /// Tokens there are for what was said before.
     pub(crate) room: u64,
 }

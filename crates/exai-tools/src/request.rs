@@ -137,7 +137,7 @@ fn job(asked: Asked<'_>, call: &ToolCall, models: &dyn Models, wish: &Wish) -> J
     };
     Job {
         wanted: Wanted {
-            roots: call.roots.to_vec(),
+            roots: call.roots.clone(),
             files: asked.files,
             images: asked.images,
             tokens: context / FILE_SHARE.1 * FILE_SHARE.0,
@@ -145,7 +145,7 @@ fn job(asked: Asked<'_>, call: &ToolCall, models: &dyn Models, wish: &Wish) -> J
         },
         receiver: Receiver {
             tool: asked.tool,
-            roots: call.roots.to_vec(),
+            roots: call.roots.clone(),
             room: before,
         },
         room,

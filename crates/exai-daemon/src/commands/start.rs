@@ -7,7 +7,7 @@ use crate::{
     dial::Places,
     exit::{self, Code},
     lifecycle::{
-        identity::{is_alive, lock_is_held},
+        identity::{is_alive, lock_is_free, lock_is_held},
         port_fault::port_fault,
         spawn::{self, Spawned, Which, tail},
     },
@@ -199,6 +199,10 @@ fn heed_the_owner(context: &Context, options: &Start) -> Result<()> {
 
 /// The daemon of this home, if it answers where it said it would be, or where it should be.
 pub(super) async fn answering(context: &Context) -> Result<Option<Up>> {
+    // Asking takes seconds where something else has the port and says nothing.
+    if lock_is_free(&context.home) {
+        return Ok(None);
+    }
     let places = Places::of(context);
     let (best, configured) = (places.best()?, places.configured()?);
     let elsewhere = configured.authority() != best.authority();

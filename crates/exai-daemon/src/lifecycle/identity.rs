@@ -19,6 +19,14 @@ pub(crate) fn lock_is_held(home: &Home) -> bool {
     }
 }
 
+/// Whether it is certain that no process holds the home: every daemon holds its lock for life.
+pub(crate) fn lock_is_free(home: &Home) -> bool {
+    match File::open(home.lock_file()) {
+        Ok(file) => file.try_lock_shared().is_ok(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
 /// Whether the recorded process is alive and the one that was recorded; `None` where this
 /// system cannot tell.
 pub(crate) fn is_alive(endpoint: &Endpoint) -> Option<bool> {

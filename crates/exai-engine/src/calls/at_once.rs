@@ -57,7 +57,7 @@ fn answer(
         call.facts.received_at,
         Happening::Started(Arc::clone(&call.facts), 0),
     );
-    let running = pin!(contain(tool, life::tool_call(call, arguments)));
+    let running = pin!(contain(tool, life::tool_call(engine, call, arguments)));
     let end = match running.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(end) => end,
         // A tool that waits after all has lied in its spec, and is dropped with its future.

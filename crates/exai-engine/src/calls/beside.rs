@@ -45,7 +45,7 @@ pub(super) async fn run(
     life::announce_start(engine, call);
     let input = ToolCall {
         seat,
-        ..life::tool_call(call, arguments)
+        ..life::tool_call(engine, call, arguments)
     };
     Ok((run::run(engine, call, tool, input).await, None))
 }

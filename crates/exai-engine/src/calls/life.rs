@@ -15,6 +15,7 @@ use crate::{
     admission::{Admitted, Permit, Seat, Waiting},
     engine::Engine,
     events::Happening,
+    folders::Folders,
     handing_over::OnItsWay,
     ports::{ledger::LedgerError, recorder::Reserved},
     progress::Said,
@@ -166,8 +167,7 @@ async fn through(
     let seat = Seat::new(permit);
     let input = ToolCall {
         seat: seat.clone(),
-        roots: folders(engine, call),
-        ..tool_call(call, arguments)
+        ..tool_call(engine, call, arguments)
     };
     let end = run::run(engine, call, tool, input).await;
     let is_large = end
@@ -318,14 +318,14 @@ pub(super) fn beat(engine: &Engine, call: &Call, stage: &str, message: &str) {
     });
 }
 
-pub(super) fn tool_call(call: &Call, arguments: Arc<RawValue>) -> ToolCall {
+pub(super) fn tool_call(engine: &Engine, call: &Call, arguments: Arc<RawValue>) -> ToolCall {
     ToolCall {
         principal: call.key.principal.clone(),
         session_id: call.session.id.clone(),
         client_id: call.facts.client_id.clone(),
         request_id: call.key.request_id.clone(),
         arguments,
-        roots: call.session.roots(),
+        roots: folders(engine, call),
         progress: call.progress.clone(),
         cancelled: CancellationToken::new(),
         deadline: call.deadline(),
@@ -333,13 +333,15 @@ pub(super) fn tool_call(call: &Call, arguments: Arc<RawValue>) -> ToolCall {
     }
 }
 
-/// The client's, then those that are open for everybody.
-fn folders(engine: &Engine, call: &Call) -> Arc<[String]> {
+/// The client's, then those that are open for everybody; of both what its key may read.
+fn folders(engine: &Engine, call: &Call) -> Folders {
     let (own, more) = (call.session.roots(), &engine.config().open_folders);
-    if more.is_empty() {
-        return own;
-    }
-    own.iter().chain(more).cloned().collect()
+    let named = match more.is_empty() {
+        true => own,
+        false => own.iter().chain(more).cloned().collect(),
+    };
+    let within = engine.rules(&call.session).roots.clone();
+    Folders { named, within }
 }
 
 fn unknown_tool(engine: &Engine, call: &Call, asked: &str) -> WireError {

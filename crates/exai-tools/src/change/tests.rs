@@ -2,6 +2,7 @@
 //! theirs is run.
 
 use super::{Change, Wanted, read};
+use exai_engine::Folders;
 use std::{fs, io::Write as _, path::Path, process::Command};
 
 /// A repository with one commit.
@@ -48,7 +49,7 @@ impl Repository {
 
     fn wanted(&self) -> Wanted {
         Wanted {
-            roots: vec![self.path().to_string_lossy().into_owned()],
+            roots: vec![self.path().to_string_lossy().into_owned()].into(),
             staged: true,
             unstaged: true,
             untracked: true,
@@ -141,7 +142,7 @@ async fn what_is_not_there_is_named() {
     }
     assert!(!repository.path().join("x").exists());
     let plain = tempfile::tempdir().unwrap();
-    let roots = vec![plain.path().to_string_lossy().into_owned()];
+    let roots = Folders::from(vec![plain.path().to_string_lossy().into_owned()]);
     let outside = Wanted {
         path: Some(repository.path().to_string_lossy().into_owned()),
         roots: roots.clone(),

@@ -13,7 +13,7 @@ impl Save {
         let Some(path) = path.map(str::to_owned) else {
             return Ok(Self(None));
         };
-        let (roots, asked) = (call.roots.to_vec(), path.clone());
+        let (roots, asked) = (call.roots.clone(), path.clone());
         kind::on_a_thread(move || {
             files::may_write(&roots, &asked).map_err(|why| {
                 ToolError::invalid(format!(
@@ -29,7 +29,7 @@ impl Save {
     /// Writes it; says what came of that.
     pub(super) async fn write(self, call: &ToolCall, answer: &str) -> Option<String> {
         let asked = self.0?;
-        let (roots, text) = (call.roots.to_vec(), answer.to_owned());
+        let (roots, text) = (call.roots.clone(), answer.to_owned());
         let told = asked.clone();
         let written = kind::on_a_thread(move || {
             files::write_new(&roots, &asked, &text).map_err(ToolError::failed)

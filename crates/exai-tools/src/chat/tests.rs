@@ -372,7 +372,7 @@ async fn p24_files_stand_before_the_request_and_each_is_accounted_for() {
     let models = FakeModels::new(Ok(answer("ok")));
     let with_roots = |arguments: &str| {
         let mut call = call(arguments);
-        call.roots = Arc::from([folder.path().to_string_lossy().into_owned()]);
+        call.roots = vec![folder.path().to_string_lossy().into_owned()].into();
         call
     };
     let arguments = r#"{"prompt":"Review.","files":["a.rs",".env"],"images":["p.png"]}"#;

@@ -29,7 +29,7 @@ pub(super) struct Looked {
 
 pub(super) async fn look(asked: &Asked, call: &ToolCall) -> Result<Looked, ToolError> {
     let (directory, files) = (asked.directory.clone(), asked.files.clone());
-    let roots = call.roots.to_vec();
+    let roots = call.roots.clone();
     kind::on_a_thread(move || {
         let found = files::folder(&roots, &directory);
         let directory = found.map_err(|why| {

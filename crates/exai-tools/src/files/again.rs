@@ -8,7 +8,10 @@ use super::{
     roots::Places,
     texts::{self, OneRead, Piece, Read},
 };
-use exai_engine::ports::threads::{Sent, SentKind};
+use exai_engine::{
+    Folders,
+    ports::threads::{Sent, SentKind},
+};
 use std::fmt::Write as _;
 
 /// No loss: it is there.
@@ -41,7 +44,7 @@ pub(crate) struct Again {
 
 /// Reads them as far as `room` tokens go. What newer turns show already is not shown twice.
 pub(crate) fn again(
-    roots: &[String],
+    roots: &Folders,
     (turn, sent, mark): (u32, &[Sent], &str),
     mut room: u64,
     newer: &[Known],

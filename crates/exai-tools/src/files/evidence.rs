@@ -6,6 +6,7 @@ use super::{
     roots::Places,
     texts::{MOST_LINES_BYTES, decoded},
 };
+use exai_engine::Folders;
 use std::{cell::RefCell, collections::HashMap};
 
 /// Looks for evidence below these folders. It waits for the disk: not for an event loop.
@@ -16,7 +17,7 @@ pub(crate) struct Witness {
 
 impl Witness {
     /// For a client with these folders open.
-    pub(crate) fn new(roots: &[String]) -> Self {
+    pub(crate) fn new(roots: &Folders) -> Self {
         Self {
             places: Places::of(roots),
             lines: RefCell::default(),

@@ -3,10 +3,12 @@
 //! (`open`), so that a link put there in between leads nowhere.
 
 use super::{
+    bounds::Bounds,
     ignored::Rules,
     open::{Door, Kind, Named, words_of},
     plain, secrets,
 };
+use exai_engine::Folders;
 use std::{
     ffi::OsStr,
     fs::File,
@@ -20,6 +22,9 @@ const NOT_FILES: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// The folders of one client.
 pub(super) struct Places {
     roots: Vec<Root>,
+    /// What it named, without links: what is not absolute is meant from there.
+    bases: Vec<PathBuf>,
+    bounds: Bounds,
     /// Those it named that cannot serve.
     unfit: Vec<String>,
 }
@@ -39,16 +44,35 @@ pub(super) struct Found<'p> {
 }
 
 impl Places {
-    pub(super) fn of(named: &[String]) -> Self {
-        let (mut roots, mut unfit) = (Vec::<Root>::new(), Vec::new());
-        for name in named {
-            match Root::of(name) {
-                Ok(root) if roots.iter().any(|known| known.path == root.path) => {}
-                Ok(root) => roots.push(root),
-                Err(why) => unfit.push(format!("{} ({why})", plain(name))),
+    pub(super) fn of(folders: &Folders) -> Self {
+        let mut places = Self {
+            roots: Vec::new(),
+            bases: Vec::new(),
+            bounds: Bounds::of(folders),
+            unfit: Vec::new(),
+        };
+        for name in folders.iter() {
+            if let Err(why) = places.take(name) {
+                places.unfit.push(format!("{} ({why})", plain(name)));
             }
         }
-        Self { roots, unfit }
+        places
+    }
+
+    fn take(&mut self, name: &str) -> Result<(), String> {
+        // Of what is outside nobody learns here whether it is there.
+        let base = base(name).map_err(|why| self.bounds.told().unwrap_or(why))?;
+        let narrowed = self.bounds.narrow(&base);
+        if let (true, Some(why)) = (narrowed.is_empty(), self.bounds.told()) {
+            return Err(why);
+        }
+        for path in narrowed {
+            if self.roots.iter().all(|known| known.path != path) {
+                self.roots.push(Root::of(path)?);
+            }
+        }
+        self.bases.push(base);
+        Ok(())
     }
 
     /// The file or folder that is meant, if it may be read; else why not.
@@ -109,7 +133,7 @@ impl Places {
     fn real(&self, path: &Path) -> Result<PathBuf, String> {
         let places: Vec<PathBuf> = match path.is_absolute() {
             true => vec![path.to_owned()],
-            false => self.roots.iter().map(|root| root.path.join(path)).collect(),
+            false => self.bases.iter().map(|base| base.join(path)).collect(),
         };
         let mut within = None;
         for place in places {
@@ -154,26 +178,21 @@ impl Places {
             .iter()
             .map(|root| plain(&root.path.to_string_lossy()))
             .collect();
-        format!(
-            "it is outside the folders this client has open ({}); open its folder, or name it in \
-             the setting 'files.roots'",
-            roots.join(", ")
-        )
+        let roots = roots.join(", ");
+        match self.bounds.told() {
+            Some(told) => {
+                format!("it is outside the folders this client may read ({roots}): {told}")
+            }
+            None => format!(
+                "it is outside the folders this client has open ({roots}); open its folder, or name \
+                 it in the setting 'files.roots'"
+            ),
+        }
     }
 }
 
 impl Root {
-    fn of(name: &str) -> Result<Self, String> {
-        let path = path_of(name)?
-            .canonicalize()
-            .map_err(|error| words_of(&error))?;
-        // The whole disk is no project, even where a client was started there.
-        if path.parent().is_none() {
-            return Err("the whole disk is too much".to_owned());
-        }
-        if NOT_FILES.iter().any(|of| path.starts_with(of)) {
-            return Err("it is the system's own".to_owned());
-        }
+    fn of(path: PathBuf) -> Result<Self, String> {
         let door = Door::of(&path).map_err(|error| words_of(&error))?;
         let rules = Rules::default();
         Ok(Self { path, door, rules })
@@ -313,6 +332,21 @@ pub(crate) fn leads_within(path: &Path, holds: impl Fn(&Path) -> bool) -> bool {
         next = place;
     }
     false
+}
+
+/// A folder that a client named, without links, where it can be one.
+fn base(name: &str) -> Result<PathBuf, String> {
+    let path = path_of(name)?
+        .canonicalize()
+        .map_err(|error| words_of(&error))?;
+    // The whole disk is no project, even where a client was started there.
+    if path.parent().is_none() {
+        return Err("the whole disk is too much".to_owned());
+    }
+    if NOT_FILES.iter().any(|of| path.starts_with(of)) {
+        return Err("it is the system's own".to_owned());
+    }
+    Ok(path)
 }
 
 /// A path as people, editors and models write it.

@@ -40,7 +40,7 @@ impl Folder {
     fn gather(&self, files: &[&str], images: &[&str], tokens: u64) -> Gathered {
         let all = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         gather(&Wanted {
-            roots: vec![self.root().to_string_lossy().into_owned()],
+            roots: vec![self.root().to_string_lossy().into_owned()].into(),
             files: all(files),
             images: all(images),
             tokens,
@@ -236,7 +236,7 @@ fn without_a_folder_nothing_is_read_and_the_whole_disk_is_no_folder() {
         vec!["/no/such/folder".to_owned()],
     ] {
         let wanted = Wanted {
-            roots,
+            roots: roots.into(),
             files: vec!["/etc/hostname".to_owned()],
             images: vec![],
             tokens: 1000,

@@ -21,7 +21,7 @@ fn turn(number: u32, question: &str, answer: &str) -> Turn {
 fn receiver(room: u64) -> Receiver {
     Receiver {
         tool: "chat",
-        roots: Vec::new(),
+        roots: Folders::default(),
         room,
     }
 }
@@ -157,8 +157,8 @@ impl Place {
         }
     }
 
-    fn roots(&self) -> Vec<String> {
-        vec![self.dir.path().to_string_lossy().into_owned()]
+    fn roots(&self) -> Folders {
+        vec![self.dir.path().to_string_lossy().into_owned()].into()
     }
 
     fn receiver(&self, room: u64) -> Receiver {

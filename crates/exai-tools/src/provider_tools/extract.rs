@@ -45,7 +45,7 @@ async fn answer(models: &dyn Models, call: &ToolCall) -> Result<ToolOutput, Tool
     }
     let endpoint = args.choice("provider", &["kimi", "glm"], "kimi")?;
     let wanted = Wanted {
-        roots: call.roots.to_vec(),
+        roots: call.roots.clone(),
         files,
         tokens: ROOM,
         ..Wanted::default()

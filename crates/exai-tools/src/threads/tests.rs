@@ -66,7 +66,7 @@ async fn asked(threads: &Arc<FakeThreads>, arguments: Value) -> Result<String, T
     let tools = crate::builtin(&ports);
     let tool = tools.iter().find(|tool| tool.spec().name() == "threads");
     let mut call = call(&arguments.to_string());
-    call.roots = Arc::from(["file:///work/a/".to_owned()]);
+    call.roots = vec!["file:///work/a/".to_owned()].into();
     tool.expect("threads")
         .run(call)
         .await

@@ -45,7 +45,7 @@ pub(super) async fn read(
     let context = wish::context(ports.models, wish.model.as_deref(), pin.as_ref());
     let room = (context * SHARE.0 / SHARE.1 / 2).min(MOST_BYTES);
     wanted.room = usize::try_from(room).unwrap_or(usize::MAX);
-    wanted.roots = ports.call.roots.to_vec();
+    wanted.roots = ports.call.roots.clone();
     ports.call.progress.say("git", "reading the change");
     let named = wanted.path.is_some() || wanted.range.is_some() || wanted.since.is_some();
     match change::read(&wanted).await {

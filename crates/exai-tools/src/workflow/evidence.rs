@@ -7,6 +7,7 @@ mod citations;
 use super::step::Step;
 use crate::files::Witness;
 use citations::{Citation, citations};
+use exai_engine::Folders;
 use serde_json::{Value, json};
 
 /// Files looked at for one step.
@@ -25,16 +26,16 @@ pub(super) struct Evidence {
 
 impl Evidence {
     /// Of what the caller sent.
-    pub(super) fn of_steps(steps: &[Step], roots: &[String]) -> Self {
+    pub(super) fn of_steps(steps: &[Step], roots: &Folders) -> Self {
         Self::of(steps.iter().flat_map(of_step).collect(), roots)
     }
 
     /// Of what a model wrote.
-    pub(super) fn of_text(text: &str, roots: &[String]) -> Self {
+    pub(super) fn of_text(text: &str, roots: &Folders) -> Self {
         Self::of(citations(text), roots)
     }
 
-    fn of(mut cited: Vec<Citation>, roots: &[String]) -> Self {
+    fn of(mut cited: Vec<Citation>, roots: &Folders) -> Self {
         let mut once = Vec::new();
         for citation in cited.drain(..) {
             if !once.contains(&citation) {
@@ -54,7 +55,7 @@ impl Evidence {
         Self::looked_up(&once, roots)
     }
 
-    fn looked_up(cited: &[Citation], roots: &[String]) -> Self {
+    fn looked_up(cited: &[Citation], roots: &Folders) -> Self {
         let mut paths: Vec<&str> = Vec::new();
         for citation in cited {
             if !paths.contains(&citation.path.as_str()) {

@@ -118,7 +118,7 @@ async fn looked_up(step: &Step, place: &Place, call: &ToolCall) -> Result<Eviden
         true => vec![step.clone()],
         false => place.all.steps.values().cloned().collect(),
     };
-    let roots = call.roots.to_vec();
+    let roots = call.roots.clone();
     on_a_thread(move || Ok(Evidence::of_steps(&steps, &roots))).await
 }
 
@@ -198,7 +198,7 @@ async fn judged(
     let mut told = told_of(&run, &judgement);
     told.status.clone_into(&mut run.step.status);
     let text = judgement.answer.turn.text.clone();
-    let roots = ports.call.roots.to_vec();
+    let roots = ports.call.roots.clone();
     let look = move || Ok(Evidence::of_text(&text, &roots));
     told.expert_evidence = on_a_thread(look).await?;
     if !told.expert_evidence.wrong.is_empty() && told.status == "done" {

@@ -32,12 +32,7 @@ pub(super) fn checks(home: &Home) -> Vec<Check> {
             "says where a daemon is that is gone".to_owned(),
         ));
     }
-    if let Ok(Some(health)) = health_file::read(&home.health_file())
-        && health.state != "stopped"
-    {
-        let what = format!("says '{}' of a daemon that is gone", health.state);
-        left.push((home.health_file(), what));
-    }
+    left.extend(health(home.health_file()));
     left.extend(sockets(&home.run_dir()));
     for directory in [home.run_dir(), home.logs(), home.data_dir()] {
         left.extend(drafts(&directory));
@@ -49,6 +44,20 @@ pub(super) fn checks(home: &Home) -> Vec<Check> {
             .repaired_by(Repair::Stale(path))
     };
     left.into_iter().map(found).collect()
+}
+
+/// The last word of a daemon that has none of its own to say.
+fn health(file: PathBuf) -> Option<(PathBuf, String)> {
+    let what = match health_file::read(&file) {
+        Ok(Some(health)) if health.state != "stopped" => {
+            format!("says '{}' of a daemon that is gone", health.state)
+        }
+        Err(error) if file.is_file() => {
+            format!("holds nothing that anybody can read ({error})")
+        }
+        _ => return None,
+    };
+    Some((file, what))
 }
 
 #[cfg(unix)]

@@ -196,7 +196,7 @@ fn evidence_is_there_or_it_is_said_what_is_not() {
     let folder = Folder::new();
     folder.file("src/a.rs", "1\n2\n3\n");
     folder.file(".env", "KEY=x");
-    let witness = Witness::new(&[folder.root().to_string_lossy().into_owned()]);
+    let witness = Witness::new(&vec![folder.root().to_string_lossy().into_owned()].into());
     for (path, line) in [
         ("src/a.rs", None),
         ("src/a.rs", Some(3)),
@@ -223,7 +223,7 @@ fn evidence_is_there_or_it_is_said_what_is_not() {
 fn what_is_written_is_new_and_below_the_folders() {
     let folder = Folder::new();
     folder.file("there.md", "old");
-    let roots = [folder.root().to_string_lossy().into_owned()];
+    let roots = Folders::from(vec![folder.root().to_string_lossy().into_owned()]);
     assert_eq!(write_new(&roots, "new.md", "text").unwrap(), "new.md");
     let written = fs::read_to_string(folder.root().join("new.md")).unwrap();
     assert_eq!(written, "text");
@@ -264,7 +264,7 @@ fn what_is_written_is_new_and_below_the_folders() {
 fn what_the_system_shows_of_itself_is_no_folder() {
     for root in ["/proc/self", "/sys", "/dev"] {
         let gathered = gather(&Wanted {
-            roots: vec![root.to_owned()],
+            roots: vec![root.to_owned()].into(),
             files: vec!["environ".to_owned()],
             tokens: 1000,
             ..Wanted::default()
