@@ -154,3 +154,31 @@ async fn r09_a_call_that_was_left_before_a_restart_is_joined_after_it_and_not_ru
     assert_eq!(ws.result("third").await["outputs"][0]["text"], "counted");
     all_is_accounted_for(&sandbox).await;
 }
+
+/// The same of one that had not begun: it begins once, in whichever daemon, and is had by whoever
+/// asks for it again.
+#[tokio::test]
+async fn r09_a_call_that_was_left_while_it_queued_is_joined_after_a_restart_and_runs_once() {
+    let mut sandbox = wide();
+    sandbox.set("EXAI_WS_GLOBAL_MAX_INFLIGHT", "1");
+    sandbox.cli(&["start"]).await.ok();
+    let (mut ws, _) = sandbox.modern("window", RICH).await;
+    ws.call_as("first", "test_sleep", json!({ "ms": 4000 }))
+        .await;
+    ws.recv_op("call_tool_ack").await;
+    let call = json!({ "file": sandbox.work().join("ran") });
+    ws.call_as("left", "test_count_once", call.clone()).await;
+    ws.recv_where(|frame| frame["request_id"] == "left" && frame["stage"] == "queued")
+        .await;
+    ws.send(&json!({ "op": "cancel", "request_id": "left", "mode": "detach" }))
+        .await;
+    assert_eq!(ws.recv_op("cancel_res").await["state"], "queued");
+    restarted(&sandbox).await;
+    let (mut ws, _) = sandbox.modern("window", RICH).await;
+    ws.call_as("same", "test_count_once", call).await;
+    let same = ws.result("same").await;
+    assert_eq!(same["outputs"][0]["text"], "counted", "{same}");
+    assert_eq!(sandbox.counted("ran"), 1, "it was joined");
+    all_is_accounted_for(&sandbox).await;
+    assert_eq!(sandbox.counted("ran"), 1, "nobody runs it later");
+}

@@ -169,7 +169,9 @@ async fn bring_up_alone(
     if let Some(up) = predecessor_gone(context).await? {
         return Ok(up);
     }
-    port_is_free(context).await?;
+    if let Some(up) = on_the_port(context).await? {
+        return Ok(up);
+    }
     let which = Which {
         program,
         succeeds: false,
@@ -306,17 +308,21 @@ async fn predecessor_gone(context: &Context) -> Result<Option<Up>> {
     Ok(None)
 }
 
-/// Names whoever holds our port, before a daemon is started in vain.
-async fn port_is_free(context: &Context) -> Result<()> {
+/// Names whoever holds our port, before a daemon is started in vain. It may be the daemon of this
+/// home after all, whose lock's file somebody removed.
+async fn on_the_port(context: &Context) -> Result<Option<Up>> {
     let target = Places::of(context).configured()?;
     // An address that is not this machine's is answered by others; binding it will tell.
     if target.port == 0 || !exai_config::settings::is_loopback(&target.host) {
-        return Ok(());
+        return Ok(None);
     }
     let answer = probe(&target, &context.home).await;
+    if let Answer::Ours(server) = &answer {
+        return Ok(Some(up(context, &target, server, true)));
+    }
     match port_fault(&target, &answer) {
         Some(fault) => Err(fault),
-        None => Ok(()),
+        None => Ok(None),
     }
 }
 
@@ -347,8 +353,10 @@ async fn attempt(context: &Context, patience: Duration, which: &Which<'_>) -> Re
             let taken = [exit::PORT_TAKEN, exit::OTHER_HOME, exit::REFUSED]
                 .into_iter()
                 .find(|code| status.code() == Some(i32::from(code.number)));
-            if taken.is_some() {
-                port_is_free(context).await?;
+            if taken.is_some()
+                && let Some(up) = on_the_port(context).await?
+            {
+                return Ok(Some(up));
             }
             let code = taken.unwrap_or(exit::START_FAILED);
             return Err(died(context, &spawned, log_from, code, &status.to_string()));
