@@ -152,11 +152,12 @@ impl Estate {
             bail!("the journal does not keep up");
         }
         self.daemon.keep_still(true);
-        let link = ToHeir::begin(ears, mouth, &self.engine, &self.journal, &self.tasks);
+        let (link, unsaid) = ToHeir::begin(ears, mouth, &self.engine, &self.journal, &self.tasks);
         self.journal.give_to(Some(Arc::clone(&link) as _));
         // What came in between, of a client that let go just now, is ours to write, and is written.
         self.journal.caught_up().await;
-        link.say(FromElder::Yours);
+        let given = unsaid.yours(&self.tasks).await;
+        given.context("it died before it was given")?;
         let lives = alive::lives(&self.home);
         tokio::select! {
             biased;

@@ -12,6 +12,7 @@ use exai_store::{Elder, Heir, Journal};
 use serde::Serialize;
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -42,6 +43,21 @@ async fn speak<T: Serialize>(mut half: OwnedWriteHalf, mut words: mpsc::Receiver
     }
 }
 
+/// What the elder has to say, of which nothing is said before the home is given.
+pub(super) struct Unsaid {
+    half: OwnedWriteHalf,
+    words: mpsc::Receiver<FromElder>,
+}
+
+impl Unsaid {
+    /// Gives the home: the first word the heir hears. Steps may lie there already, and are next.
+    pub(super) async fn yours(mut self, tasks: &TaskTracker) -> io::Result<()> {
+        say(&mut self.half, &FromElder::Yours).await?;
+        tasks.spawn(speak(self.half, self.words));
+        Ok(())
+    }
+}
+
 /// The elder's end.
 pub(crate) struct ToHeir {
     words: mpsc::Sender<FromElder>,
@@ -65,8 +81,12 @@ impl ToHeir {
         engine: &Arc<Engine>,
         journal: &Journal,
         tasks: &TaskTracker,
-    ) -> Arc<Self> {
-        let (words, spoken) = mpsc::channel(WORDS);
+    ) -> (Arc<Self>, Unsaid) {
+        let (words, unsaid) = mpsc::channel(WORDS);
+        let unsaid = Unsaid {
+            half,
+            words: unsaid,
+        };
         let link = Arc::new(Self {
             words,
             unanswered: Mutex::new(Some((0, HashMap::new()))),
@@ -75,7 +95,6 @@ impl ToHeir {
             owed: watch::Sender::new(0),
             gone: CancellationToken::new(),
         });
-        tasks.spawn(speak(half, spoken));
         let (heard, engine, journal) = (Arc::clone(&link), Arc::clone(engine), journal.clone());
         let forwards = tasks.clone();
         tasks.spawn(async move {
@@ -84,10 +103,10 @@ impl ToHeir {
             heard.owed.send_replace(0);
             heard.gone.cancel();
         });
-        link
+        (link, unsaid)
     }
 
-    pub(super) fn say(&self, word: FromElder) -> bool {
+    fn say(&self, word: FromElder) -> bool {
         self.words.try_send(word).is_ok()
     }
 
@@ -373,5 +392,30 @@ impl Elder for ToElder {
             reason: reason.to_owned(),
         };
         !self.gone.is_cancelled() && self.words.try_send(word).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::UnixStream;
+
+    #[tokio::test]
+    async fn r44_nothing_is_said_before_the_home_is_given() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (_keep, half) = ours.into_split();
+        let (mouth, words) = mpsc::channel(2);
+        let step = String::from("an end of this moment");
+        mouth
+            .send(FromElder::Step { number: 1, step })
+            .await
+            .unwrap();
+        let tasks = TaskTracker::new();
+        Unsaid { half, words }.yours(&tasks).await.unwrap();
+        let (half, _) = theirs.into_split();
+        let mut ears = Ears::new(half);
+        assert!(matches!(ears.next().await, Ok(Some(FromElder::Yours))));
+        let next = ears.next().await;
+        assert!(matches!(next, Ok(Some(FromElder::Step { number: 1, .. }))));
     }
 }

@@ -100,7 +100,8 @@ impl Legacy {
         match word.context("the running daemon does not let go")?? {
             Some(FromElder::Yours) => Ok(()),
             Some(FromElder::No { why }) => bail!("the running daemon says no: {why}"),
-            _ => bail!("the running daemon hung up"),
+            Some(_) => bail!("the running daemon talks of other things"),
+            None => bail!("the running daemon hung up"),
         }
     }
 
