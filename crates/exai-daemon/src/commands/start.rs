@@ -72,7 +72,7 @@ pub(super) async fn bring_up(context: &Context, options: &Start) -> Result<Up> {
     if !options.autostart {
         rendezvous::clear_stopped(&context.home).context("cannot remove the stopped marker")?;
     }
-    if let Some(up) = answering(context).await? {
+    if let Some(up) = reached(context).await? {
         return Ok(up);
     }
     let patience = Duration::from_secs_f64(options.wait);
@@ -163,9 +163,6 @@ async fn bring_up_alone(
 ) -> Result<Up> {
     let patience = Duration::from_secs_f64(options.wait);
     heed_the_owner(context, options)?;
-    if let Some(up) = answering(context).await? {
-        return Ok(up);
-    }
     if let Some(up) = predecessor_gone(context).await? {
         return Ok(up);
     }
@@ -221,6 +218,15 @@ pub(super) async fn answering(context: &Context) -> Result<Option<Up>> {
     Ok(None)
 }
 
+/// The daemon of this home, or who is in its place. Somebody who says nothing costs seconds to
+/// see through: he is asked before other starters have to wait for that.
+async fn reached(context: &Context) -> Result<Option<Up>> {
+    if lock_is_free(&context.home) {
+        return on_the_port(context).await;
+    }
+    answering(context).await
+}
+
 fn up(context: &Context, target: &Target, server: &ServerInfo, already: bool) -> Up {
     let record = rendezvous::read(&context.home).ok().flatten();
     let pid = record
@@ -267,8 +273,8 @@ async fn start_lock(
             Err(TryLockError::WouldBlock) if began.elapsed() > patience => {
                 let seconds = patience.as_secs();
                 return Err(exit::START_FAILED.because(format!(
-                    "another `exai-daemon start` of this home has been at it for {seconds} s; \
-                     wait for it or end it, then try again"
+                    "others have been starting the daemon of this home for {seconds} s; wait for \
+                     them or end them (`exai-daemon start`), then try again"
                 )));
             }
             Err(TryLockError::WouldBlock) => {}
