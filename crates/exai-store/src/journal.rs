@@ -332,7 +332,7 @@ impl Blank {
             Made::Finished(row) => (None, Met::Finished(row)),
             Made::Expired => (None, Met::Expired),
             Made::Elsewhere(runs) => (None, Met::Elsewhere(runs)),
-            Made::Behind(request) => (None, Met::Behind(other(request))),
+            Made::Behind(id, request) => (Some(stand(id)), Met::Behind(other(request))),
             Made::Other(tool) => (None, Met::Other(tool)),
         };
         Unseen {
@@ -382,7 +382,7 @@ impl Unseen {
                 None => Entered::Expired,
             },
             (Some(Met::Other(tool)), _) => Entered::Other(tool),
-            (Some(Met::Behind(key)), _) => Entered::Behind(key),
+            (Some(Met::Behind(key)), Some(standing)) => Entered::Behind(key, Box::new(standing)),
             (Some(Met::Elsewhere(runs)), _) => Entered::Elsewhere { runs },
             (Some(Met::Expired), _) => Entered::Expired,
             _ => return Err(StoreError::closed()),
@@ -392,7 +392,8 @@ impl Unseen {
 
 impl Drop for Unseen {
     fn drop(&mut self) {
-        if let (Some(standing), Some(Met::New)) = (self.standing.take(), &self.met) {
+        if let (Some(standing), Some(Met::New | Met::Behind(_))) = (self.standing.take(), &self.met)
+        {
             use exai_engine::ports::ledger::Entry as _;
             Box::new(standing).withdraw();
         }

@@ -190,6 +190,43 @@ async fn r25_a_call_that_a_dead_daemon_had_begun_is_not_called_unbegun_by_one_th
     assert_eq!((sandbox.counted("again"), sandbox.counted("once")), (1, 1));
 }
 
+/// What waits behind a call that goes on in the daemon before was promised as well: when both die,
+/// the next one knows it.
+#[tokio::test]
+async fn r02_a_call_that_joined_one_of_the_daemon_before_is_known_when_both_die() {
+    let sandbox = wide();
+    sandbox.cli(&["start"]).await.ok();
+    let gate = sandbox.gate("ran");
+    let call = gate.holds(json!({ "file": sandbox.work().join("ran") }));
+    let (mut ws, _) = sandbox.modern("window", RICH).await;
+    ws.call_as("left", "test_count", call.clone()).await;
+    eventually(LIMIT, "it runs", || sandbox.counted("ran") == 1).await;
+    ws.send(&json!({ "op": "cancel", "request_id": "left", "mode": "detach" }))
+        .await;
+    ws.recv_op("cancel_res").await;
+    let elder = sandbox.daemon_pid().must("read the record");
+    let heir = super::restarted(&sandbox).await;
+    let (mut ws, _) = sandbox.modern("window", RICH).await;
+    ws.call_as("same", "test_count", call).await;
+    ws.recv_where(|frame| frame["request_id"] == "same").await;
+    for pid in [heir, elder] {
+        kill_pid(pid);
+    }
+    eventually(LIMIT, "both to be gone", || {
+        sandbox.processes("exai-daemon").is_empty()
+    })
+    .await;
+    sandbox.cli(&["start"]).await.ok();
+    gate.open();
+    let (mut ws, _) = sandbox.modern("window", RICH).await;
+    ws.send(&json!({ "op": "attach", "request_id": "same" }))
+        .await;
+    let known = ws.recv_op("attach_res").await;
+    assert_ne!(known["state"], "unknown", "{known}");
+    let same = ws.result("same").await;
+    assert_eq!(same["outputs"][0]["text"], "counted", "{same}");
+}
+
 /// The heir stands still before it has written how the call ended, and then it is killed: only the
 /// daemon that ran it knows, and stays for as long.
 #[cfg(target_os = "linux")]

@@ -71,7 +71,10 @@ pub(super) async fn enter(
             Ok(Way::Here)
         }
         Entered::Elsewhere { runs } => Ok(Way::Elsewhere { runs }),
-        Entered::Behind(key) => Ok(Way::Behind(key)),
+        Entered::Behind(key, entry) => {
+            guard.entered(entry, false);
+            Ok(Way::Behind(key))
+        }
         Entered::Finished(kept) => Err(End::Recalled(kept)),
         Entered::Left(kept, entry) => {
             guard.entered(entry, true);

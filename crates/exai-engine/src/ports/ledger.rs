@@ -104,6 +104,17 @@ pub struct Entering {
     pub starts: bool,
 }
 
+impl Entering {
+    /// The same, of a call that does not run yet.
+    #[must_use]
+    pub fn waiting(&self) -> Self {
+        Self {
+            starts: false,
+            ..self.clone()
+        }
+    }
+}
+
 /// What became of an entry.
 pub enum Entered {
     /// It stands there. It was new, or its daemon died and it may run (again).
@@ -123,8 +134,8 @@ pub enum Entered {
         runs: bool,
     },
     /// An equal call that the same client has stopped waiting for is at work in such a daemon; once
-    /// that has ended, this one is to be entered again.
-    Behind(CallKey),
+    /// that has ended, this one is to be entered again. Until then it stands here, and waits.
+    Behind(CallKey, Box<dyn Entry>),
     /// An equal call of the same client ended after the client had stopped waiting, and nobody
     /// has taken its result: it is this call's.
     Left(Arc<Finished>, Box<dyn Entry>),

@@ -27,8 +27,8 @@ pub(crate) enum Made {
     Interrupted(i64, Box<Interrupted>),
     /// Another life of the daemon has it; whether it runs there.
     Elsewhere(bool),
-    /// An equal call, by its id, is still at work there.
-    Behind(String),
+    /// An equal call, by its id, is still at work there; this one has its place, and waits.
+    Behind(i64, String),
     Left(i64, Box<Row>),
 }
 
@@ -42,19 +42,18 @@ pub(crate) fn enter(
     lives: &Lives,
 ) -> rusqlite::Result<Made> {
     let left = match left(db, boot, call, left_since, lives)? {
-        Some(Left::AtWork(request)) if recall::find(db, &call.key)?.is_none() => {
-            return Ok(Made::Behind(request));
-        }
+        Some(Left::AtWork(request)) => match wait_behind(db, boot, call, at, lives)? {
+            Some(id) => return Ok(Made::Behind(id, request)),
+            None => None,
+        },
         Some(Left::Result(row)) => Some(row),
-        _ => None,
+        None => None,
     };
     if let Some(id) = insert(db, boot, call, at, left.is_some())? {
-        let Some(row) = left else {
-            return Ok(Made::New(id));
+        return match left {
+            Some(row) => take_what_was_left(db, id, row),
+            None => Ok(Made::New(id)),
         };
-        db.prepare_cached("UPDATE calls SET left_at = NULL WHERE id = ?1")?
-            .execute([row.id])?;
-        return Ok(Made::Left(id, row));
     }
     let Some(found) = recall::find(db, &call.key)? else {
         return Err(rusqlite::Error::QueryReturnedNoRows);
@@ -70,18 +69,55 @@ pub(crate) fn enter(
         }
         Found::Open(open) if !open.may_run() => {
             let evidence = recall::evidence(db, &call.key, &open)?;
-            let starts = Entering {
-                starts: false,
-                ..call.clone()
-            };
-            take_over(db, open.id, boot, &starts, at)?;
+            take_over(db, open.id, boot, &call.waiting(), at)?;
             Made::Interrupted(open.id, Box::new(evidence))
         }
-        Found::Open(open) => {
-            take_over(db, open.id, boot, call, at)?;
-            Made::Again(open.id, open.started)
-        }
+        Found::Open(open) => match left {
+            // It waited behind the one that left this.
+            Some(row) if !open.started => {
+                take_over(db, open.id, boot, &call.waiting(), at)?;
+                take_what_was_left(db, open.id, row)?
+            }
+            _ => {
+                take_over(db, open.id, boot, call, at)?;
+                Made::Again(open.id, open.started)
+            }
+        },
     })
+}
+
+/// A call that waits behind another one is as much promised as any; its number, unless it is
+/// known for something else.
+fn wait_behind(
+    db: &Connection,
+    boot: &str,
+    call: &Entering,
+    at: UnixMillis,
+    lives: &Lives,
+) -> rusqlite::Result<Option<i64>> {
+    let waiting = call.waiting();
+    if let Some(id) = insert(db, boot, &waiting, at, false)? {
+        return Ok(Some(id));
+    }
+    match recall::find(db, &call.key)? {
+        Some(Found::Open(open)) => {
+            let is_asked =
+                (&*open.open.tool, open.open.args_hash) == (&*call.facts.tool, call.args_hash);
+            let is_ours = open.boot == boot || !lives(&open.boot);
+            if open.started || !is_asked || !is_ours {
+                return Ok(None);
+            }
+            take_over(db, open.id, boot, &waiting, at)?;
+            Ok(Some(open.id))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn take_what_was_left(db: &Connection, id: i64, row: Box<Row>) -> rusqlite::Result<Made> {
+    db.prepare_cached("UPDATE calls SET left_at = NULL WHERE id = ?1")?
+        .execute([row.id])?;
+    Ok(Made::Left(id, row))
 }
 
 /// An equal call that this client had stopped waiting for.

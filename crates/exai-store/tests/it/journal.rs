@@ -24,7 +24,7 @@ pub(crate) fn keeping(directory: &Path) -> Keeping {
     }
 }
 
-fn journal(store: &Store, place: &Place) -> Journal {
+pub(crate) fn journal(store: &Store, place: &Place) -> Journal {
     Journal::new(store, keeping(&place.dir.path().join("results")))
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn call(request: &str, args: &str) -> Entering {
     }
 }
 
-fn starting(request: &str, args: &str) -> Entering {
+pub(crate) fn starting(request: &str, args: &str) -> Entering {
     Entering {
         starts: true,
         ..call(request, args)
@@ -125,7 +125,7 @@ pub(crate) async fn entered(
         Entered::Other(_) => "other",
         Entered::Interrupted(..) => "interrupted",
         Entered::Elsewhere { .. } => "elsewhere",
-        Entered::Behind(_) => "behind",
+        Entered::Behind(..) => "behind",
         Entered::Left(..) => "left",
     })
 }
@@ -134,7 +134,7 @@ pub(crate) async fn recalled(journal: &Journal, request: &str) -> Option<Recalle
     journal.recall(&key(request)).await.unwrap()
 }
 
-fn text_of(finished: &Finished) -> String {
+pub(crate) fn text_of(finished: &Finished) -> String {
     finished.outputs.as_ref().unwrap().get().to_owned()
 }
 

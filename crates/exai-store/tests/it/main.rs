@@ -5,6 +5,7 @@ mod budgets;
 mod faults;
 mod full;
 mod journal;
+mod journal_behind;
 mod journal_bounds;
 mod kill;
 mod migrations;
