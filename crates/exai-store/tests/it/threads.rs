@@ -38,7 +38,7 @@ fn call_of(principal: &str, seconds: f64) -> ToolCall {
         client_id: None,
         request_id: RequestId::new("r"),
         arguments: no_arguments(),
-        roots: Arc::from(["/work/a".to_owned()]),
+        roots: vec!["/work/a".to_owned()].into(),
         progress: ProgressHandle::default(),
         seat: Seat::default(),
         cancelled: CancellationToken::new(),
