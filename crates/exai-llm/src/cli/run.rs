@@ -355,15 +355,20 @@ impl<'a> Run<'a> {
                     }
                 }
             };
-            match self.clocks.within(news).await {
+            let mut news = self.clocks.within(news).await;
+            if matches!(news, Ok(News::Look)) && heard.elapsed() > LINGER && running.has_exited() {
+                // What it printed last is on its way, and may not have been read yet.
+                let rest = timeout(LINGER, pipes.stdout.read(&mut out)).await;
+                news = Ok(match rest {
+                    Ok(Ok(count @ 1..)) => News::Printed(count),
+                    _ => News::Closed,
+                });
+            }
+            match news {
                 Err((fault, limit)) => return Err((self.too_slow(&fault), Some(limit))),
                 Ok(News::Closed) => return Ok(Output::Closed),
                 Ok(News::Fed) => fed = true,
-                Ok(News::Look) => {
-                    if heard.elapsed() > LINGER && running.has_exited() {
-                        return Ok(Output::Closed);
-                    }
-                }
+                Ok(News::Look) => {}
                 Ok(News::Printed(count)) => {
                     heard = Instant::now();
                     if self.take(&out[..count]).map_err(|fault| (fault, None))? {

@@ -1,5 +1,7 @@
 //! Small scripts as agents: they answer, fail, flood, hang, and start children of their own.
 
+mod late;
+
 use super::*;
 use crate::{
     attempt::Clocks,
