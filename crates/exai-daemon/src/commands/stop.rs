@@ -112,7 +112,9 @@ pub(super) async fn end(context: &Context, options: &Stop) -> Result<Ended> {
         }
         Asked::Draining(_) | Asked::NoAnswer => None,
     };
-    let pid = push(context, confirmed, Push::Terminate)?;
+    let Some(pid) = pushed(context, confirmed, Push::Terminate).await? else {
+        return finish(context, Ended::Asked);
+    };
     output::hint(format!(
         "the daemon (pid {pid}) {why}; told it by a signal to end, which may take {} s{}",
         (drain + grace).as_secs(),
@@ -139,7 +141,9 @@ pub(super) async fn end(context: &Context, options: &Stop) -> Result<Ended> {
             (drain + grace).as_secs()
         )));
     }
-    push(context, confirmed, Push::Kill)?;
+    if pushed(context, confirmed, Push::Kill).await?.is_none() {
+        return finish(context, Ended::Pushed(Push::Terminate));
+    }
     if gone(context, Some(pid), KILLED, "killed it, waiting").await? {
         return finish(context, Ended::Pushed(Push::Kill));
     }
@@ -305,6 +309,18 @@ async fn gone(
         sleep(LOOK / 5).await;
     }
     Ok(true)
+}
+
+/// Signals it. `None`: it has ended by itself meanwhile; what names it goes a moment before its
+/// lock does, and such a one is not to be called a stranger.
+async fn pushed(context: &Context, confirmed: Option<u32>, how: Push) -> Result<Option<u32>> {
+    match push(context, confirmed, how) {
+        Ok(pid) => Ok(Some(pid)),
+        Err(unproven) => match gone(context, confirmed, KILLED, "it is ending, waiting").await? {
+            true => Ok(None),
+            false => Err(unproven),
+        },
+    }
 }
 
 fn push(context: &Context, confirmed: Option<u32>, push: Push) -> Result<u32> {
