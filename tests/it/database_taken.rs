@@ -7,7 +7,7 @@ use serde_json::json;
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -144,6 +144,52 @@ async fn a_database_that_is_removed_in_a_hand_over_is_written_again_by_the_next_
     sandbox.cli(&["start"]).await.ok();
     let (mut ws, _) = sandbox.modern("window", &["rich_results"]).await;
     for id in ["before", "after", &format!("meanwhile {number}")] {
+        assert!(ran(&mut ws, &sandbox, id).await, "{id}");
+        assert_eq!(sandbox.counted(id), 1, "{id}");
+    }
+}
+
+/// Who looks at a file must not let go of it: the elder would be alone with it as it ends, and
+/// would take the log away under the next daemon.
+#[tokio::test]
+async fn a_database_that_is_looked_at_stays_whole_when_the_daemon_before_closes_it() {
+    let sandbox = by_hand();
+    sandbox.cli(&["start"]).await.ok();
+    let (mut ws, _) = sandbox.modern("window", &["rich_results"]).await;
+    let file = sandbox.work().join("long");
+    ws.call_as(
+        "long",
+        "test_count_once",
+        json!({ "file": file, "ms": 60_000 }),
+    )
+    .await;
+    eventually(LIMIT, "it runs", || sandbox.counted("long") == 1).await;
+    let elder = sandbox.daemon_pid().must("read the record");
+    sandbox.cli(&["restart"]).await.ok();
+    let (mut ws, _) = sandbox.modern("window", &["rich_results"]).await;
+    let log = database(&sandbox).with_extension("db-wal");
+    let number = |log: &Path| std::os::unix::fs::MetadataExt::ino(&log.metadata().must("look"));
+    let before = number(&log);
+    // Longer than between two looks.
+    let begins = Instant::now();
+    let mut made = 0;
+    while begins.elapsed() < Duration::from_secs(2) {
+        made += 1;
+        assert!(ran(&mut ws, &sandbox, &format!("meanwhile {made}")).await);
+    }
+    ws.send(&json!({ "op": "cancel", "request_id": "long" }))
+        .await;
+    eventually(LIMIT, "the elder to end", || !is_alive(elder)).await;
+    assert_eq!(number(&log), before, "the log is another");
+    assert!(ran(&mut ws, &sandbox, "after").await);
+    kill_pid(sandbox.daemon_pid().must("read the record"));
+    eventually(LIMIT, "it to be gone", || {
+        sandbox.processes("exai-daemon").is_empty()
+    })
+    .await;
+    sandbox.cli(&["start"]).await.ok();
+    let (mut ws, _) = sandbox.modern("window", &["rich_results"]).await;
+    for id in ["meanwhile 1", "after"] {
         assert!(ran(&mut ws, &sandbox, id).await, "{id}");
         assert_eq!(sandbox.counted(id), 1, "{id}");
     }

@@ -2,7 +2,7 @@
 //! the last call, and the purse and the conversations that settings make of it.
 
 use crate::{compose, lifecycle::alive};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use exai_config::{Home, Settings, settings};
 use exai_engine::ports::{purse::Purse, threads::Threads};
 use exai_protocol::BootId;
@@ -45,6 +45,13 @@ pub(crate) async fn open(
 ) -> Result<Funds> {
     let mut options = Options::new(home.database(), boot_id, compose::system_clock());
     options.sync = settings.journal.sync;
+    if as_guest && !options.path.exists() {
+        bail!(
+            "the database {} was taken away; the running daemon writes it again with its next \
+             call, so try again after that",
+            options.path.display()
+        );
+    }
     options.lives = alive::lives(home);
     options.guest = Arc::new(AtomicBool::new(as_guest));
     options.steady_for = STEADY.min(settings.threads.keep);

@@ -7,7 +7,7 @@ use crate::{
     dial::Places,
     exit, funds,
     lifecycle::{
-        alive::Alive,
+        alive::{self, Alive},
         door::{self, Door},
         instance::Instance,
         port_fault::port_fault,
@@ -76,6 +76,7 @@ pub(crate) fn daemon(home: Home, mut loaded: Loaded, options: Options) -> Result
             home.root().display()
         )));
     }
+    alive::sweep(&home);
     let descriptors = os::raise_descriptor_limit();
     let file = SharedFile::new(RotatingFile::open(home.daemon_log(), rotation(&loaded)));
     let log = Arc::new(logging::daemon(

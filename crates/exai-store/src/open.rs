@@ -21,6 +21,7 @@ const STATEMENTS: usize = 64;
 /// The connection that writes; a suspect file is looked through first. A damaged file is set
 /// aside and a new one begun, once: a disk that damages the new one at once is not to be fed.
 pub(crate) fn writer(options: &Options, suspect: bool) -> Result<Connection, Fault> {
+    let suspect = take_copy(&options.path) || suspect;
     match attempt(options, suspect) {
         Err(Fault::Corrupt(why)) => anew(options, &why),
         other => other,
@@ -36,6 +37,12 @@ pub(crate) fn anew(options: &Options, why: &str) -> Result<Connection, Fault> {
     // What came over may be a dead daemon's reservations.
     budget::orphans::settle(&mut db, options).map_err(|error| Fault::of(&options.path, &error))?;
     Ok(db)
+}
+
+/// A daemon was killed as it wrote its database again, after the old one was out of the way.
+fn take_copy(path: &Path) -> bool {
+    let is_missing = path.symlink_metadata().is_err();
+    is_missing && fs::rename(aside::copy_of(path), path).is_ok()
 }
 
 fn attempt(options: &Options, suspect: bool) -> Result<Connection, Fault> {
@@ -225,7 +232,7 @@ fn close_to_others(path: &Path) {
 fn close_to_others(_: &Path) {}
 
 /// So that a new file's name survives a loss of power too. Some file systems cannot.
-fn sync_directory(path: &Path) {
+pub(crate) fn sync_directory(path: &Path) {
     if cfg!(unix)
         && let Some(directory) = path.parent()
     {

@@ -23,10 +23,9 @@ pub(crate) struct Alive {
 }
 
 impl Alive {
-    /// Begins it, and forgets those that are over.
+    /// Begins it.
     pub(crate) fn begin(home: &Home, boot: &BootId) -> Result<Self> {
         let run = home.run_dir();
-        sweep(&run);
         let path = path_of(&run, boot.as_str());
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -86,8 +85,12 @@ fn path_of(run: &Path, boot: &str) -> PathBuf {
     run.join(format!("{PREFIX}{boot}{SUFFIX}"))
 }
 
-fn sweep(run: &Path) {
-    let Ok(entries) = run.read_dir() else { return };
+/// Forgets those that are over. Only for who has the home, or is to get it: others may just be
+/// beginning theirs.
+pub(crate) fn sweep(home: &Home) {
+    let Ok(entries) = home.run_dir().read_dir() else {
+        return;
+    };
     let is_ours = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
     for entry in entries.flatten() {
         if entry.file_name().to_str().is_some_and(is_ours) && !is_locked(&entry.path()) {
@@ -112,6 +115,7 @@ mod tests {
         // One that was killed leaves its file.
         File::create(path_of(&home.run_dir(), "dead")).unwrap();
         let other = Alive::begin(&home, &second).unwrap();
+        sweep(&home);
         assert!(lives("a1") && lives("b2") && !lives("dead"));
         assert!(!path_of(&home.run_dir(), "dead").exists());
         drop(life);

@@ -155,9 +155,11 @@ impl<L: Listener> Listener for Gated<L> {
                 return std::future::pending().await;
             }
             tokio::select! {
-                accepted = self.listener.accept() => return accepted,
+                // First, so that nobody slips through who came after it was closed.
+                biased;
                 // Not where nobody is left who could close it: then it stays open.
                 Ok(_) = closes.wait_for(|open| !open) => {}
+                accepted = self.listener.accept() => return accepted,
             }
         }
     }
@@ -194,6 +196,43 @@ mod tests {
                 () = async { for _ in 0..50 { yield_now().await } } => {}
             }
             assert_eq!(gated.listener.0, asked);
+        }
+    }
+
+    /// Somebody comes once he may.
+    struct Late(std::sync::Arc<tokio::sync::Notify>);
+
+    impl Listener for Late {
+        type Stream = DuplexStream;
+
+        async fn accept(&mut self) -> io::Result<DuplexStream> {
+            self.0.notified().await;
+            Ok(tokio::io::duplex(1).0)
+        }
+
+        fn caller(_: &DuplexStream) -> Caller {
+            unreachable!("nobody is let in")
+        }
+    }
+
+    #[tokio::test]
+    async fn r44_nobody_slips_through_a_gate_that_was_closed_before_he_came() {
+        for _ in 0..50 {
+            let (opens, gate) = watch::channel(true);
+            let comes = std::sync::Arc::new(tokio::sync::Notify::new());
+            let mut gated = Gated {
+                listener: Late(std::sync::Arc::clone(&comes)),
+                gate,
+            };
+            let mut accepts = tokio::task::JoinSet::new();
+            accepts.spawn(async move { gated.accept().await.is_ok() });
+            yield_now().await;
+            opens.send_replace(false);
+            comes.notify_one();
+            for _ in 0..50 {
+                yield_now().await;
+            }
+            assert!(accepts.try_join_next().is_none());
         }
     }
 }

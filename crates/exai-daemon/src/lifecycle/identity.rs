@@ -19,11 +19,15 @@ pub(crate) fn lock_is_held(home: &Home) -> bool {
     }
 }
 
-/// Whether it is certain that no process holds the home: every daemon holds its lock for life.
+/// Whether it is certain that no process holds the home: every daemon holds its lock for life. One
+/// whose lock was removed is where its record says, until it has made another.
 pub(crate) fn lock_is_free(home: &Home) -> bool {
     match File::open(home.lock_file()) {
         Ok(file) => file.try_lock_shared().is_ok(),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        Err(error) => {
+            let is_new = matches!(rendezvous::read(home), Ok(None));
+            error.kind() == std::io::ErrorKind::NotFound && is_new
+        }
     }
 }
 

@@ -105,7 +105,7 @@ impl Instance {
     fn repair(&self, endpoint: &Endpoint) -> Result<bool> {
         self.home.prepare()?;
         if !self.lock_is_visible() {
-            match lock(&self.home)? {
+            match lock_despite_looks(&self.home)? {
                 Some(new) => {
                     *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
                 }
@@ -169,6 +169,17 @@ fn lock(home: &Home) -> Result<Option<File>> {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
+}
+
+/// Whoever looks whether it is free has a share of it for a moment.
+fn lock_despite_looks(home: &Home) -> Result<Option<File>> {
+    for _ in 0..20 {
+        if let Some(lock) = lock(home)? {
+            return Ok(Some(lock));
+        }
+        std::thread::yield_now();
+    }
+    lock(home)
 }
 
 #[cfg(unix)]

@@ -56,7 +56,9 @@ pub(super) async fn end_of(engine: &Engine, call: &Call, key: &CallKey, runs: bo
             }
             heard = next(&mut news) => tell(engine, call, heard),
             _ = look.tick() => true,
-            () = sleep_until(call.deadline()) => return Some(call.out_of_time(true)),
+            () = sleep_until(call.deadline()) => {
+                return Some(call.out_of_time(may_have_begun(call, key)));
+            }
             _ = heartbeat.tick() => {
                 beat(engine, call, if runs { "running" } else { "queued" }, "");
                 false
@@ -78,6 +80,11 @@ pub(super) async fn end_of(engine: &Engine, call: &Call, key: &CallKey, runs: bo
     }
 }
 
+/// One that waits for another has not.
+fn may_have_begun(call: &Call, key: &CallKey) -> bool {
+    *key == call.key
+}
+
 fn looks() -> Interval {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,7 +94,7 @@ fn looks() -> Interval {
 /// Passes a wish on, once: its end comes from where the call is. Ours alone is the wish of a
 /// daemon that ends, or one that reaches nobody.
 fn heed(engine: &Engine, call: &Call, key: &CallKey, passed_on: &mut bool) -> Option<End> {
-    let end = wish_of(engine, call, true)?;
+    let end = wish_of(engine, call, may_have_begun(call, key))?;
     if *passed_on {
         return None;
     }

@@ -44,7 +44,7 @@ impl File {
     pub(crate) fn open(options: Options) -> Self {
         let standing = aside::standing(&options.path);
         let mut file = Self {
-            place: Place::of(&options.path),
+            place: Place::new(&options.path),
             options,
             db: None,
             tried: Instant::now(),
@@ -227,7 +227,7 @@ impl File {
     }
 
     fn reopened(&mut self, opened: Result<Connection, Fault>) -> Result<(), State> {
-        self.place = Place::of(&self.options.path);
+        self.place.opened();
         self.tried = Instant::now();
         self.openings.fetch_add(1, Ordering::Relaxed);
         match opened {
@@ -252,7 +252,8 @@ impl File {
     /// A full disk heals by itself, with the connection as it is; all else is opened anew.
     fn failed(&mut self, error: &rusqlite::Error) -> State {
         let state = Fault::of(&self.options.path, error).into_state(&self.options.path);
-        if !matches!(state, State::Full(_)) {
+        // Of a file that was taken away nothing else is left.
+        if !matches!(state, State::Full(_)) && self.place.look() == Standing::Ours {
             self.db = None;
             self.tried = Instant::now();
         }

@@ -1,6 +1,7 @@
 //! Where the file stands. A person, a cleaner or a backup may remove it, put another in its place
 //! or write over it while it is open: then what was promised is nowhere but in this process, and
-//! would go with it. So its place is looked at, and what is open is written there again.
+//! would go with it. So its place is looked at, and what is open is written there again. Another
+//! database copied over it, byte for byte, begins as ours does and is not seen.
 
 use crate::{aside, fault::Fault, open, options::Options};
 use rusqlite::{Connection, config::DbConfig};
@@ -29,18 +30,35 @@ pub(super) enum Standing {
 pub(super) struct Place {
     path: PathBuf,
     numbers: [Option<Number>; 2],
+    /// Kept open: closing any descriptor of a file drops all locks this process has on it, and
+    /// with them SQLite's. The next daemon would be alone with it, and so would the one before.
+    file: Option<fs::File>,
     looked: Instant,
     found: Standing,
 }
 
 impl Place {
-    pub(super) fn of(path: &Path) -> Self {
+    /// Nothing is open yet.
+    pub(super) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            numbers: numbers(path),
+            numbers: [None; 2],
+            file: None,
             looked: Instant::now(),
             found: Standing::Ours,
         }
+    }
+
+    /// It was opened, or tried to be.
+    pub(super) fn opened(&mut self) {
+        let numbers = numbers(&self.path);
+        if numbers[0] != self.numbers[0] || self.file.is_none() {
+            // The one before was another file.
+            self.file = fs::File::open(&self.path).ok();
+        }
+        self.numbers = numbers;
+        self.looked = Instant::now();
+        self.found = Standing::Ours;
     }
 
     /// Looks, and is dear to mend: so it is time for both now and then.
@@ -53,18 +71,20 @@ impl Place {
         self.found
     }
 
-    /// Whether there is another file now, a good one.
+    /// Whether there is another file now, that somebody has written.
     pub(super) fn is_mended(&self) -> bool {
-        numbers(&self.path)[0] != self.numbers[0] && begins_well(&self.path).is_ok_and(|well| well)
+        let there = self.path.symlink_metadata();
+        there.is_ok_and(|there| there.len() > 0) && numbers(&self.path)[0] != self.numbers[0]
     }
 
     pub(super) fn look(&mut self) -> Standing {
         self.looked = Instant::now();
-        self.found = match begins_well(&self.path) {
+        let begins_well = self.file.as_ref().map(begins_well);
+        self.found = match begins_well {
             _ if numbers(&self.path) != self.numbers => Standing::Gone,
-            Ok(false) => Standing::Overwritten,
+            Some(Ok(false)) => Standing::Overwritten,
             // What cannot be read now says nothing.
-            Ok(true) | Err(_) => Standing::Ours,
+            Some(Ok(true) | Err(_)) | None => Standing::Ours,
         };
         self.found
     }
@@ -81,10 +101,17 @@ impl Place {
         let io = |error: io::Error| Fault::unwritable(path, &error);
         make_directory(path).map_err(io)?;
         let copy = aside::copy_of(path);
+        let Some(name) = copy.to_str() else {
+            let cause = "its path is no UTF-8, as SQLite wants it";
+            return Err(Fault::unwritable(path, &cause));
+        };
         remove(&copy).map_err(io)?;
         open::make_private(&copy)?;
-        db.execute("VACUUM INTO ?1", [copy.to_string_lossy()])
+        db.execute("VACUUM INTO ?1", [name])
             .map_err(|error| Fault::of(path, &error))?;
+        // From here on a daemon that finds no database takes this one.
+        let synced = fs::File::open(&copy).and_then(|copy| copy.sync_all());
+        synced.map_err(io)?;
         // What its log has is in the copy.
         leave_as_it_is(db);
         let log = aside::log_of(path);
@@ -97,10 +124,9 @@ impl Place {
         for rest in aside::family(path) {
             remove(&rest).map_err(io)?;
         }
-        fs::File::open(&copy)
-            .and_then(|copy| copy.sync_all())
-            .and_then(|()| fs::rename(&copy, path))
-            .map_err(io)
+        fs::rename(&copy, path).map_err(io)?;
+        open::sync_directory(path);
+        Ok(())
     }
 }
 
@@ -130,16 +156,22 @@ fn make_directory(path: &Path) -> io::Result<()> {
     builder.create(directory)
 }
 
-/// Whether the first bytes are a database's; one that nothing was written into yet has none, and
-/// then its log has them all.
-fn begins_well(path: &Path) -> io::Result<bool> {
+/// Whether the first bytes are a database's.
+fn begins_well(file: &fs::File) -> io::Result<bool> {
     let mut begin = [0; MAGIC.len()];
-    let mut file = fs::File::open(path)?;
-    match io::Read::read_exact(&mut file, &mut begin) {
-        Ok(()) => Ok(begin == MAGIC),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
-    }
+    let read = read_begin(file, &mut begin)?;
+    Ok(read == begin.len() && begin == MAGIC)
+}
+
+#[cfg(unix)]
+fn read_begin(file: &fs::File, begin: &mut [u8]) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, begin, 0)
+}
+
+/// Untested.
+#[cfg(windows)]
+fn read_begin(file: &fs::File, begin: &mut [u8]) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, begin, 0)
 }
 
 fn numbers(path: &Path) -> [Option<Number>; 2] {
